@@ -1,0 +1,115 @@
+"""The seam between edge and core: an edge asks, the core answers; nothing else crosses."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from regproxy.model.address import Authority
+from regproxy.model.connect import ConnectDecision
+from regproxy.model.event import Event, Labels
+from regproxy.model.message import Fields, Head
+from regproxy.model.oci import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBody:
+    """A request body on its way: `fd` is the reading end of a socket, owned by the core once asked; `size` if known."""
+
+    fd: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request on an intercepted connection; the core derives everything else itself."""
+
+    authority: Authority
+    scheme: str
+    method: str
+    target: str
+    fields: Fields
+    client: str
+    body: RequestBody | None = None
+
+
+class Progress(Protocol):
+    """How far a part file may be read."""
+
+    async def beyond(self, offset: int) -> int:
+        """Wait until bytes past `offset` may be sent, or the body is whole; how many may. Raises BrokenBody."""
+        ...
+
+    def leave(self) -> None:
+        """This reader is gone; call exactly once."""
+        ...
+
+
+class Ending(Protocol):
+    """How a streamed body ended."""
+
+    async def wait(self) -> None:
+        """Return when the body ended whole; raises BrokenBody when it did not."""
+        ...
+
+
+class BrokenBody(Exception):  # noqa: N818 -- the body is broken, whoever's error it was
+    """A body that can no longer become whole: the client must see an aborted connection, never a clean end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The body is content on disk: open it by `digest` below the cache directory."""
+
+    head: Head
+    digest: Digest
+    size: int
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """The body is being fetched into the file behind `fd`, which the edge owns and closes; `size` None: unknown."""
+
+    head: Head
+    size: int | None
+    fd: int
+    progress: Progress
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Streaming:
+    """The body comes through the socket `fd`, which the edge owns and closes; nothing is stored."""
+
+    head: Head
+    fd: int
+    ending: Ending
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A small answer of our own: refusals, tokens, pings, errors."""
+
+    head: Head
+    body: bytes
+    labels: Labels
+
+
+Answer = Stored | Filling | Streaming | Reply
+
+
+class Core(Protocol):
+    """All that an edge knows of the rest of the program."""
+
+    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; from the active policy."""
+        ...
+
+    async def answer(self, ask: Ask) -> Answer:
+        """Answer one request."""
+        ...
+
+    def report(self, events: Iterable[Event]) -> None:
+        """Take note of what happened at the edge."""
+        ...

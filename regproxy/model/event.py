@@ -1,0 +1,167 @@
+"""What happened, as values: telemetry turns these into metrics and log lines, nobody else does."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a request was answered: metric label, log field and Cache-Status in one."""
+
+    HIT = "hit"
+    REVALIDATED = "revalidated"
+    STALE = "stale"
+    SWR = "swr"
+    MISS = "miss"
+    COLLAPSED = "collapsed"
+    EXPIRED = "expired"
+    PASS = "pass"  # noqa: S105 -- a word, not a password
+    NEGATIVE = "negative"
+    LOCAL = "local"
+    DENIED = "denied"
+    ERROR = "error"
+
+    @property
+    def seed(self) -> str:
+        """The seed's word in X-Docker-Registry-Proxy-Cache-Upstream-Status (nginx's $upstream_cache_status)."""
+        return _SEED[self]
+
+    @property
+    def cache_status(self) -> str:
+        """The value of Cache-Status (RFC 9211)."""
+        return f"regproxy; {_CACHE_STATUS[self]}"
+
+
+_SEED = {
+    Outcome.HIT: "HIT",
+    Outcome.REVALIDATED: "REVALIDATED",
+    Outcome.STALE: "STALE",
+    Outcome.SWR: "UPDATING",
+    Outcome.MISS: "MISS",
+    Outcome.COLLAPSED: "MISS",
+    Outcome.EXPIRED: "EXPIRED",
+    Outcome.PASS: "BYPASS",
+    Outcome.NEGATIVE: "HIT",
+    Outcome.LOCAL: "HIT",
+    Outcome.DENIED: "BYPASS",
+    Outcome.ERROR: "MISS",
+}
+_CACHE_STATUS = {
+    Outcome.HIT: "hit",
+    Outcome.REVALIDATED: "fwd=stale; detail=revalidated",
+    Outcome.STALE: "hit; detail=stale",
+    Outcome.SWR: "hit; detail=stale-while-revalidate",
+    Outcome.MISS: "fwd=uri-miss; stored",
+    Outcome.COLLAPSED: "fwd=uri-miss; collapsed",
+    Outcome.EXPIRED: "fwd=stale; stored",
+    Outcome.PASS: "fwd=bypass",
+    Outcome.NEGATIVE: "hit; detail=negative",
+    Outcome.LOCAL: "hit; detail=local",
+    Outcome.DENIED: "detail=denied",
+    Outcome.ERROR: "fwd=uri-miss; detail=upstream-failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What the core knows of a request when it answers: the half of a log line that an edge cannot know."""
+
+    outcome: Outcome
+    registry: str = ""
+    kind: str = ""
+    repository: str = ""
+    reference: str = ""
+    tier: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeFinished:
+    """One request on an intercepted connection was answered, wholly or not."""
+
+    client: str
+    authority: str
+    method: str
+    status: int
+    bytes: int
+    milliseconds: float
+    labels: Labels
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamFinished:
+    """One request to an upstream ended; `failure` names a failure class when there was no usable answer."""
+
+    registry: str
+    purpose: str
+    method: str
+    status: int
+    bytes: int
+    milliseconds: float
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectFinished:
+    """A CONNECT was decided: `intercept`, `tunnel`, `refuse` or `failed`."""
+
+    client: str
+    authority: str
+    decision: str
+    status: int
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelClosed:
+    """A blind tunnel ended."""
+
+    client: str
+    authority: str
+    sent: int
+    received: int
+    milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailed:
+    """A client did not complete TLS with us; `cause` is `unknown_ca`, `timeout` or `other`."""
+
+    client: str
+    authority: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class EntryStored:
+    """Verified content became visible."""
+
+    kind: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class EntryEvicted:
+    """Content left the store: `size`, `inactive`, `min-free` or `damaged`."""
+
+    bytes: int
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """The disk refused; the pull goes on without it."""
+
+    operation: str
+    error: str
+
+
+Event = (
+    ExchangeFinished
+    | UpstreamFinished
+    | ConnectFinished
+    | TunnelClosed
+    | HandshakeFailed
+    | EntryStored
+    | EntryEvicted
+    | StoreFailed
+)

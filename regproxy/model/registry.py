@@ -1,0 +1,68 @@
+"""A registry block of the policy as the data path reads it: settings shared by the authorities it names."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from regproxy.model.address import Authority, Network
+
+
+@dataclass(frozen=True, slots=True)
+class HostPattern:
+    """One entry of `hosts`, `token-hosts` or `redirect-hosts`: an exact host, or `*.` for exactly one label."""
+
+    host: str
+    port: int
+    wildcard: bool = False
+
+    def matches(self, authority: Authority) -> bool:
+        """Whether the pattern names this authority; a wildcard stands for exactly one label."""
+        if authority.port != self.port:
+            return False
+        if not self.wildcard:
+            return authority.host == self.host
+        label, dot, rest = authority.host.partition(".")
+        return bool(label) and bool(dot) and rest == self.host
+
+    def __str__(self) -> str:
+        name = Authority(self.host, self.port).name
+        return f"*.{name}" if self.wildcard else name
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectTo:
+    """Dial `target` wherever `authority` is meant; name, SNI and certificate check stay those of `authority`."""
+
+    authority: Authority
+    target: Authority
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The settings of one `registry NAME { }` block; times in seconds."""
+
+    name: str
+    hosts: tuple[HostPattern, ...]
+    aliases: tuple[Authority, ...] = ()
+    token_hosts: tuple[HostPattern, ...] = ()
+    redirect_hosts: tuple[HostPattern, ...] = ()
+    scheme: Literal["https", "http"] = "https"
+    intercept: bool = True
+    connect_to: tuple[ConnectTo, ...] = ()
+    ca_files: tuple[str, ...] = ()
+    allow_address: tuple[Network, ...] = ()
+
+    def canonical(self, authority: Authority) -> Authority:
+        """The authority that keys use: an alias is the block's single exact host."""
+        if authority in self.aliases:
+            only = self.hosts[0]
+            return Authority(only.host, only.port)
+        return authority
+
+    def serves(self, authority: Authority) -> bool:
+        """Whether the block names this authority, as a host or an alias."""
+        return authority in self.aliases or any(pattern.matches(authority) for pattern in self.hosts)
+
+    def names(self, authority: Authority) -> bool:
+        """Whether the operator named this host anywhere in the block, so that it may be private."""
+        named = (*self.hosts, *self.token_hosts, *self.redirect_hosts)
+        return authority in self.aliases or any(pattern.matches(authority) for pattern in named)
