@@ -1,0 +1,60 @@
+"""Age and the three windows of a stored answer (RFC 9111 §4.2, RFC 5861), counted from its last validation."""
+
+import math
+from dataclasses import dataclass
+
+from regproxy.model.decision import Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """A stored answer: when the upstream last confirmed it, and since when it says that the name is gone."""
+
+    validated_at: float
+    gone_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A remembered 404 or 410 without a stored answer."""
+
+    status: int
+    since: float
+
+
+Known = Validated | Absent
+
+
+def age(validated_at: float, now: float) -> float:
+    """Seconds since the last validation; a validation in the future (the clock went back) counts as forever ago."""
+    return now - validated_at if now >= validated_at else math.inf
+
+
+def is_fresh(known: Validated, terms: Terms, now: float) -> bool:
+    """Whether the answer may be served without asking; nothing is ever fresh for 0 s."""
+    return known.gone_at is None and (terms.fresh == math.inf or age(known.validated_at, now) < terms.fresh)
+
+
+def is_stale_while_revalidate(known: Validated, terms: Terms, now: float) -> bool:
+    """Whether the answer may be served while it is revalidated behind the client's back."""
+    window = terms.fresh + terms.stale_while_revalidate
+    return known.gone_at is None and age(known.validated_at, now) < window
+
+
+def survives_errors(known: Validated, terms: Terms, now: float) -> bool:
+    """Whether the answer may stand in for a failed upstream: the window is counted from the end of freshness."""
+    stale = terms.stale_if_error
+    if stale is None:
+        return False
+    if stale.duration == math.inf:
+        return True
+    if now < known.validated_at:
+        # The true age is unknown; what was valid "in the future" is at least not older than the clock's step.
+        return known.validated_at - now <= stale.duration
+    return age(known.validated_at, now) < terms.fresh + stale.duration
+
+
+def is_remembered(status: int, since: float, terms: Terms, now: float) -> bool:
+    """Whether a negative answer of that time still stands."""
+    negative = terms.negative
+    return negative is not None and status in negative.statuses and age(since, now) < negative.duration
