@@ -1,0 +1,294 @@
+"""The store: verified content by digest, and what names meant; opened once, by the core."""
+
+import asyncio
+import errno
+import math
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from regproxy.model.address import Authority
+from regproxy.model.entry import (
+    Binding,
+    BindingKey,
+    CacheLimits,
+    Challenge,
+    Content,
+    Generic,
+    GenericKey,
+    Link,
+    LinkKey,
+)
+from regproxy.model.event import EntryStored, Event, StoreFailed
+from regproxy.model.oci import Digest, Kind, parse_digest
+from regproxy.store import files, rows
+from regproxy.store.eviction import Usage
+from regproxy.store.index import DAMAGED, Index, Tables
+from regproxy.store.recovery import Claim, claim, reconcile
+from regproxy.store.room import Room
+from regproxy.store.work import Work
+from regproxy.store.writer import Reservation, Writer, first_step
+
+TOUCHES = 65536  # uses remembered between two passes of maintenance; beyond it the oldest is forgotten
+VERIFIED_AT_ONCE = 512 * 1024**2  # bytes of unverified content that one pass re-hashes
+PRUNED_AT_ONCE = 5000  # rows of each table that one pass looks at
+
+
+class Store:
+    """Content and rows of one cache directory. Methods raise OSError when the disk or the index refuses.
+
+    Belongs to the event loop; blocking work runs on its own threads.
+    """
+
+    def __init__(
+        self,
+        claimed: Claim,
+        limits: CacheLimits,
+        clock: Callable[[], float],
+        report: Callable[[Event], None],
+    ) -> None:
+        self.directory = claimed.directory
+        self._claim = claimed
+        self._clock = clock
+        self._report = report
+        self._index = Index(self.directory)
+        self._work = Work()
+        self._room = Room(self.directory, self._index, self._work, limits, report=report, flush=self._flush)
+        self._writers: set[Writer] = set()
+        self._touched: dict[Digest, float] = {}
+        self._pruned: rows.Pruned = {}
+        self._closing = False
+
+    @classmethod
+    async def open(
+        cls, directory: Path, limits: CacheLimits, clock: Callable[[], float], report: Callable[[Event], None]
+    ) -> "Store":
+        """Open the directory, or make it, and repair what an unclean stop left.
+
+        Raises OSError when it cannot be used or another process uses it, ValueError when its format is not ours.
+        """
+        claimed = await asyncio.to_thread(claim, directory)
+        store = cls(claimed, limits, clock, report)
+        try:
+            await store._recover()
+        except BaseException:
+            await store._let_go(clean=False)
+            raise
+        return store
+
+    @property
+    def limits(self) -> CacheLimits:
+        """The policy's `cache { }` block; set it and it counts from the next reservation or pass on."""
+        return self._room.account.limits
+
+    @limits.setter
+    def limits(self, limits: CacheLimits) -> None:
+        self._room.account.limits = limits
+
+    def usage(self) -> Usage:
+        """How full the store is."""
+        return self._room.account.usage()
+
+    async def content(self, digest: Digest) -> Content | None:
+        """The content, when its file is there and whole; a row that lost its file is dropped and reported."""
+        return await self._work.unbroken(self._content(digest))
+
+    async def discard(self, digest: Digest) -> None:
+        """Remove content that a reader found damaged."""
+        await self._work.unbroken(self._discard(digest))
+
+    async def binding(self, key: BindingKey) -> Binding | None:
+        """What a tag meant when we last asked."""
+        return await self._index.run(lambda tables: rows.read_binding(tables, key))
+
+    async def link(self, key: LinkKey) -> Link | None:
+        """What a registry said of a digest under this name."""
+        return await self._index.run(lambda tables: rows.read_link(tables, key))
+
+    async def generic(self, key: GenericKey) -> Generic | None:
+        """A stored answer that is not content-addressed."""
+        return await self._index.run(lambda tables: rows.read_generic(tables, key))
+
+    async def linked_in(self, authority: Authority, digest: Digest) -> bool:
+        """Whether this authority gave the digest in any of its repositories."""
+        return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))
+
+    async def is_public(self, authority: Authority, repository: str) -> bool:
+        """Whether our anonymous token read the repository."""
+        return await self._index.run(lambda tables: rows.read_public(tables, authority, repository))
+
+    async def challenges(self) -> dict[Authority, Challenge]:
+        """How each known authority asks for credentials."""
+        return await self._index.run(rows.read_challenges)
+
+    async def record(self, changes: rows.Changes) -> None:
+        """Write the changes, all or none."""
+        await self._index.run(lambda tables: rows.write(tables, changes))
+
+    def touch(self, digest: Digest) -> None:
+        """Somebody used this content now."""
+        self._touched.pop(digest, None)
+        if len(self._touched) >= TOUCHES:
+            del self._touched[next(iter(self._touched))]
+        self._touched[digest] = self._clock()
+
+    async def reserve(self, size: int) -> Reservation:
+        """Promise room for `size` bytes, evicting for it; raises OSError (ENOSPC) when it cannot fit."""
+        self._check_open()
+        return await self._room.reserve(size)
+
+    async def writer(self, size: int | None, kind: Kind, algorithm: str = "sha256") -> Writer:
+        """Begin a part file; with a known size a full disk shows here, before any byte was answered.
+
+        Raises OSError, and ValueError for an algorithm that cannot be verified.
+        """
+        self._check_open()
+        if not Digest(algorithm, "").verifiable:
+            raise ValueError(f"{algorithm} cannot be verified, so it is not stored")
+        task = self._work.begin(self._begin(size, kind, algorithm))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_abort_unwanted)
+            raise
+
+    async def maintain(self) -> None:
+        """One bounded pass: uses written down, what is inactive or too much removed, old rows forgotten."""
+        self._check_open()
+        await self._flush()
+        if math.isfinite(self.limits.inactive):
+            before = self._clock() - self.limits.inactive
+            await self._room.evict_unused(before)
+            done = self._pruned
+            self._pruned = await self._index.run(lambda tables: rows.prune(tables, before, done, PRUNED_AT_ONCE))
+        await self._room.shrink()
+        await self._verify()
+
+    async def close(self) -> None:
+        """Finish what is being committed, drop what is not, and leave the directory clean."""
+        if self._closing:
+            return
+        self._closing = True
+        await self._work.drain()
+        for writer in tuple(self._writers):
+            writer.abort()
+        clean = False
+        try:
+            await self._flush()
+            clean = True
+        finally:
+            await self._let_go(clean=clean)
+
+    def _check_open(self) -> None:
+        if self._closing:
+            raise OSError(errno.EBADF, "the store is closed", str(self.directory))
+
+    async def _recover(self) -> None:
+        damage = await self._index.open(check=not self._claim.clean)
+        if damage is not None:
+            sentence = f"the index was damaged ({damage}) and is kept as {DAMAGED}; content is read again"
+            self._report(StoreFailed("open", sentence))
+        if damage is not None or not self._claim.clean:
+            now = self._clock()
+            await self._index.run(lambda tables: reconcile(tables, self.directory, now))
+        account = self._room.account
+        account.content, account.entries = await self._index.run(files.totals)
+        await self._verify()
+
+    async def _content(self, digest: Digest) -> Content | None:
+        found = await self._index.run(lambda tables: files.find(tables, self.directory, digest))
+        if isinstance(found, files.Removed):
+            self._room.left((found,), "damaged")
+            return None
+        return found
+
+    async def _discard(self, digest: Digest, *, unverified: bool = False) -> None:
+        def work(tables: Tables) -> files.Removed | None:
+            return files.discard(tables, self.directory, digest, unverified=unverified)
+
+        removed = await self._index.run(work)
+        if removed is not None:
+            self._room.left((removed,), "damaged")
+
+    async def _begin(self, size: int | None, kind: Kind, algorithm: str) -> Writer:
+        reservation = await self._room.reserve(first_step(self.limits) if size is None else size)
+        path = self.directory / files.PARTS / f"{secrets.token_hex(16)}.part"
+        try:
+            descriptors = await self._work.on_disk(lambda: files.create(path, size or 0))
+        except BaseException:
+            reservation.release()
+            raise
+        reservation.backed(size or 0)
+        writer = Writer(
+            path,
+            descriptors,
+            size,
+            kind,
+            reservation,
+            algorithm=algorithm,
+            publish=self._publish,
+            grown=self._room.catch_up,
+            closed=self._writers.discard,
+        )
+        self._writers.add(writer)
+        return writer
+
+    async def _publish(self, writer: Writer, digest: Digest) -> Content:
+        return await self._work.unbroken(self._commit(writer, digest))
+
+    async def _commit(self, writer: Writer, digest: Digest) -> Content:
+        try:
+            status = await self._work.on_disk(lambda: files.settle(writer.fd))
+            now = self._clock()
+            published = await self._index.run(
+                lambda tables: files.publish(tables, self.directory, writer.path, digest, status=status, now=now)
+            )
+        except BaseException:
+            with suppress(OSError):
+                writer.path.unlink(missing_ok=True)
+            raise
+        finally:
+            writer.close()
+        if published.replaced is not None:
+            self._room.account.removed((published.replaced,))
+        if published.stored:
+            self._room.account.added(published.content.allocated)
+            self._report(EntryStored(str(writer.kind), published.content.size))
+            self._room.catch_up()
+        return published.content
+
+    async def _flush(self) -> None:
+        if self._touched:
+            touched, self._touched = self._touched, {}
+            await self._index.run(lambda tables: files.mark_used(tables, touched))
+
+    async def _verify(self) -> None:
+        """Re-hash what an unclean stop left without a row, up to VERIFIED_AT_ONCE bytes and at least one file."""
+        read = 0
+        while read < VERIFIED_AT_ONCE:
+            found = await self._index.run(files.next_unverified)
+            if found is None:
+                return
+            read += found[1] + 1
+            await self._verify_one(parse_digest(found[0]))
+
+    async def _verify_one(self, digest: Digest) -> None:
+        if await self._work.on_disk(lambda: files.hashes_to(self.directory, digest)):
+            await self._index.run(lambda tables: files.mark_verified(tables, digest))
+        else:
+            await self._work.unbroken(self._discard(digest, unverified=True))
+
+    async def _let_go(self, *, clean: bool) -> None:
+        closed = False
+        try:
+            await self._index.close()
+            closed = True
+        finally:
+            self._work.finish()
+            self._claim.release(clean=clean and closed and self._index.sound)
+
+
+def _abort_unwanted(task: asyncio.Task[Writer]) -> None:
+    if not task.cancelled() and task.exception() is None:
+        task.result().abort()

@@ -1,0 +1,207 @@
+"""The index: one SQLite connection on one thread, and the only place where its errors become OSError."""
+
+import asyncio
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+Value = str | int | float | None
+
+NAME = "meta.sqlite"
+DAMAGED = f"{NAME}.damaged"
+LOCKED_FOR = 2.0  # seconds to wait for a foreign process that holds the file, before the look-up fails
+_MEMORY = 16 * 1024  # KiB of pages that SQLite may keep
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS content (
+    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
+    verified INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS content_by_use ON content (last_used);
+CREATE INDEX IF NOT EXISTS content_unverified ON content (last_used) WHERE verified = 0;
+CREATE TABLE IF NOT EXISTS binding (
+    authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, accept TEXT NOT NULL,
+    digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL,
+    stored_at REAL NOT NULL, validated_at REAL NOT NULL, gone_at REAL,
+    PRIMARY KEY (authority, repository, tag, accept)
+);
+CREATE TABLE IF NOT EXISTS link (
+    authority TEXT NOT NULL, repository TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL,
+    media_type TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL, checked_at REAL NOT NULL,
+    proof TEXT NOT NULL,
+    PRIMARY KEY (authority, repository, kind, digest)
+);
+CREATE INDEX IF NOT EXISTS link_by_digest ON link (authority, digest);
+CREATE TABLE IF NOT EXISTS generic (
+    authority TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL,
+    digest TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL,
+    stored_at REAL NOT NULL, validated_at REAL NOT NULL,
+    PRIMARY KEY (authority, target, variant)
+);
+CREATE TABLE IF NOT EXISTS public (
+    authority TEXT NOT NULL, repository TEXT NOT NULL, checked_at REAL NOT NULL,
+    PRIMARY KEY (authority, repository)
+);
+CREATE TABLE IF NOT EXISTS challenge (
+    authority TEXT PRIMARY KEY, scheme TEXT NOT NULL, realm TEXT NOT NULL, service TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS reference (
+    manifest TEXT NOT NULL, child TEXT NOT NULL, PRIMARY KEY (manifest, child)
+) WITHOUT ROWID;
+"""
+
+
+class Tables:
+    """The connection as the rest of the room sees it; used on the index's thread only."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def one(self, sql: str, *values: Value) -> tuple[Value, ...] | None:
+        """The first row, or None."""
+        row: tuple[Value, ...] | None = self._connection.execute(sql, values).fetchone()
+        return row
+
+    def each(self, sql: str, *values: Value) -> Iterator[tuple[Value, ...]]:
+        """Every row, one at a time."""
+        yield from self._connection.execute(sql, values)
+
+    def change(self, sql: str, *values: Value) -> int:
+        """Run one statement; the number of rows it changed."""
+        return self._connection.execute(sql, values).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of the statements inside, or none."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # SQLite rolls back by itself after some errors, a full disk among them.
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+class Index:
+    """Runs work on the connection, one piece at a time, in order of asking."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / NAME
+        self.sound = True
+        self._tables: Tables | None = None
+        self._connection: sqlite3.Connection | None = None
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="regproxy-index")
+
+    async def open(self, *, check: bool) -> str | None:
+        """Open the file or make it; what was wrong when it had to be moved aside, else None.
+
+        `check` reads every page, for after an unclean stop.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._open, check)
+
+    async def run(self, work: Callable[[Tables], T]) -> T:
+        """Do `work` on the index's thread; raises OSError, whatever SQLite raised."""
+        if self._tables is None:
+            raise OSError(errno.EBADF, "the cache's index is closed", str(self.path))
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
+
+    async def close(self) -> None:
+        """Write everything into the one file and let go of it; `sound` says whether it can be trusted."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _run(self, work: Callable[[Tables], T]) -> T:
+        if self._tables is None:
+            raise OSError(errno.EBADF, "the cache's index is closed", str(self.path))
+        try:
+            return work(self._tables)
+        except (sqlite3.Error, ValueError, OverflowError) as error:
+            # A row that does not parse is damage like any other; a number beyond 64 bits is no size.
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> OSError:
+        if _damaged(error):
+            self.sound = False
+        return OSError(_ERRNO.get(_code(error), errno.EIO), f"the cache's index failed: {error}", str(self.path))
+
+    def _open(self, check: bool) -> str | None:
+        try:
+            self._connect(check=check)
+            return None
+        except sqlite3.DatabaseError as error:
+            self._disconnect()
+            if not _damaged(error):
+                raise self._translated(error) from error
+            reason = str(error)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(NAME + suffix).unlink(missing_ok=True)
+        self.path.replace(self.path.with_name(DAMAGED))
+        try:
+            self._connect(check=False)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+        return reason
+
+    def _connect(self, *, check: bool) -> None:
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        connection = sqlite3.connect(self.path, timeout=LOCKED_FOR, isolation_level=None)
+        self._connection = connection
+        # Nobody else opens this file; exclusive mode needs no shared memory, which network file systems lack.
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{_MEMORY}")
+        if check:
+            (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            if answer != "ok":
+                problem = sqlite3.DatabaseError(f"quick_check: {str(answer)[:200]}")
+                problem.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+                raise problem
+        connection.executescript(_SCHEMA)
+        self._tables = Tables(connection)
+
+    def _disconnect(self) -> None:
+        self._tables = None
+        if self._connection is not None:
+            with suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _close(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            self.sound = False
+            raise self._translated(error) from error
+        finally:
+            self._disconnect()
+
+
+def _code(error: Exception) -> int:
+    code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    return code & 0xFF
+
+
+def _damaged(error: Exception) -> bool:
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, ValueError)
+
+
+_ERRNO = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+    sqlite3.SQLITE_BUSY: errno.EAGAIN,
+    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
+    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
+}

@@ -1,0 +1,215 @@
+"""What names meant, as rows: the statements that write the model's values, and the look-ups that read them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from regproxy.model.address import Authority, parse_authority
+from regproxy.model.entry import Binding, BindingKey, Challenge, Generic, GenericKey, Link, LinkKey
+from regproxy.model.message import Fields
+from regproxy.model.oci import Digest, parse_digest
+from regproxy.store.index import Tables, Value
+
+Statement = tuple[str, tuple[Value, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one answer taught us, written together or not at all.
+
+    `public` carries when our anonymous token last read the repository; `private` takes that back. What is dropped
+    goes first, so that one set of changes may replace a row.
+    """
+
+    dropped_bindings: tuple[BindingKey, ...] = ()
+    dropped_links: tuple[LinkKey, ...] = ()
+    dropped_generics: tuple[GenericKey, ...] = ()
+    private: tuple[tuple[Authority, str], ...] = ()
+    bindings: tuple[tuple[BindingKey, Binding], ...] = ()
+    links: tuple[tuple[LinkKey, Link], ...] = ()
+    generics: tuple[tuple[GenericKey, Generic], ...] = ()
+    public: tuple[tuple[Authority, str, float], ...] = ()
+    challenges: tuple[tuple[Authority, Challenge], ...] = ()
+    references: tuple[tuple[Digest, Digest], ...] = ()
+
+
+def write(tables: Tables, changes: Changes) -> None:
+    """Write the changes in one transaction."""
+    with tables.transaction():
+        for sql, values in _statements(changes):
+            tables.change(sql, *values)
+
+
+def _statements(changes: Changes) -> Iterator[Statement]:
+    yield from _drops(changes)
+    for key, binding in changes.bindings:
+        yield _put("binding", *_binding_key(key), *_binding(binding))
+    for link_key, link in changes.links:
+        yield _put(
+            "link", *_link_key(link_key), link.media_type, link.size, _dump(link.fields), link.checked_at, link.proof
+        )
+    for generic_key, generic in changes.generics:
+        yield _put("generic", *_generic_key(generic_key), *_generic(generic))
+    for authority, repository, checked_at in changes.public:
+        yield _put("public", str(authority), repository, checked_at)
+    for authority, challenge in changes.challenges:
+        yield _put("challenge", str(authority), challenge.scheme, challenge.realm, challenge.service)
+    for manifest, child in changes.references:
+        yield _put("reference", str(manifest), str(child))
+
+
+def _drops(changes: Changes) -> Iterator[Statement]:
+    for key in changes.dropped_bindings:
+        yield "DELETE FROM binding WHERE authority = ? AND repository = ? AND tag = ? AND accept = ?", _binding_key(key)
+    for link_key in changes.dropped_links:
+        yield "DELETE FROM link WHERE authority = ? AND repository = ? AND kind = ? AND digest = ?", _link_key(link_key)
+    for generic_key in changes.dropped_generics:
+        yield "DELETE FROM generic WHERE authority = ? AND target = ? AND variant = ?", _generic_key(generic_key)
+    for authority, repository in changes.private:
+        yield "DELETE FROM public WHERE authority = ? AND repository = ?", (str(authority), repository)
+
+
+def read_binding(tables: Tables, key: BindingKey) -> Binding | None:
+    """What the tag meant."""
+    row = tables.one(
+        "SELECT digest, media_type, size, fields, stored_at, validated_at, gone_at FROM binding"
+        " WHERE authority = ? AND repository = ? AND tag = ? AND accept = ?",
+        *_binding_key(key),
+    )
+    if row is None:
+        return None
+    digest, media_type, size, fields, stored_at, validated_at, gone_at = row
+    return Binding(
+        parse_digest(_text(digest)),
+        _text(media_type),
+        _whole(size),
+        _load(fields),
+        _seconds(stored_at),
+        _seconds(validated_at),
+        None if gone_at is None else _seconds(gone_at),
+    )
+
+
+def read_link(tables: Tables, key: LinkKey) -> Link | None:
+    """What the registry said of this digest under this name."""
+    row = tables.one(
+        "SELECT media_type, size, fields, checked_at, proof FROM link"
+        " WHERE authority = ? AND repository = ? AND kind = ? AND digest = ?",
+        *_link_key(key),
+    )
+    if row is None:
+        return None
+    media_type, size, fields, checked_at, proof = row
+    return Link(_text(media_type), _whole(size), _load(fields), _seconds(checked_at), _text(proof))
+
+
+def read_generic(tables: Tables, key: GenericKey) -> Generic | None:
+    """The stored answer for this target."""
+    row = tables.one(
+        "SELECT digest, size, fields, stored_at, validated_at FROM generic"
+        " WHERE authority = ? AND target = ? AND variant = ?",
+        *_generic_key(key),
+    )
+    if row is None:
+        return None
+    digest, size, fields, stored_at, validated_at = row
+    return Generic(
+        parse_digest(_text(digest)), _whole(size), _load(fields), _seconds(stored_at), _seconds(validated_at)
+    )
+
+
+def read_linked_in(tables: Tables, authority: Authority, digest: Digest) -> bool:
+    """Whether this authority gave the digest in any repository, under any kind."""
+    sql = "SELECT 1 FROM link WHERE authority = ? AND digest = ? LIMIT 1"
+    return tables.one(sql, str(authority), str(digest)) is not None
+
+
+def read_public(tables: Tables, authority: Authority, repository: str) -> bool:
+    """Whether our anonymous token read the repository."""
+    sql = "SELECT 1 FROM public WHERE authority = ? AND repository = ?"
+    return tables.one(sql, str(authority), repository) is not None
+
+
+def read_challenges(tables: Tables) -> dict[Authority, Challenge]:
+    """How each authority asks for credentials."""
+    found = tables.each("SELECT authority, scheme, realm, service FROM challenge")
+    return {
+        parse_authority(_text(authority)): Challenge(_text(scheme), _text(realm), _text(service))
+        for authority, scheme, realm, service in found
+    }
+
+
+# A row outlives `inactive` while the content that it names does: bytes in use keep their meaning.
+_UNUSED = "NOT EXISTS (SELECT 1 FROM content c WHERE c.digest = t.digest)"
+_AGEING = {
+    "binding": f"t.validated_at < ? AND {_UNUSED}",
+    "link": f"t.checked_at < ? AND {_UNUSED}",
+    "generic": f"t.validated_at < ? AND {_UNUSED}",
+    "public": "t.checked_at < ? AND NOT EXISTS"
+    " (SELECT 1 FROM link l WHERE l.authority = t.authority AND l.repository = t.repository)",
+}
+Pruned = dict[str, int]
+
+
+def prune(tables: Tables, before: float, done: Pruned, limit: int) -> Pruned:
+    """Forget what nobody validated since `before` and whose content is gone.
+
+    Looks at `limit` rows of each table, behind those that were `done`; returns how far it came, and begins again
+    at the end.
+    """
+    came: Pruned = {}
+    with tables.transaction():
+        for table, condition in _AGEING.items():
+            start = done.get(table, 0)
+            some = f"SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608 -- our own words
+            count, last = tables.one(f"SELECT count(*), max(rowid) FROM ({some})", start, limit) or (0, 0)  # noqa: S608
+            old = f"SELECT t.rowid FROM {table} t WHERE t.rowid > ? AND t.rowid <= ? AND {condition}"  # noqa: S608
+            tables.change(f"DELETE FROM {table} WHERE rowid IN ({old})", start, last, before)  # noqa: S608
+            came[table] = 0 if _whole(count) < limit else _whole(last)
+    return came
+
+
+def _binding_key(key: BindingKey) -> tuple[Value, ...]:
+    return str(key.authority), key.repository, key.tag, key.accept
+
+
+def _link_key(key: LinkKey) -> tuple[Value, ...]:
+    return str(key.authority), key.repository, str(key.kind), str(key.digest)
+
+
+def _generic_key(key: GenericKey) -> tuple[Value, ...]:
+    return str(key.authority), key.target, key.variant
+
+
+def _binding(row: Binding) -> tuple[Value, ...]:
+    fields = _dump(row.fields)
+    return str(row.digest), row.media_type, row.size, fields, row.stored_at, row.validated_at, row.gone_at
+
+
+def _generic(row: Generic) -> tuple[Value, ...]:
+    return str(row.digest), row.size, _dump(row.fields), row.stored_at, row.validated_at
+
+
+def _put(table: str, *values: Value) -> Statement:
+    marks = ", ".join("?" * len(values))
+    return f"INSERT OR REPLACE INTO {table} VALUES ({marks})", values  # noqa: S608 -- our own words
+
+
+def _dump(fields: Fields) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _load(value: Value) -> Fields:
+    return tuple((str(name), str(text)) for name, text in json.loads(_text(value)))
+
+
+def _text(value: Value) -> str:
+    return str(value)
+
+
+def _whole(value: Value) -> int:
+    return int(value or 0)
+
+
+def _seconds(value: Value) -> float:
+    return float(value or 0)
