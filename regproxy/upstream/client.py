@@ -1,0 +1,158 @@
+"""The HTTP client: the one file that knows CurlAsyncHTTPClient.
+
+Its defaults are wrong for a proxy of large, digested content (100 MiB bodies, ten at a time, transparent decoding,
+the environment's proxies, credentials in its debug log). Tornado drives libcurl's multi handle on the event loop and
+keeps the pool of handles; requests, callbacks and options are ours.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from functools import partial
+
+import pycurl
+from tornado.curl_httpclient import CurlAsyncHTTPClient, CurlError
+from tornado.httpclient import HTTPError, HTTPRequest, HTTPResponse
+
+from regproxy.model.address import Authority, Reach
+from regproxy.model.decision import FailureClass
+from regproxy.model.event import Event
+from regproxy.model.registry import Registry
+from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.request import BodySink, Limits, UpstreamRequest
+from regproxy.upstream.transfer import Transfer
+from regproxy.upstream.trust import TrustBundle
+
+MAX_POOLS = 256
+_IDLE_CONNECTIONS = 64
+_LARGE = frozenset({"blob", "other"})
+_CLOSE_SECONDS = 2.0
+
+
+class Pool:
+    """Connections and handles for one block's large or small transfers: blobs must not queue manifests out."""
+
+    def __init__(self, registry: Registry, limits: Limits) -> None:
+        self.registry = registry
+        self.active = 0
+        self._limits = limits
+        self._trust = TrustBundle(registry.ca_files)
+        # Bodies never pass through Tornado's own buffer, so its limit must not count them.
+        self._curl = CurlAsyncHTTPClient(force_instance=True, max_clients=limits.concurrent, max_body_size=2**50)
+        self._curl._multi.setopt(pycurl.M_MAXCONNECTS, _IDLE_CONNECTIONS)
+
+    @property
+    def full(self) -> bool:
+        """Whether the queue behind the handles has reached its bound."""
+        return self.active >= self._limits.concurrent + self._limits.queued
+
+    def start(self, transfer: Transfer, released: Callable[[], None]) -> None:
+        """Give the transfer the next free handle; `released` is called when it has let go of it."""
+        self.active += 1
+        kick = partial(self._curl._set_timeout, 0)
+        # Every option is set again by prepare(); these only keep Tornado from doing more than it must.
+        request = HTTPRequest(
+            url="https://regproxy.invalid/",
+            connect_timeout=self._limits.connect,
+            request_timeout=0.0,
+            follow_redirects=False,
+            max_redirects=0,
+            decompress_response=False,
+            validate_cert=True,
+            allow_nonstandard_methods=True,
+            prepare_curl_callback=lambda curl: transfer.prepare(curl, self._trust.path, kick),
+        )
+
+        def done(response: HTTPResponse) -> None:
+            self.active -= 1
+            match response.error:
+                case CurlError() as error:
+                    transfer.ended_by_libcurl(error.errno, error.message or "")
+                case HTTPError() | None:
+                    # Tornado calls every status but 2xx an error; to us it is an answer.
+                    transfer.ended_by_libcurl(0, "")
+                case Exception() as error:
+                    transfer.end(error)
+            released()
+
+        # fetch() would put a future between libcurl's end and ours, after the handle was reset.
+        self._curl.fetch_impl(request, done)
+
+    def close(self) -> None:
+        """Close every connection, whatever is under way."""
+        self._curl.close()
+        self._trust.close()
+
+
+class Client:
+    """Starts transfers; owns the pools, one per registry block and size, made when first needed.
+
+    `listeners` are this proxy's own addresses, which are never dialled; `report` takes one event per transfer.
+    """
+
+    def __init__(
+        self,
+        report: Callable[[Event], None],
+        listeners: frozenset[Authority] = frozenset(),
+        limits: Limits | None = None,
+    ) -> None:
+        self._report = report
+        self._listeners = listeners
+        self._limits = limits or Limits()
+        self._pools: dict[tuple[Registry, bool], Pool] = {}
+        self._transfers: set[Transfer] = set()
+        self._idle = asyncio.Event()
+        self._closed = False
+        log = logging.getLogger("tornado.curl_httpclient")
+        # At DEBUG it writes whole headers, Authorization included.
+        log.setLevel(max(log.level, logging.INFO))
+
+    def start(self, request: UpstreamRequest, sink: BodySink) -> Transfer:
+        """Start a request; never raises for what the upstream does: the transfer's own end tells."""
+        registry = request.registry
+        reach = Reach(registry.names(request.authority), registry.allow_address, self._listeners)
+        transfer = Transfer(request, sink, self._limits, reach, self._report)
+        name = request.authority.name
+        try:
+            pool = self._pool(registry, request.purpose in _LARGE)
+        except OSError as error:
+            transfer.end(UpstreamFailed(FailureClass.TLS, f"{name}: {error}"))
+            return transfer
+        if pool is None or pool.full:
+            transfer.end(UpstreamFailed(FailureClass.CONNECT, f"{name}: too many requests are under way"))
+            return transfer
+        self._transfers.add(transfer)
+        self._idle.clear()
+        pool.start(transfer, partial(self._released, transfer))
+        return transfer
+
+    async def close(self) -> None:
+        """Give up what is under way, wait a moment for it to end, and close every connection."""
+        self._closed = True
+        for transfer in tuple(self._transfers):
+            transfer.cancel()
+        if self._transfers:
+            # All have ended; their handles come back a moment later, but for those that hang in a connect.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), _CLOSE_SECONDS)
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
+
+    def _released(self, transfer: Transfer) -> None:
+        self._transfers.discard(transfer)
+        if not self._transfers:
+            self._idle.set()
+
+    def _pool(self, registry: Registry, large: bool) -> Pool | None:
+        """The pool for these settings; None when closed or at the bound. A block that changed retires its old ones."""
+        pool = self._pools.get((registry, large))
+        if pool is None and not self._closed:
+            for key, old in tuple(self._pools.items()):
+                crowded = len(self._pools) >= MAX_POOLS
+                if not old.active and (crowded or (key[0].name == registry.name and key[0] != registry)):
+                    self._pools.pop(key).close()
+            if len(self._pools) < MAX_POOLS:
+                pool = self._pools[registry, large] = Pool(registry, self._limits)
+        return None if self._closed else pool

@@ -1,0 +1,76 @@
+"""Every libcurl option of a request, in one place: what is set here is all that decides how we speak to an upstream."""
+
+import pycurl
+
+from regproxy import __version__
+from regproxy.model.message import end_to_end, field, without
+from regproxy.upstream.request import Limits, UpstreamRequest
+
+USER_AGENT = f"regproxy/{__version__}"
+_LIFETIME_OF_CONNECTIONS = 600
+# libcurl writes these itself, from the URL and the body.
+_WRITTEN_BY_LIBCURL = frozenset({"host", "content-length", "expect"})
+_OURS = frozenset({"accept-encoding", "user-agent"})
+# What libcurl would add unasked; a name without a value takes it out.
+_UNASKED = ("Accept", "User-Agent", "Content-Type")
+
+
+def set_options(curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_bundle: str) -> None:
+    """Set all options but the callbacks and the body; the handle comes fresh from `reset`."""
+    _set_transport(curl, limits)
+    _set_tls(curl, ca_bundle)
+    curl.setopt(pycurl.URL, f"{request.scheme}://{request.authority}/")
+    # The target is sent as it stands: no dot segment is resolved, nothing is escaped.
+    curl.setopt(pycurl.REQUEST_TARGET, request.target.encode("latin-1"))
+    protocol = pycurl.PROTO_HTTPS if request.scheme == "https" else pycurl.PROTO_HTTP
+    curl.setopt(pycurl.PROTOCOLS, protocol)
+    curl.setopt(pycurl.HTTPHEADER, header_lines(request))
+    dial = [f"{entry.authority}:{entry.target}" for entry in request.registry.connect_to]
+    curl.setopt(pycurl.CONNECT_TO, dial)
+    match request.method:
+        case "GET":
+            pass
+        case "HEAD":
+            curl.setopt(pycurl.NOBODY, 1)
+        case method:
+            curl.setopt(pycurl.CUSTOMREQUEST, method)
+
+
+def _set_transport(curl: pycurl.Curl, limits: Limits) -> None:
+    curl.setopt(pycurl.NOSIGNAL, 1)
+    # Chunks of HTTP/2 are a third of a TLS record: HTTP/1.1 costs half the CPU for what is large.
+    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    curl.setopt(pycurl.HTTP09_ALLOWED, 0)
+    curl.setopt(pycurl.FOLLOWLOCATION, 0)
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(limits.connect * 1000))
+    # No bound on the whole: a large blob may take hours, as long as it moves.
+    curl.setopt(pycurl.TIMEOUT_MS, 0)
+    curl.setopt(pycurl.LOW_SPEED_LIMIT, limits.slowest)
+    curl.setopt(pycurl.LOW_SPEED_TIME, limits.stall)
+    curl.setopt(pycurl.TCP_KEEPALIVE, 1)
+    # A pooled connection was vetted when it was opened: it must not outlive a change of policy for long.
+    curl.setopt(pycurl.MAXLIFETIME_CONN, _LIFETIME_OF_CONNECTIONS)
+    # libcurl would take a proxy from the environment, and that proxy may well be us.
+    curl.setopt(pycurl.PROXY, "")
+    curl.setopt(pycurl.NOPROXY, "*")
+    curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+
+
+def _set_tls(curl: pycurl.Curl, ca_bundle: str) -> None:
+    curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
+    curl.setopt(pycurl.SSL_VERIFYPEER, 1)
+    curl.setopt(pycurl.SSL_VERIFYHOST, 2)
+    curl.setopt(pycurl.CAINFO, ca_bundle)
+    # Without a directory libcurl keeps the parsed bundle between connections.
+    curl.unsetopt(pycurl.CAPATH)
+
+
+def header_lines(request: UpstreamRequest) -> list[bytes]:
+    """The header as libcurl wants it: end-to-end fields, ours where the request is ours, nothing unasked."""
+    fields = without(end_to_end(request.fields), _WRITTEN_BY_LIBCURL)
+    if request.purpose != "other":
+        ours = (("Accept-Encoding", "identity"), ("User-Agent", USER_AGENT))
+        fields = (*without(fields, _OURS), *ours)
+    lines = [f"{name}: {value}" if value.strip() else f"{name};" for name, value in fields]
+    lines += [f"{name}:" for name in _UNASKED if field(fields, name) is None]
+    return [line.encode("latin-1") for line in (*lines, "Expect:")]

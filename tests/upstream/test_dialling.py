@@ -1,0 +1,151 @@
+"""Names, addresses and TLS: who is connected to, and what is said when nobody is."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from regproxy.model.address import Authority
+from regproxy.model.decision import FailureClass
+from regproxy.model.registry import ConnectTo
+from regproxy.upstream.client import Client
+from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.request import Limits, UpstreamRequest
+from tests.upstream.standin import (
+    OK,
+    TEN,
+    Events,
+    Recorder,
+    StandIn,
+    Talk,
+    TestAuthority,
+    ask,
+    registry,
+    says,
+)
+
+QUICK = Limits(connect=1.0, first_byte=0.4, stall=1)
+
+
+def test_tls_failures_name_the_host_and_send_nothing() -> None:
+    async def story(authority: TestAuthority) -> None:
+        contexts = {
+            "wrong name": authority.context("other.test"),
+            "self-signed": authority.context("registry.test", signed_by_itself=True),
+        }
+        for context in contexts.values():
+            client = Client(Events(), limits=QUICK)
+            async with StandIn(says(TEN), context) as stand_in:
+                block = registry(("registry.test", stand_in), ca_file=authority.ca_file)
+                with pytest.raises(UpstreamFailed, match=r"^registry\.test: ") as caught:
+                    await client.start(ask(block, fields=(("Authorization", "Bearer x"),)), Recorder()).finished()
+                assert caught.value.failure is FailureClass.TLS
+                assert stand_in.heard == []
+                await client.close()
+
+    with TestAuthority() as authority:
+        asyncio.run(story(authority))
+
+
+def test_tls_that_never_answers_is_a_timeout() -> None:
+    async def story(authority: TestAuthority) -> None:
+        client = Client(Events(), limits=Limits(connect=0.3))
+        async with StandIn(says()) as deaf:
+            block = registry(("registry.test", deaf), ca_file=authority.ca_file)
+            with pytest.raises(UpstreamFailed) as caught:
+                await client.start(ask(block), Recorder()).finished()
+            assert caught.value.failure is FailureClass.TIMEOUT
+            await client.close()
+
+    with TestAuthority() as authority:
+        asyncio.run(story(authority))
+
+
+def test_a_truncated_tls_stream_is_no_end_of_body() -> None:
+    """Close-delimited, and cut without close_notify: TLS tells, and libcurl believes it."""
+
+    async def story(authority: TestAuthority) -> None:
+        client = Client(Events(), limits=QUICK)
+        async with StandIn(says(OK, b"\r\nhalf", then=Talk.reset), authority.context("registry.test")) as stand_in:
+            block = registry(("registry.test", stand_in), ca_file=authority.ca_file)
+            with pytest.raises(UpstreamFailed) as caught:
+                await client.start(ask(block), Recorder()).finished()
+            assert caught.value.failure is FailureClass.RESET
+            await client.close()
+
+    with TestAuthority() as authority:
+        asyncio.run(story(authority))
+
+
+def test_a_refused_connection_says_so() -> None:
+    async def story() -> None:
+        client = Client(Events())
+        async with StandIn(says()) as stand_in:
+            block = registry(("registry.test", stand_in), scheme="http")
+        with pytest.raises(UpstreamFailed, match=r"registry\.test:80: connection refused") as caught:
+            await client.start(ask(block), Recorder()).finished()
+        assert caught.value.failure is FailureClass.CONNECT
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_name_that_does_not_resolve_is_dns() -> None:
+    async def story() -> None:
+        client = Client(Events())
+        request = ask(registry(scheme="http"))
+        with pytest.raises(UpstreamFailed, match="does not resolve") as caught:
+            await client.start(request, Recorder()).finished()
+        assert caught.value.failure is FailureClass.DNS
+        await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_stale_pooled_connection_is_replaced_without_a_word() -> None:
+    async def script(talk: Talk) -> None:
+        await talk.answer(200, b"x")
+        if talk.heard.connection == 1:
+            talk.close()
+
+    async def story() -> None:
+        client = Client(Events())
+        async with StandIn(script) as stand_in:
+            block = registry(("registry.test", stand_in), scheme="http")
+            for _ in range(2):
+                await client.start(ask(block), Recorder()).finished()
+            assert stand_in.connections == 2
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_dialled_address_is_judged_whatever_the_name() -> None:
+    listener = Authority("127.0.0.1", 3128)
+    refused = {
+        Authority("127.0.0.1", 9): "127.0.0.1 is a loopback",
+        Authority("10.0.0.1", 80): "10.0.0.1 is a private address",
+        Authority("169.254.169.254", 80): "169.254.169.254 is a loopback, link-local",
+        Authority("::1", 80): "::1 is a loopback",
+        Authority("::ffff:127.0.0.1", 80): "127.0.0.1 is a loopback",
+        listener: "127.0.0.1 port 3128 is this proxy itself",
+    }
+
+    async def story() -> None:
+        client = Client(Events(), listeners=frozenset({listener}))
+        for target, sentence in refused.items():
+            with pytest.raises(UpstreamFailed) as caught:
+                await client.start(dialling(target), Recorder()).finished()
+            assert caught.value.failure is FailureClass.CONNECT
+            assert sentence in caught.value.detail
+            assert "allow-address" in caught.value.detail
+        await client.close()
+
+    asyncio.run(story())
+
+
+def dialling(target: Authority) -> UpstreamRequest:
+    """A request to a host that the block does not name, dialled at `target`."""
+    stranger = Authority("stranger.test", 80)
+    block = replace(registry(scheme="http"), allow_address=(), connect_to=(ConnectTo(stranger, target),))
+    return replace(ask(block), authority=stranger)
