@@ -1,0 +1,1 @@
+"""Builds the parts and owns their lives: the only place that constructs them."""

@@ -1,0 +1,84 @@
+"""The core's parts: store, upstream and cache, built and closed together."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from regproxy.cache.answer import Cache
+from regproxy.cache.lookup import Engines
+from regproxy.cache.manifests import record
+from regproxy.model.address import Authority
+from regproxy.model.entry import Challenge
+from regproxy.model.event import Event
+from regproxy.policy.policy import Policy
+from regproxy.store.content import Store
+from regproxy.store.rows import Changes
+from regproxy.upstream.client import Client
+from regproxy.upstream.request import Limits
+from regproxy.upstream.session import Upstream
+from regproxy.upstream.tokens import Tokens
+
+MAINTENANCE_SECONDS = 30.0
+
+
+class StoredChallenges:
+    """What we learned of each authority, in memory and, a moment later, on disk."""
+
+    def __init__(self, known: dict[Authority, Challenge]) -> None:
+        self._known = known
+        self.engines: Engines | None = None
+
+    def get(self, authority: Authority) -> Challenge | None:
+        """The challenge last seen."""
+        return self._known.get(authority)
+
+    def put(self, authority: Authority, challenge: Challenge) -> None:
+        """Remember it over restarts."""
+        self._known[authority] = challenge
+        if self.engines is not None:
+            self.engines.spawn(record(self.engines, Changes(challenges=((authority, challenge),))))
+
+
+class Core:
+    """Owns the store, the upstream client and the cache; `policy` gives the active one."""
+
+    def __init__(self, cache: Cache, engines: Engines, store: Store, client: Client) -> None:
+        self.cache = cache
+        self.store = store
+        self._engines = engines
+        self._client = client
+        self._maintenance = asyncio.get_running_loop().create_task(self._maintain())
+
+    @classmethod
+    async def open(
+        cls,
+        directory: Path,
+        policy: Callable[[], Policy],
+        report: Callable[[Event], None],
+        listeners: frozenset[Authority],
+        clock: Callable[[], float] = time.time,
+        limits: Limits | None = None,
+    ) -> "Core":
+        """Open the cache directory and start; raises what `Store.open` raises."""
+        store = await Store.open(directory, policy().cache, clock, report)
+        challenges = StoredChallenges(await store.challenges())
+        client = Client(report, listeners, limits)
+        upstream = Upstream(client, Tokens(client, time.monotonic), challenges)
+        engines = Engines(store, upstream, clock, report)
+        challenges.engines = engines
+        return cls(Cache(engines, policy), engines, store, client)
+
+    async def _maintain(self) -> None:
+        while True:
+            await asyncio.sleep(MAINTENANCE_SECONDS)
+            await self.store.maintain()
+
+    async def close(self) -> None:
+        """Stop fetching, then close the store cleanly."""
+        self._maintenance.cancel()
+        await asyncio.gather(self._maintenance, return_exceptions=True)
+        await self._engines.close()
+        await self._engines.upstream.close()
+        await self._client.close()
+        await self.store.close()

@@ -1,0 +1,145 @@
+"""The straight line of one request: classify, decide, look up, plan, then serve or fetch."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import assert_never
+
+from regproxy.cache.challenge import credential
+from regproxy.cache.contents import Contents
+from regproxy.cache.lists import Lists
+from regproxy.cache.login import Login
+from regproxy.cache.lookup import Engines, Lookup
+from regproxy.cache.manifests import Manifests
+from regproxy.cache.passage import Passage
+from regproxy.cache.relay import Inflow
+from regproxy.cache.replies import refused
+from regproxy.cache.tags import Tags
+from regproxy.model.address import Authority
+from regproxy.model.answer import Answer, Ask
+from regproxy.model.connect import ConnectDecision
+from regproxy.model.decision import Cached, Denied, Passed, PolicyRequest, Terms
+from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
+from regproxy.model.registry import Registry
+from regproxy.policy.policy import Policy
+
+PUSH_METHODS = frozenset(["POST", "PUT", "PATCH", "DELETE"])
+NO_PUSH = "regproxy: pushing through this proxy is not allowed; push to the registry directly"
+
+
+class Cache:
+    """The core: answers every request that an edge asks about, with one snapshot of the policy each."""
+
+    def __init__(self, engines: Engines, policy: Callable[[], Policy]) -> None:
+        self._engines = engines
+        self._policy = policy
+        self._passage = Passage(engines)
+        self._login = Login(engines, self._passage)
+        manifests = Manifests(engines)
+        self._contents = Contents(engines, self._passage, manifests)
+        self._tags = Tags(engines, self._passage, manifests)
+        self._lists = Lists(engines, self._passage)
+
+    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; from the active policy."""
+        return self._policy().on_connect(authority, client)
+
+    def report(self, events: Iterable[Event]) -> None:
+        """Take note of what happened at the edge."""
+        for event in events:
+            self._engines.report(event)
+
+    async def answer(self, ask: Ask) -> Answer:
+        """Answer one request; whatever happens, its body is closed, here or when the relay that carries it ends."""
+        inflow = Inflow(ask.body) if ask.body is not None else None
+        try:
+            return await self._answer(self._policy(), ask, inflow)
+        finally:
+            if inflow is not None and not inflow.carried:
+                inflow.close()
+
+    async def _answer(self, policy: Policy, ask: Ask, inflow: Inflow | None) -> Answer:
+        registry = policy.registry_of(ask.authority)
+        if registry is None:
+            sentence = f"regproxy: {ask.authority.name} is no longer in the policy; connect again"
+            return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL))
+        target = classify(ask.target)
+        match target:
+            case Malformed(status=status, code=code, sentence=sentence):
+                return refused(status, code, f"regproxy: {sentence}", Labels(Outcome.LOCAL, registry.name))
+            case Ping():
+                return await self._login.ping(ask, registry)
+            case TokenRequest(query=query):
+                return await self._login.token(ask, registry, query, inflow)
+            case OtherPath():
+                return await self._other(policy, ask, registry, inflow)
+            case Resource():
+                return await self._resource(policy, ask, registry, target)
+            case _:
+                assert_never(target)
+
+    async def _other(self, policy: Policy, ask: Ask, registry: Registry, inflow: Inflow | None) -> Answer:
+        path = ask.target.partition("?")[0]
+        request = PolicyRequest(ask.method, ask.authority.name, registry.name, str(Kind.OTHER), path, client=ask.client)
+        decision = policy.on_request(request)
+        labels = Labels(Outcome.PASS, registry.name, str(Kind.OTHER), tier=decision.tier)
+        match decision:
+            case Denied(status=status, text=text):
+                return refused(status, "DENIED", _denial(decision.tier, text), replace(labels, outcome=Outcome.DENIED))
+            case Passed() | Cached():
+                return await self._passage.other(ask, registry, labels, inflow)
+            case _:
+                assert_never(decision)
+
+    async def _resource(self, policy: Policy, ask: Ask, registry: Registry, resource: Resource) -> Answer:
+        decision = policy.on_request(_policy_request(ask, registry, resource))
+        lookup = Lookup(
+            ask, registry, resource, decision.tier, decision.terms if isinstance(decision, Cached) else Terms()
+        )
+        if isinstance(decision, Denied):
+            sentence = _denial(decision.tier, decision.text)
+            return refused(decision.status, "DENIED", sentence, lookup.labels(Outcome.DENIED))
+        labels = lookup.labels(Outcome.LOCAL)
+        if ask.method in PUSH_METHODS or resource.kind is Kind.UPLOAD:
+            return refused(405, "UNSUPPORTED", NO_PUSH, labels, (("Allow", "GET, HEAD"),))
+        if ask.method not in ("GET", "HEAD"):
+            return refused(405, "UNSUPPORTED", "regproxy: only GET and HEAD", labels, (("Allow", "GET, HEAD"),))
+        if credential(ask.fields) is not None:
+            return await self._passage.credentialed(lookup)
+        match decision:
+            case Passed():
+                return await self._passage.anonymous(lookup)
+            case Cached():
+                return await self._cached(lookup)
+            case _:
+                assert_never(decision)
+
+    async def _cached(self, lookup: Lookup) -> Answer:
+        resource = lookup.resource
+        match resource.kind:
+            case Kind.MANIFEST | Kind.BLOB if resource.digest is not None and resource.digest.verifiable:
+                return await self._contents.answer(lookup, resource.digest)
+            case Kind.MANIFEST if resource.tag is not None:
+                return await self._tags.answer(lookup, resource.tag)
+            case Kind.TAGS | Kind.REFERRERS | Kind.CATALOG:
+                return await self._lists.answer(lookup)
+            case _:
+                return await self._passage.anonymous(lookup)
+
+
+def _policy_request(ask: Ask, registry: Registry, resource: Resource) -> PolicyRequest:
+    return PolicyRequest(
+        ask.method,
+        ask.authority.name,
+        registry.name,
+        str(resource.kind),
+        resource.path,
+        resource.repository,
+        resource.tag or "",
+        str(resource.digest or ""),
+        ask.client,
+    )
+
+
+def _denial(tier: str, text: str) -> str:
+    return f"regproxy: tier {tier}: {text}"

@@ -1,0 +1,54 @@
+"""Blobs on their way into the cache: one writer into a part file, many readers who follow it."""
+
+import asyncio
+from typing import assert_never
+
+from regproxy.cache.fetches import Answered, Fill, Started, Unstorable
+from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup
+from regproxy.cache.replies import kept_fields, link_head
+from regproxy.model.answer import Filling
+from regproxy.model.entry import Link, LinkKey
+from regproxy.model.event import Outcome
+from regproxy.model.message import Head, field, media_type
+from regproxy.store.rows import Changes
+from regproxy.store.writer import Writer
+
+
+class Blobs:
+    """Owns the fills; every request for the same link joins the one that runs."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._fills: dict[LinkKey, Fill] = {}
+
+    async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
+        """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
+        fill = self._fills.get(key)
+        joined = fill is not None
+        if fill is None:
+            request = lookup.upstream("GET", lookup.resource.path, ACCEPT_ANY)
+            fill = Fill(self._engines, request, key.repository, key.digest)
+            self._fills[key] = fill
+            task = self._engines.spawn(fill.run(lambda writer, head: self._commit(key, writer, head)))
+            task.add_done_callback(lambda _: self._fills.pop(key, None))
+        beginning = await asyncio.shield(fill.beginning)
+        match beginning:
+            case Started(head=head, size=size):
+                link = self._link(head, size or 0)
+                answer = link_head(key.digest, link, link.checked_at)
+                outcome = Outcome.COLLAPSED if joined else Outcome.MISS
+                return Filling(answer, size, fill.open_reader(), fill, lookup.labels(outcome))
+            case Answered() | Unstorable():
+                return beginning
+            case _:
+                assert_never(beginning)
+
+    def _link(self, head: Head, size: int) -> Link:
+        kind = media_type(field(head.fields, "content-type"))
+        return Link(kind, size, kept_fields(head.fields), self._engines.clock(), "get")
+
+    async def _commit(self, key: LinkKey, writer: Writer, head: Head) -> None:
+        content = await writer.commit(key.digest)
+        link = self._link(head, content.size)
+        public = (key.authority, key.repository, link.checked_at)
+        await self._engines.store.record(Changes(links=((key, link),), public=(public,)))

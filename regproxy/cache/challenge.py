@@ -1,0 +1,44 @@
+"""The one challenge that clients see, ours, and the token that anonymous callers get."""
+
+import json
+from urllib.parse import parse_qsl
+
+from regproxy.model.address import Authority
+from regproxy.model.message import Fields, field
+from regproxy.model.oci import TOKEN_PATH
+
+# One powerless constant: never checked, never refused, never forwarded, so restarts and replicas accept it.
+ANONYMOUS_TOKEN = "regproxy-anonymous.v1"  # noqa: S105 -- no secret: it opens what is public
+_ANONYMOUS_PREFIX = "regproxy-anonymous"
+ANONYMOUS_ANSWER = json.dumps({"token": ANONYMOUS_TOKEN, "access_token": ANONYMOUS_TOKEN, "expires_in": 3600}).encode()
+_CREDENTIAL_FIELDS = frozenset(["username", "password", "refresh_token", "account", "assertion"])
+
+
+def our_challenge(authority: Authority, scheme: str, repository: str = "") -> Fields:
+    """WWW-Authenticate on the registry's own name (RFC 6750 §3, distribution token specification)."""
+    value = f'Bearer realm="{scheme}://{authority.name}{TOKEN_PATH}",service="{authority.name}"'
+    if repository:
+        value += f',scope="repository:{repository}:pull"'
+    return (("WWW-Authenticate", value),)
+
+
+def basic_challenge(authority: Authority) -> Fields:
+    """For a registry that knows only Basic, so that clients with a login send it."""
+    return (("WWW-Authenticate", f'Basic realm="{authority.name}"'),)
+
+
+def credential(fields: Fields) -> str | None:
+    """The Authorization that the client brings of its own; our anonymous token is none."""
+    value = (field(fields, "authorization") or "").strip()
+    scheme, _, parameter = value.partition(" ")
+    if not value or (scheme.lower() == "bearer" and parameter.strip().startswith(_ANONYMOUS_PREFIX)):
+        return None
+    return value
+
+
+def is_anonymous_token_request(fields: Fields, query: str, form: bytes) -> bool:
+    """No header and no user name, password or refresh token in query or form: containerd logs in by form."""
+    if credential(fields) is not None:
+        return False
+    sent = [*parse_qsl(query), *parse_qsl(form.decode("latin-1"))]
+    return not any(name in _CREDENTIAL_FIELDS and value for name, value in sent if name != "account")

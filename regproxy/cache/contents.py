@@ -1,0 +1,175 @@
+"""Manifests and blobs by digest: content that never changes, served where the registry gave it under this name."""
+
+import asyncio
+from typing import assert_never
+
+from regproxy.cache.blobs import Blobs
+from regproxy.cache.fetches import Answered, Flights, Unstorable
+from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup, Negative
+from regproxy.cache.manifests import Manifests, record
+from regproxy.cache.passage import Passage, refusal
+from regproxy.cache.replies import failed, kept_fields, link_head, refused, relayed, with_length
+from regproxy.freshness.lifetime import Absent, Known, Validated
+from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
+from regproxy.freshness.verdict import ABSENCES, Failed, Relay, ServeStale, Upstreamed, judge
+from regproxy.freshness.verdict import Answered as Status
+from regproxy.model.answer import Answer, Reply, Stored
+from regproxy.model.decision import Cached
+from regproxy.model.entry import Link, LinkKey
+from regproxy.model.event import Outcome
+from regproxy.model.message import Head, content_length, field, media_type
+from regproxy.model.oci import Digest, Kind
+from regproxy.store.rows import Changes
+from regproxy.upstream.failure import UpstreamFailed
+
+
+class Contents:
+    """Answers requests by digest."""
+
+    def __init__(self, engines: Engines, passage: Passage, manifests: Manifests) -> None:
+        self._engines = engines
+        self._passage = passage
+        self._manifests = manifests
+        self._blobs = Blobs(engines)
+        self._checks: Flights[LinkKey, Head] = Flights(engines)
+
+    async def answer(self, lookup: Lookup, digest: Digest) -> Answer:
+        """Serve, revalidate or fetch the content that the request names by digest."""
+        key = LinkKey(lookup.ask.authority, lookup.resource.repository, lookup.resource.kind, digest)
+        link = await self._usable(key)
+        negative = self._engines.negatives.get(key)
+        known: Known | None = Validated(link.checked_at) if link else negative.absent if negative else None
+        decision = Cached(lookup.tier, lookup.terms)
+        step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
+        match step:
+            case Serve() if link is not None:
+                if step.refresh:
+                    self._checks.join(key, lambda: self._check(lookup, key))
+                return self._stored(lookup, key, link, Outcome.SWR if step.refresh else Outcome.HIT)
+            case Serve() if negative is not None:
+                return relayed(negative.head, negative.body, lookup.labels(Outcome.NEGATIVE))
+            case Revalidate(within=within) if link is not None:
+                return await self._revalidate(lookup, key, link, within)
+            case Fetch() | Revalidate() | Serve():
+                return await self._fetch(lookup, key)
+            case Refuse(status=status, text=text):
+                return refused(status, "UNAVAILABLE", f"regproxy: {text}", lookup.labels(Outcome.LOCAL))
+            case Pass():
+                return await self._passage.anonymous(lookup)
+            case _:
+                assert_never(step)
+
+    async def _usable(self, key: LinkKey) -> Link | None:
+        """The link, if the content is here and the repository is public: knowing a digest is no right to it."""
+        store = self._engines.store
+        link = await store.link(key)
+        if link is None or not await store.is_public(key.authority, key.repository):
+            return None
+        return link if await store.content(key.digest) is not None else None
+
+    def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome) -> Stored:
+        self._engines.store.touch(key.digest)
+        head = link_head(key.digest, link, self._engines.clock())
+        return Stored(head, key.digest, link.size, lookup.labels(outcome))
+
+    async def _check(self, lookup: Lookup, key: LinkKey) -> Head:
+        """One HEAD upstream; freshens the link, or makes one where the same authority gave the bytes before."""
+        fields = ACCEPT_MANIFESTS if key.kind is Kind.MANIFEST else ACCEPT_ANY
+        request = lookup.upstream("HEAD", lookup.resource.path, fields)
+        head, _ = await self._engines.upstream.fetch(request, key.repository, 0)
+        store = self._engines.store
+        content = await store.content(key.digest)
+        if head.status == 200 and content is not None and await store.linked_in(key.authority, key.digest):
+            old = await store.link(key)
+            now = self._engines.clock()
+            kind = media_type(field(head.fields, "content-type"))
+            link = Link(kind, content.size, kept_fields(head.fields), now, old.proof if old else "head")
+            public = (key.authority, key.repository, now)
+            await record(self._engines, Changes(links=((key, link),), public=(public,)))
+        elif head.status in (401, 403):
+            await record(self._engines, Changes(private=((key.authority, key.repository),)))
+        elif head.status in ABSENCES:
+            await record(self._engines, Changes(dropped_links=(key,)))
+        return head
+
+    async def _revalidate(self, lookup: Lookup, key: LinkKey, link: Link, within: float | None) -> Answer:
+        task, _ = self._checks.join(key, lambda: self._check(lookup, key))
+        done, _ = await asyncio.wait({task}, timeout=within)
+        if not done:
+            return self._stored(lookup, key, link, Outcome.STALE)
+        try:
+            head = task.result()
+        except UpstreamFailed as error:
+            if self._stands_in(lookup, link, Failed(error.failure)):
+                return self._stored(lookup, key, link, Outcome.STALE)
+            return failed(error, lookup.labels(Outcome.ERROR))
+        if head.status == 200:
+            return self._stored(lookup, key, await self._engines.store.link(key) or link, Outcome.REVALIDATED)
+        if self._stands_in(lookup, link, Status(head.status)):
+            return self._stored(lookup, key, link, Outcome.STALE)
+        return refusal(lookup, head, b"")
+
+    def _stands_in(self, lookup: Lookup, link: Link, upstream: Upstreamed) -> bool:
+        verdict = judge(lookup.terms, Validated(link.checked_at), upstream, self._engines.clock())
+        return isinstance(verdict, ServeStale)
+
+    async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
+        store = self._engines.store
+        here = await store.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
+        if here and (link := await self._usable(key)) is not None:
+            # A fill that ended between the first look and this one.
+            return self._stored(lookup, key, link, Outcome.HIT)
+        try:
+            if lookup.ask.method == "HEAD" or here:
+                answer = await self._by_head(lookup, key)
+                if answer is not None:
+                    return answer
+            if key.kind is Kind.MANIFEST:
+                return await self.manifest(lookup, key)
+            found = await self._blobs.fetch(lookup, key)
+        except UpstreamFailed as error:
+            return failed(error, lookup.labels(Outcome.ERROR))
+        if isinstance(found, Answered):
+            return self._absent(lookup, key, found.head, found.body)
+        return await self._passage.anonymous(lookup) if isinstance(found, Unstorable) else found
+
+    async def _by_head(self, lookup: Lookup, key: LinkKey) -> Answer | None:
+        """Answer from one HEAD upstream; None when a GET needs the bytes all the same."""
+        task, _ = self._checks.join(key, lambda: self._check(lookup, key))
+        head = await asyncio.shield(task)
+        if head.status != 200:
+            return self._absent(lookup, key, head, b"")
+        link = await self._usable(key)
+        if link is not None:
+            return self._stored(lookup, key, link, Outcome.MISS)
+        return head_only(lookup, key.digest, head) if lookup.ask.method == "HEAD" else None
+
+    async def manifest(self, lookup: Lookup, key: LinkKey) -> Answer:
+        """Fetch a manifest by digest and serve it; raises UpstreamFailed."""
+        try:
+            fetched, joined = await self._manifests.fetch(lookup, key)
+        except ValueError:
+            return await self._passage.anonymous(lookup)
+        if isinstance(fetched, Answered):
+            return self._absent(lookup, key, fetched.head, fetched.body)
+        outcome = Outcome.COLLAPSED if joined else Outcome.MISS
+        head = link_head(key.digest, fetched.link, self._engines.clock())
+        return Reply(with_length(head, len(fetched.body)), fetched.body, lookup.labels(outcome))
+
+    def _absent(self, lookup: Lookup, key: LinkKey, head: Head, body: bytes) -> Reply:
+        now = self._engines.clock()
+        verdict = judge(lookup.terms, None, Status(head.status), now)
+        if isinstance(verdict, Relay) and verdict.remember:
+            self._engines.remember(key, Negative(Absent(head.status, now), head, body))
+        return refusal(lookup, head, body)
+
+
+def head_only(lookup: Lookup, digest: Digest, head: Head) -> Reply:
+    """The answer to a HEAD whose bytes are not here: the registry's, re-serialised."""
+    link = Link(media_type(field(head.fields, "content-type")), 0, kept_fields(head.fields), 0.0, "head")
+    answer = link_head(digest, link, 0.0)
+    try:
+        size = content_length(head.fields)
+    except ValueError:
+        size = None
+    return Reply(answer if size is None else with_length(answer, size), b"", lookup.labels(Outcome.MISS))

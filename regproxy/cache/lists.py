@@ -1,0 +1,129 @@
+"""Tag lists, referrers and catalogs: answers that are not content-addressed, kept under their target."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from regproxy.cache.fetches import Answered, Flights
+from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup
+from regproxy.cache.manifests import digest_of, keep_bytes, record
+from regproxy.cache.passage import Passage, refusal
+from regproxy.cache.replies import API_VERSION, failed, kept_fields, refused, with_length
+from regproxy.freshness.lifetime import Validated
+from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
+from regproxy.freshness.verdict import Answered as Status
+from regproxy.freshness.verdict import Failed, ServeStale, Upstreamed, judge
+from regproxy.model.answer import Answer, Reply, Stored
+from regproxy.model.decision import Cached
+from regproxy.model.entry import Generic, GenericKey
+from regproxy.model.event import Outcome
+from regproxy.model.message import Fields, Head, field, without
+from regproxy.model.oci import MAX_MANIFEST
+from regproxy.store.rows import Changes
+from regproxy.upstream.failure import UpstreamFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list as the registry gave it; `same`: it was revalidated, nothing new."""
+
+    row: Generic
+    body: bytes | None
+    same: bool
+
+
+class Lists:
+    """Answers GETs of lists; owns the flights that fetch them."""
+
+    def __init__(self, engines: Engines, passage: Passage) -> None:
+        self._engines = engines
+        self._passage = passage
+        self._flights: Flights[GenericKey, Listed | Answered] = Flights(engines)
+
+    async def answer(self, lookup: Lookup) -> Answer:
+        """Serve, revalidate or fetch the list that the request names."""
+        if lookup.ask.method != "GET":
+            return await self._passage.anonymous(lookup)
+        key = GenericKey(lookup.ask.authority, lookup.resource.target)
+        row = await self._row(lookup, key)
+        decision = Cached(lookup.tier, lookup.terms)
+        known = Validated(row.validated_at) if row is not None else None
+        step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
+        match step:
+            case Serve(refresh=refresh) if row is not None:
+                if refresh:
+                    self._flights.join(key, lambda: self._fetch(lookup, key, row))
+                return self._stored(lookup, row, Outcome.SWR if refresh else Outcome.HIT)
+            case Fetch() | Revalidate() | Serve():
+                return await self._ask(lookup, key, row, step.within if isinstance(step, Revalidate) else None)
+            case Refuse(status=status, text=text):
+                return refused(status, "UNAVAILABLE", f"regproxy: {text}", lookup.labels(Outcome.LOCAL))
+            case Pass():
+                return await self._passage.anonymous(lookup)
+            case _:
+                assert_never(step)
+
+    async def _row(self, lookup: Lookup, key: GenericKey) -> Generic | None:
+        store = self._engines.store
+        repository = lookup.resource.repository
+        if not await store.is_public(key.authority, repository):
+            return None
+        row = await store.generic(key)
+        return row if row is not None and await store.content(row.digest) is not None else None
+
+    def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome) -> Stored:
+        self._engines.store.touch(row.digest)
+        age = max(0, int(self._engines.clock() - row.validated_at))
+        head = Head(200, (*row.fields, ("Age", str(age)), *API_VERSION))
+        return Stored(head, row.digest, row.size, lookup.labels(outcome))
+
+    async def _ask(self, lookup: Lookup, key: GenericKey, row: Generic | None, within: float | None) -> Answer:
+        task, joined = self._flights.join(key, lambda: self._fetch(lookup, key, row))
+        done, _ = await asyncio.wait({task}, timeout=within if row is not None else None)
+        if not done and row is not None:
+            return self._stored(lookup, row, Outcome.STALE)
+        try:
+            listed = task.result()
+        except UpstreamFailed as error:
+            if row is not None and self._stands_in(lookup, row, Failed(error.failure)):
+                return self._stored(lookup, row, Outcome.STALE)
+            return failed(error, lookup.labels(Outcome.ERROR))
+        except ValueError:
+            return await self._passage.anonymous(lookup)
+        if isinstance(listed, Answered):
+            if row is not None and self._stands_in(lookup, row, Status(listed.head.status)):
+                return self._stored(lookup, row, Outcome.STALE)
+            return refusal(lookup, listed.head, listed.body)
+        if listed.body is None:
+            return self._stored(lookup, listed.row, Outcome.REVALIDATED)
+        first = Outcome.COLLAPSED if joined else Outcome.MISS if row is None else Outcome.EXPIRED
+        head = with_length(Head(200, (*listed.row.fields, *API_VERSION)), len(listed.body))
+        return Reply(head, listed.body, lookup.labels(Outcome.REVALIDATED if listed.same else first))
+
+    def _stands_in(self, lookup: Lookup, row: Generic, upstream: Upstreamed) -> bool:
+        verdict = judge(lookup.terms, Validated(row.validated_at), upstream, self._engines.clock())
+        return isinstance(verdict, ServeStale)
+
+    async def _fetch(self, lookup: Lookup, key: GenericKey, row: Generic | None) -> Listed | Answered:
+        etag = field(row.fields, "etag") if row is not None else None
+        fields: Fields = (*ACCEPT_ANY, ("If-None-Match", etag)) if etag else ACCEPT_ANY
+        repository = lookup.resource.repository
+        request = lookup.upstream("GET", key.target, fields)
+        head, body = await self._engines.upstream.fetch(request, repository, MAX_MANIFEST)
+        now = self._engines.clock()
+        if head.status == 304 and row is not None:
+            fresh = replace(row, validated_at=now)
+            await record(self._engines, Changes(generics=((key, fresh),)))
+            return Listed(fresh, None, same=True)
+        if head.status != 200:
+            if head.status in (401, 403):
+                await record(self._engines, Changes(private=((key.authority, repository),)))
+            return Answered(head, body)
+        digest = digest_of(body)
+        kind = field(head.fields, "content-type") or "application/json"
+        fields = (("Content-Type", kind), *without(kept_fields(head.fields), ["content-type"]))
+        found = Generic(digest, len(body), fields, now, now)
+        if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
+            public = ((key.authority, repository, now),)
+            await record(self._engines, Changes(generics=((key, found),), public=public))
+        return Listed(found, body, same=row is not None and row.digest == digest)

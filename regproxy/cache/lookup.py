@@ -1,0 +1,96 @@
+"""One request on its way through the cache, and the engines it may use."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from regproxy.freshness.lifetime import Absent
+from regproxy.model.answer import Ask
+from regproxy.model.decision import Terms
+from regproxy.model.entry import BindingKey, LinkKey
+from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.message import Fields, Head, joined
+from regproxy.model.oci import MANIFEST_TYPES, Kind, Resource
+from regproxy.model.registry import Registry
+from regproxy.store.content import Store
+from regproxy.upstream.request import UpstreamRequest
+from regproxy.upstream.session import Upstream
+
+T = TypeVar("T")
+
+MAX_NEGATIVES = 10_000
+
+ACCEPT_MANIFESTS: Fields = (("Accept", ", ".join(MANIFEST_TYPES)),)
+ACCEPT_ANY: Fields = (("Accept", "*/*"),)
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What one request asks for and what the policy granted it; taken once, never looked up again."""
+
+    ask: Ask
+    registry: Registry
+    resource: Resource
+    tier: str
+    terms: Terms
+
+    @property
+    def only_if_cached(self) -> bool:
+        """Whether the client asked not to bother the upstream (RFC 9111 §5.2.1.7)."""
+        return "only-if-cached" in (joined(self.ask.fields, "cache-control") or "").lower()
+
+    def labels(self, outcome: Outcome) -> Labels:
+        """The core's half of this request's log line."""
+        resource = self.resource
+        return Labels(
+            outcome, self.registry.name, str(resource.kind), resource.repository, resource.reference, self.tier
+        )
+
+    def upstream(self, method: str, target: str, fields: Fields) -> UpstreamRequest:
+        """The request that we send, re-serialised; nothing of the client's bytes."""
+        kind = self.resource.kind
+        purpose = str(kind) if kind in (Kind.MANIFEST, Kind.BLOB) else "list"
+        ask = self.ask
+        return UpstreamRequest(ask.authority, ask.scheme, self.registry, method, target, fields, purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class Negative:
+    """A remembered 404 or 410, in memory only."""
+
+    absent: Absent
+    head: Head
+    body: bytes
+
+
+@dataclass(slots=True)
+class Engines:
+    """What the cache works with; owns the negatives and the background tasks."""
+
+    store: Store
+    upstream: Upstream
+    clock: Callable[[], float]
+    report: Callable[[Event], None]
+    negatives: dict[BindingKey | LinkKey, Negative] = field(default_factory=dict)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def remember(self, key: BindingKey | LinkKey, negative: Negative) -> None:
+        """Keep a negative answer; the oldest goes first."""
+        self.negatives.pop(key, None)
+        while len(self.negatives) >= MAX_NEGATIVES:
+            self.negatives.pop(next(iter(self.negatives)))
+        self.negatives[key] = negative
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run work that outlives the request that started it; `close` waits for none of it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def close(self) -> None:
+        """Cancel what still runs."""
+        for task in tuple(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)

@@ -1,0 +1,91 @@
+"""Manifests on their way into the cache: small, fetched whole, verified before their first byte is served."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, replace
+
+from regproxy.cache.fetches import Answered, Flights
+from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
+from regproxy.cache.replies import kept_fields
+from regproxy.model.decision import FailureClass
+from regproxy.model.entry import Link, LinkKey
+from regproxy.model.event import StoreFailed
+from regproxy.model.message import Head, field, media_type
+from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
+from regproxy.store.rows import Changes
+from regproxy.upstream.failure import UpstreamFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A manifest's verified bytes and the link they made; in hand also when the disk refused them."""
+
+    body: bytes
+    link: Link
+
+
+class Manifests:
+    """Fetches manifests by digest, one transfer for all who ask, and keeps verified ones."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._flights: Flights[LinkKey, Fetched | Answered] = Flights(engines)
+
+    async def fetch(self, lookup: Lookup, key: LinkKey) -> tuple[Fetched | Answered, bool]:
+        """The manifest or the upstream's refusal, and whether the transfer was another's.
+
+        Raises UpstreamFailed when there is no usable answer, ValueError when the manifest is larger than 4 MiB.
+        """
+        task, joined = self._flights.join(key, lambda: self._fetch(lookup, key))
+        return await asyncio.shield(task), joined
+
+    async def _fetch(self, lookup: Lookup, key: LinkKey) -> Fetched | Answered:
+        path = f"/v2/{key.repository}/manifests/{key.digest}"
+        request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
+        head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
+        if head.status != 200:
+            return Answered(head, body)
+        return await self.keep(key, head, body, Changes())
+
+    async def keep(self, key: LinkKey, head: Head, body: bytes, changes: Changes) -> Fetched:
+        """Verify a manifest, then keep it with its link and `changes` in one transaction.
+
+        Raises UpstreamFailed when the bytes do not hash to the digest; a disk that refuses is reported, not raised.
+        """
+        now = self._engines.clock()
+        link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), now, "get")
+        if digest_of(body, key.digest.algorithm) != key.digest:
+            raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the bytes do not hash to {key.digest}")
+        public = (key.authority, key.repository, now)
+        changes = replace(changes, links=(*changes.links, (key, link)), public=(*changes.public, public))
+        if await keep_bytes(self._engines, key.digest, body, key.kind):
+            await record(self._engines, changes)
+        return Fetched(body, link)
+
+
+async def keep_bytes(engines: Engines, digest: Digest, body: bytes, kind: Kind) -> bool:
+    """Put a small verified body on disk; False, and reported, when the disk refused."""
+    try:
+        writer = await engines.store.writer(len(body), kind, digest.algorithm)
+        try:
+            writer.write(body)
+            await writer.commit(digest)
+        finally:
+            writer.abort()
+    except OSError as error:
+        engines.report(StoreFailed("commit", str(error)))
+        return False
+    return True
+
+
+async def record(engines: Engines, changes: Changes) -> None:
+    """Write rows; what the disk refuses is reported and forgotten: a cache failure is never a pull failure."""
+    try:
+        await engines.store.record(changes)
+    except OSError as error:
+        engines.report(StoreFailed("record", str(error)))
+
+
+def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:
+    """The digest of a small body."""
+    return Digest(algorithm, hashlib.new(algorithm, body).hexdigest())

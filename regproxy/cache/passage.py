@@ -1,0 +1,111 @@
+"""Requests that nothing is stored of: passed by the policy, too large to keep, or with the client's login."""
+
+from dataclasses import replace
+
+from regproxy.cache.challenge import our_challenge
+from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup
+from regproxy.cache.relay import Inflow, Outflow
+from regproxy.cache.replies import API_VERSION, RELAYED_FIELDS, failed, relayed
+from regproxy.model.answer import Answer, Ask, Reply, Streaming
+from regproxy.model.event import Labels, Outcome
+from regproxy.model.message import Fields, Head, end_to_end, only, without
+from regproxy.model.oci import Kind
+from regproxy.model.registry import Registry
+from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.request import UpstreamRequest
+from regproxy.upstream.session import OpenTransfer
+
+# What of a client's request on /v2/ may travel on when it is not ours alone.
+FORWARDED_FIELDS = frozenset(
+    "accept range if-range if-none-match if-modified-since authorization user-agent content-type".split()
+)
+
+
+class Passage:
+    """Streams answers end to end; owns the relays' tasks through the engines."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    async def anonymous(self, lookup: Lookup) -> Answer:
+        """Stream a resource under /v2/ with our anonymous token; a whole body must hash to its digest."""
+        resource, ask = lookup.resource, lookup.ask
+        fields = only(ask.fields, FORWARDED_FIELDS - {"authorization", "user-agent", "accept"})
+        accept = only(ask.fields, frozenset(["accept"])) or (
+            ACCEPT_MANIFESTS if resource.kind is Kind.MANIFEST else ACCEPT_ANY
+        )
+        request = lookup.upstream(ask.method, resource.target, (*accept, *fields))
+        digest = resource.digest
+        whole = ask.method == "GET" and not only(fields, frozenset(["range"]))
+        outflow = Outflow(digest if digest is not None and digest.verifiable and whole else None)
+        labels = lookup.labels(Outcome.PASS)
+        try:
+            transfer = await self._engines.upstream.open(request, resource.repository, outflow)
+        except UpstreamFailed as error:
+            outflow.discard()
+            return failed(error, lookup.labels(Outcome.ERROR))
+        except BaseException:
+            outflow.discard()
+            raise
+        if transfer.head.status != 200:
+            outflow.unverified()
+        return self._stream(transfer, outflow, _v2_head(lookup.ask, transfer.head, resource.repository), labels)
+
+    async def credentialed(self, lookup: Lookup) -> Answer:
+        """Relay a GET or HEAD under /v2/ end to end with the client's own credential; nothing is stored."""
+        fields = only(end_to_end(lookup.ask.fields), FORWARDED_FIELDS)
+        request = lookup.upstream(lookup.ask.method, lookup.resource.target, fields)
+        labels = lookup.labels(Outcome.PASS)
+        return await self._relay(lookup.ask, request, labels, lookup.resource.repository, None)
+
+    async def ping(self, ask: Ask, registry: Registry, labels: Labels) -> Answer:
+        """Relay `/v2/` with the client's own credential: is it good?"""
+        fields = only(end_to_end(ask.fields), FORWARDED_FIELDS)
+        request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, "/v2/", fields, "other")
+        return await self._relay(ask, request, labels, "", None)
+
+    async def other(self, ask: Ask, registry: Registry, labels: Labels, inflow: Inflow | None) -> Answer:
+        """Pass any other path unchanged in both directions."""
+        fields = without(end_to_end(ask.fields), ["host", "content-length", "expect"])
+        request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow)
+        return await self._relay(ask, request, labels, None, inflow)
+
+    async def _relay(
+        self, ask: Ask, request: UpstreamRequest, labels: Labels, repository: str | None, inflow: Inflow | None
+    ) -> Answer:
+        """Stream an answer; `repository` None: outside /v2/, where redirects and all fields are the client's."""
+        outflow = Outflow()
+        outside = repository is None
+        try:
+            transfer = await self._engines.upstream.relay(request, outflow, follows=not outside)
+        except UpstreamFailed as error:
+            outflow.discard()
+            return failed(error, replace(labels, outcome=Outcome.ERROR))
+        except BaseException:
+            outflow.discard()
+            raise
+        outflow.carry(inflow)
+        head = transfer.head
+        shown = Head(head.status, end_to_end(head.fields)) if outside else _v2_head(ask, head, repository or "")
+        return self._stream(transfer, outflow, shown, labels)
+
+    def _stream(self, transfer: OpenTransfer, outflow: Outflow, head: Head, labels: Labels) -> Streaming:
+        self._engines.spawn(outflow.run(transfer))
+        return Streaming(head, outflow.fd, outflow, labels)
+
+
+def _v2_head(ask: Ask, head: Head, repository: str) -> Head:
+    fields: Fields = only(end_to_end(head.fields), RELAYED_FIELDS)
+    if head.status == 401:
+        ours = our_challenge(ask.authority, ask.scheme, repository)
+        fields = (*without(fields, ["www-authenticate"]), *ours)
+    return Head(head.status, fields)
+
+
+def refusal(lookup: Lookup, head: Head, body: bytes) -> Reply:
+    """An upstream's answer other than 200, for the client: its fields filtered, its challenge replaced by ours."""
+    challenge = our_challenge(lookup.ask.authority, lookup.ask.scheme, lookup.resource.repository)
+    reply = relayed(head, body, lookup.labels(Outcome.MISS), challenge)
+    return replace(
+        reply, head=Head(head.status, (*without(reply.head.fields, ["docker-distribution-api-version"]), *API_VERSION))
+    )

@@ -1,0 +1,241 @@
+"""Content by digest: one transfer for many readers, verified before it is whole, linked before it is served."""
+
+import asyncio
+import os
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from regproxy.model.address import Authority
+from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
+from regproxy.model.event import Outcome, StoreFailed
+from regproxy.model.message import field
+from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told, world
+from tests.lab.answers import Answer, Generated, blob, manifest, redirect
+from tests.lab.images import sha256
+
+BLOB = os.urandom(300_000)
+DIGEST = sha256(BLOB)
+PATH = f"/v2/a/b/blobs/{DIGEST}"
+
+
+def test_a_blob_is_fetched_once_and_then_served_from_disk(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB))
+        answer, body = await world.get(PATH)
+        assert (answer.labels.outcome, body) == (Outcome.MISS, BLOB)
+        async with asyncio.timeout(5):
+            while not isinstance(answer, Stored):
+                answer, body = await world.get(PATH)
+        assert (answer.labels.outcome, body) == (Outcome.HIT, BLOB)
+        assert (await world.ask("HEAD", PATH))[0] == answer
+        assert world.asked(PATH) == ["GET"]
+
+    told(story, tmp_path)
+
+
+def test_fifty_readers_are_one_transfer(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        data = Generated(8 << 20, 7)
+        path = f"/v2/a/b/blobs/{data.digest}"
+        world.hostile.on("quay.io", path, blob(data))
+        bodies = await asyncio.gather(*(world.get(path) for _ in range(50)))
+        assert {sha256(body) for _, body in bodies} == {data.digest}
+        assert world.asked(path) == ["GET"]
+
+    told(story, tmp_path)
+
+
+def test_wrong_bytes_are_never_whole_and_never_stored(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB[:-1] + b"\x00" if BLOB[-1:] != b"\x00" else BLOB[:-1] + b"\x01"))
+        answer = await world.core.cache.answer(_ask())
+        assert isinstance(answer, Filling)
+        with pytest.raises(BrokenBody, match="hash"):
+            await world.read(answer)
+        assert world.core.store.usage().entries == 0
+        assert list((world.directory / "tmp").iterdir()) == []
+
+    told(story, tmp_path)
+
+
+def test_the_last_64_kib_wait_for_the_digest(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        gate = Event()
+        world.hostile.on("quay.io", PATH, Answer(body=BLOB, hold=len(BLOB) - 1, gate=gate))
+        answer = await world.core.cache.answer(_ask())
+        assert isinstance(answer, Filling)
+        async with asyncio.timeout(5):
+            have = 0
+            while have < len(BLOB) - 65536 - 1:
+                have = await answer.progress.beyond(have)
+        assert have <= len(BLOB) - 65536
+        gate.set()
+        assert await answer.progress.beyond(have) == len(BLOB)
+        os.close(answer.fd)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("broken", [Answer(body=BLOB, cut=1000), Answer(body=BLOB, cut=200_000, reset=True)])
+def test_a_transfer_that_breaks_off_is_a_broken_body(tmp_path: Path, broken: Answer) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, broken, blob(BLOB))
+        answer = await world.core.cache.answer(_ask())
+        with pytest.raises(BrokenBody):
+            await world.read(answer)
+        async with asyncio.timeout(5):
+            while (await world.get(PATH))[1] != BLOB:
+                await asyncio.sleep(0.01)
+
+    told(story, tmp_path)
+
+
+def test_an_unknown_length_is_served_and_verified_too(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, Answer(body=BLOB, framing="chunked"))
+        answer, body = await world.get(PATH)
+        assert isinstance(answer, Filling)
+        assert (answer.size, body) == (None, BLOB)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_followed_inside_and_only_the_final_answer_is_stored(tmp_path: Path, status: int) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, redirect(status, "https://cdn.quay.io/x?signature=1"))
+        world.hostile.on("cdn.quay.io", "/x", blob(BLOB))
+        world.hostile.on("cdn.quay.io", "/x?signature=1", blob(BLOB))
+        _, body = await world.get(PATH)
+        assert body == BLOB
+        sent = world.hostile.seen("cdn.quay.io")[0]
+        assert sent.field("authorization") == ""
+
+    told(story, tmp_path)
+
+
+def test_the_same_blob_of_two_registries_is_on_disk_once_and_linked_twice(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        for host in ("quay.io", "ghcr.io"):
+            world.hostile.on(host, PATH, blob(BLOB))
+        await world.get(PATH)
+        _, body = await world.get(PATH, authority=GHCR)
+        assert body == BLOB
+        assert world.asked(PATH, "ghcr.io") == ["GET"]
+        async with asyncio.timeout(5):
+            while await world.outcome(PATH, authority=GHCR) is not Outcome.HIT:
+                await asyncio.sleep(0.01)
+        assert world.core.store.usage().entries == 1
+
+    told(story, tmp_path)
+
+
+def test_a_registry_that_answers_every_head_gets_nobody_elses_bytes(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB))
+        await world.get(PATH)
+        lying = Answer(200, (("Docker-Content-Digest", DIGEST),), b"evil" * 20_000)
+        world.hostile.on("ghcr.io", "/v2/*", lying)
+        await world.ask("HEAD", PATH, authority=GHCR)
+        answer = await world.core.cache.answer(_ask(GHCR))
+        with pytest.raises(BrokenBody):
+            await world.read(answer)
+
+    told(story, tmp_path)
+
+
+def test_another_repository_of_the_same_registry_is_asked_by_head(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        other = f"/v2/c/d/blobs/{DIGEST}"
+        world.hostile.on("quay.io", PATH, blob(BLOB))
+        await world.get(PATH)
+        async with asyncio.timeout(5):
+            while await world.outcome(PATH) is not Outcome.HIT:
+                await asyncio.sleep(0.01)
+        assert (await world.get(other))[0].head.status == 404
+        world.hostile.on("quay.io", other, blob(BLOB))
+        assert (await world.get(other))[1] == BLOB
+        assert world.asked(other) == ["HEAD", "HEAD"]
+
+    told(story, tmp_path)
+
+
+def test_a_digest_learned_as_a_blob_is_no_manifest(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB))
+        await world.get(PATH)
+        answer, _ = await world.get(f"/v2/a/b/manifests/{DIGEST}")
+        assert answer.head.status == 404
+
+    told(story, tmp_path)
+
+
+def test_a_manifest_is_verified_before_its_first_byte(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        path = f"/v2/a/b/manifests/{DIGEST}"
+        world.hostile.on("quay.io", path, manifest(b"{}", MANIFEST_TYPE, DIGEST))
+        answer, body = await world.get(path)
+        assert isinstance(answer, Reply)
+        assert answer.head.status == 502
+        assert b"hash" in body
+
+    told(story, tmp_path)
+
+
+def test_a_full_disk_never_breaks_a_pull(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
+            small.hostile.on("quay.io", PATH, blob(BLOB))
+            answer, body = await small.get(PATH)
+            assert isinstance(answer, Streaming)
+            assert body == BLOB
+            assert any(isinstance(event, StoreFailed) for event in small.events)
+
+    asyncio.run(run())
+
+
+def test_what_is_streamed_past_a_full_disk_is_verified_all_the_same(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
+            small.hostile.on("quay.io", PATH, blob(BLOB[::-1]))
+            answer = await small.core.cache.answer(_ask())
+            with pytest.raises(BrokenBody, match="hash"):
+                await small.read(answer)
+
+    asyncio.run(run())
+
+
+def test_a_reader_that_leaves_does_not_take_the_others_along(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        gate = Event()
+        world.hostile.on("quay.io", PATH, Answer(body=BLOB, hold=1000, gate=gate))
+        first = asyncio.create_task(world.get(PATH))
+        async with asyncio.timeout(5):
+            while not world.asked(PATH):
+                await asyncio.sleep(0.01)
+        second = asyncio.create_task(world.get(PATH))
+        await asyncio.sleep(0)
+        first.cancel()
+        gate.set()
+        assert (await second)[1] == BLOB
+        assert world.asked(PATH) == ["GET"]
+
+    told(story, tmp_path)
+
+
+def test_an_algorithm_that_we_cannot_hash_is_relayed_and_not_stored(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        path = "/v2/a/b/blobs/blake3:abcdef"
+        world.hostile.on("quay.io", path, blob(BLOB))
+        answer, body = await world.get(path)
+        assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
+        assert field(answer.head.fields, "content-length") == str(len(BLOB))
+        assert world.core.store.usage().entries == 0
+
+    told(story, tmp_path)
+
+
+def _ask(authority: Authority = QUAY) -> Ask:
+    return Ask(authority, "https", "GET", PATH, (), "10.9.8.7")

@@ -1,0 +1,115 @@
+"""Pings and tokens: one challenge, ours; anonymous callers never go upstream for it, logins go through."""
+
+import json
+import socket
+from pathlib import Path
+
+from regproxy.model.answer import Reply, RequestBody
+from regproxy.model.event import Outcome
+from regproxy.model.message import field
+from tests.cache.world import ANONYMOUS, World, told
+from tests.lab.answers import Answer
+
+CHALLENGE = 'Bearer realm="https://quay.io/token",service="quay.io"'
+TOKEN = "/v2/_regproxy/token"
+OURS = 'Bearer realm="https://quay.io/v2/_regproxy/token",service="quay.io"'
+
+
+def test_a_ping_meets_our_challenge_and_our_token_opens_it(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/", Answer(401, (("WWW-Authenticate", CHALLENGE),)))
+        answer, _ = await world.get("/v2/")
+        assert answer.head.status == 401
+        assert field(answer.head.fields, "www-authenticate") == OURS
+        answer, body = await world.get(TOKEN + "?scope=repository:a/b:pull&service=quay.io")
+        token = json.loads(body)["token"]
+        assert token == json.loads(body)["access_token"]
+        assert "issued_at" not in json.loads(body)
+        answer, _ = await world.get("/v2/", ("Authorization", f"Bearer {token}"))
+        assert (answer.head.status, answer.labels.outcome) == (200, Outcome.LOCAL)
+        assert world.asked() == ["GET"]
+
+    told(story, tmp_path)
+
+
+def test_a_ping_is_answered_with_the_registry_dead(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.stop()
+        answer, _ = await world.get("/v2/")
+        assert field(answer.head.fields, "www-authenticate") == OURS
+        assert (await world.get(TOKEN))[0].head.status == 200
+
+    told(story, tmp_path)
+
+
+def test_a_registry_that_knows_only_basic_is_shown_as_basic(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/", Answer(401, (("WWW-Authenticate", 'Basic realm="x"'),)))
+        answer, _ = await world.get("/v2/")
+        assert field(answer.head.fields, "www-authenticate") == 'Basic realm="quay.io"'
+
+    told(story, tmp_path)
+
+
+def test_a_login_reaches_the_realm_by_header_and_by_form_and_nothing_is_kept(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/", Answer(401, (("WWW-Authenticate", CHALLENGE),)))
+        world.hostile.on("quay.io", "/token", Answer(200, (("Content-Type", "application/json"),), b'{"token":"t"}'))
+        query = "?scope=repository:a/b:pull&service=quay.io"
+        answer, body = await world.get(TOKEN + query, ("Authorization", "Basic dTpw"))
+        assert (answer.head.status, body) == (200, b'{"token":"t"}')
+        assert world.hostile.seen("quay.io", "/token")[-1].field("authorization") == "Basic dTpw"
+        form = b"grant_type=password&username=u&password=p&service=quay.io&scope=repository:a/b:pull"
+        kind = ("Content-Type", "application/x-www-form-urlencoded")
+        answer, body = await world.ask("POST", TOKEN, kind, body=_body(form))
+        assert body == b'{"token":"t"}'
+        assert world.hostile.seen("quay.io", "/token")[-1].method == "POST"
+        assert not any(b"dTpw" in path.read_bytes() for path in world.directory.rglob("*") if path.is_file())
+
+    told(story, tmp_path)
+
+
+def test_a_request_with_a_login_is_relayed_end_to_end_and_not_stored(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.tag("latest", b"{}")
+        for _ in range(2):
+            answer, body = await world.get("/v2/a/b/manifests/latest", ("Authorization", "Bearer of-the-client"))
+            assert (answer.labels.outcome, body) == (Outcome.PASS, b"{}")
+        seen = world.hostile.seen("quay.io", "/v2/a/b/manifests/latest")
+        assert [each.field("authorization") for each in seen] == ["Bearer of-the-client"] * 2
+        assert world.core.store.usage().entries == 0
+
+    told(story, tmp_path)
+
+
+def test_a_private_image_is_a_401_with_our_challenge_and_our_token_never_leaves(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/a/b/manifests/x", Answer(401, (("WWW-Authenticate", CHALLENGE),)))
+        world.hostile.on("quay.io", "/token", Answer(200, body=b'{"token":"anonymous-upstream"}'))
+        answer, _ = await world.get("/v2/a/b/manifests/x", ANONYMOUS)
+        assert isinstance(answer, Reply)
+        assert answer.head.status == 401
+        assert field(answer.head.fields, "www-authenticate") == OURS + ',scope="repository:a/b:pull"'
+        sent = [each.field("authorization") for each in world.hostile.seen("quay.io")]
+        assert not any("regproxy" in value for value in sent)
+        assert "Bearer anonymous-upstream" in sent
+
+    told(story, tmp_path)
+
+
+def test_a_challenge_survives_a_restart(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/", Answer(401, (("WWW-Authenticate", CHALLENGE),)))
+        await world.get("/v2/")
+        await world.restart()
+        await world.get("/v2/")
+        assert world.asked() == ["GET"]
+
+    told(story, tmp_path)
+
+
+def _body(data: bytes) -> RequestBody:
+    ours, theirs = socket.socketpair()
+    ours.sendall(data)
+    ours.close()
+    return RequestBody(theirs.detach(), len(data))
