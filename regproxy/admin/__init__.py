@@ -1,0 +1,1 @@
+"""The core's own listener: metrics and health, read-only."""

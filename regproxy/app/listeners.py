@@ -1,0 +1,73 @@
+"""Binding the listening sockets, and knowing by which addresses they are reached: those are never dialled."""
+
+import fcntl
+import ipaddress
+import socket
+import struct
+from collections.abc import Iterable
+from pathlib import Path
+
+from regproxy.model.address import Authority, parse_authority
+
+BACKLOG = 1024
+_SIOCGIFADDR = 0x8915
+
+
+def bind(text: str) -> socket.socket:
+    """A listening socket for `host:port`; `[::]` is dual-stack. Raises OSError that names the address."""
+    authority = parse_authority(text)
+    version6 = ":" in authority.host
+    listening = socket.socket(socket.AF_INET6 if version6 else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if version6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(authority.host != "::"))
+        listening.bind((authority.host, authority.port))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise OSError(f"cannot listen on {text}: {error.strerror}; give another address") from error
+    return listening
+
+
+def bind_all(texts: Iterable[str]) -> list[socket.socket]:
+    """Listening sockets for all addresses, or none."""
+    bound: list[socket.socket] = []
+    try:
+        for text in texts:
+            bound.append(bind(text))  # noqa: PERF401 -- what is bound so far must be closed on failure
+    except OSError:
+        for listening in bound:
+            listening.close()
+        raise
+    return bound
+
+
+def reached_by(sockets: Iterable[socket.socket]) -> frozenset[Authority]:
+    """Every address and port that leads to these sockets."""
+    found: set[Authority] = set()
+    for listening in sockets:
+        host, port = listening.getsockname()[:2]
+        if ipaddress.ip_address(host).is_unspecified:
+            found.update(Authority(address, port) for address in _own_addresses())
+        else:
+            found.add(Authority(host, port))
+    return frozenset(found)
+
+
+def _own_addresses() -> set[str]:
+    """The addresses of this machine's interfaces."""
+    found = {"127.0.0.1", "::1"}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            try:
+                answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            except OSError:
+                continue
+            found.add(socket.inet_ntoa(answer[20:24]))
+    table = Path("/proc/net/if_inet6")
+    if table.exists():
+        for line in table.read_text(encoding="ascii").splitlines():
+            found.add(str(ipaddress.IPv6Address(bytes.fromhex(line.split()[0]))))
+    return found

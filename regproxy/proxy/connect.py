@@ -1,0 +1,212 @@
+"""The proxy port: CONNECT leads to a tunnel, an interception or a refusal; the rest is the proxy's own, or refused."""
+
+import time
+from collections.abc import Awaitable
+from typing import assert_never
+
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import StreamClosedError
+
+from regproxy.model.address import Authority, Reach, parse_authority
+from regproxy.model.connect import Intercept, Refuse, Tunnel
+from regproxy.model.event import ConnectFinished, TunnelClosed
+from regproxy.model.message import printable
+from regproxy.model.refusal import refusal
+from regproxy.proxy.edge import Edge
+from regproxy.proxy.exchange import Exchange
+from regproxy.proxy.interception import ESTABLISHED, Interception
+from regproxy.proxy.stream import ClientStream
+from regproxy.proxy.tunnel import TunnelRefused, dial, relay
+
+
+class Front(HTTPServerConnectionDelegate):
+    """The requests of one accepted connection, in the clear."""
+
+    def __init__(self, edge: Edge, stream: ClientStream, client: str) -> None:
+        self._edge = edge
+        self._stream = stream
+        self._client = client
+
+    def serve(self) -> None:
+        """Begin to read requests."""
+        HTTP1ServerConnection(self._stream, self._edge.parameters, self._client).start_serving(self)
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """One request begins."""
+        if not isinstance(request_conn, HTTP1Connection):
+            raise TypeError("only HTTP/1.1 is served")
+        return _FrontRequest(self._edge, request_conn, self._stream, self._client)
+
+    def on_close(self, server_conn: object) -> None:
+        """The connection is over, or was handed on."""
+
+
+class _FrontRequest(HTTPMessageDelegate):
+    """One request in the clear: a CONNECT, a page of ours, or absolute-form for a registry that speaks plain HTTP."""
+
+    def __init__(self, edge: Edge, connection: HTTP1Connection, stream: ClientStream, client: str) -> None:
+        self._edge = edge
+        self._connection = connection
+        self._stream = stream
+        self._client = client
+        self._exchange: Exchange | None = None
+
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        """Decide where the request leads."""
+        if not isinstance(start_line, RequestStartLine):
+            raise TypeError("a client sends requests")
+        self._stream.request_received()
+        if start_line.method == "CONNECT":
+            self._edge.spawn(self._connect(start_line.path, headers))
+        elif start_line.path.startswith("/"):
+            self._page(start_line, headers)
+        else:
+            self._absolute(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A body only matters to an exchange."""
+        return self._exchange.data_received(chunk) if self._exchange is not None else None
+
+    def finish(self) -> None:
+        """The request is whole."""
+        if self._exchange is not None:
+            self._exchange.finish()
+
+    def on_connection_close(self) -> None:
+        """The client is gone."""
+        if self._exchange is not None:
+            self._exchange.on_connection_close()
+
+    # The proxy's own pages.
+
+    def _page(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        page = None
+        if start_line.method in ("GET", "HEAD"):
+            page = self._edge.page(start_line.path.partition("?")[0], headers.get("Accept", ""))
+        if page is None:
+            self._refuse(404, "regproxy: no such page; this is a proxy: set HTTPS_PROXY, or see / and /ca.crt")
+            return
+        fields = {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Cache-Control": "no-cache"}
+        body = page.body if start_line.method == "GET" else b""
+        self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders(fields), body)
+        self._stream.await_request()
+        self._connection.finish()
+
+    # Plain HTTP.
+
+    def _absolute(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        try:
+            named = _plain_authority(start_line.path)
+        except ValueError as error:
+            self._refuse(400, f"regproxy: {error}")
+            return
+        decided = self._edge.core.on_connect(named, self._client)
+        if not isinstance(decided, Intercept) or decided.scheme != "http":
+            self._refuse(403, f"regproxy refused http://{named}: plain HTTP is only for registries with scheme http")
+            return
+        self._exchange = Exchange(
+            self._edge, self._connection, self._stream, self._client, named=named, decided=decided
+        )
+        self._exchange.headers_received(start_line, headers)
+
+    # CONNECT.
+
+    async def _connect(self, target: str, headers: HTTPHeaders) -> None:
+        try:
+            authority = _connect_authority(target, headers.get("Host"))
+        except ValueError as error:
+            self._refuse(400, f"regproxy: {error}")
+            self._note(target[:100], "refuse", 400, str(error))
+            return
+        decided = self._edge.core.on_connect(authority, self._client)
+        match decided:
+            case Refuse(status=status, reason=reason):
+                self._refuse(status, reason)
+                self._note(authority.name, "refuse", status, reason)
+            case Tunnel():
+                await self._tunnel(authority, decided)
+            case Intercept():
+                await self._intercept(authority, decided)
+            case _:
+                assert_never(decided)
+
+    async def _intercept(self, authority: Authority, decided: Intercept) -> None:
+        try:
+            if decided.scheme != "https":
+                raise ValueError("its registry block says scheme http")
+            # The leaf is for exactly the name that the client connected to.
+            context = self._edge.context(authority.host)
+        except ValueError as error:
+            reason = f"regproxy refused {authority.name}: {error}"
+            self._refuse(403, reason)
+            self._note(authority.name, "refuse", 403, reason)
+            return
+        self._note(authority.name, "intercept", 200)
+        interception = Interception(self._edge, self._detach(), self._client, authority, decided)
+        await interception.begin(context)
+
+    async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:
+        began = time.monotonic()
+        reach = Reach(decided.named, decided.allow, self._edge.listeners)
+        try:
+            upstream = await dial(authority, reach)
+        except TunnelRefused as error:
+            reason = f"regproxy refused {error}"
+            self._refuse(error.status, reason)
+            self._note(authority.name, "refuse" if error.status == 403 else "failed", error.status, reason)
+            return
+        self._note(authority.name, "tunnel", 200)
+        stream = self._detach()
+        try:
+            await stream.write(ESTABLISHED)
+        except StreamClosedError:
+            upstream.close()
+            return
+        client, ahead = stream.detach_socket()
+        traffic = await relay(client, upstream, ahead)
+        milliseconds = (time.monotonic() - began) * 1000
+        closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds)
+        self._edge.core.report([closed])
+
+    def _detach(self) -> ClientStream:
+        self._connection.detach()
+        return self._stream
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        head, body = refusal(status, "DENIED", sentence)
+        headers = HTTPHeaders(dict(head.fields))
+        headers["Content-Length"] = str(len(body))
+        headers["Connection"] = "close"
+        line = ResponseStartLine("HTTP/1.1", status, printable(head.reason))
+        try:
+            self._connection.write_headers(line, headers, body)
+            self._connection.finish()
+        except StreamClosedError:
+            return
+
+    def _note(self, authority: str, decision: str, status: int, reason: str = "") -> None:
+        self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])
+
+
+def _plain_authority(url: str) -> Authority:
+    """The authority of an absolute-form target; raises ValueError."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "http":
+        raise ValueError(f"{url[:80]!r} is not a URL that this proxy serves")
+    return parse_authority(rest.partition("/")[0], 80)
+
+
+def _connect_authority(target: str, host: str | None) -> Authority:
+    """The authority of a CONNECT; raises ValueError, also when Host names another."""
+    authority = parse_authority(target)
+    if host is not None and parse_authority(host, authority.port) != authority:
+        raise ValueError(f"the Host field names {host[:80]}, the request line {target[:80]}")
+    return authority

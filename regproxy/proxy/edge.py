@@ -1,0 +1,60 @@
+"""What every connection of an edge shares: the core, where content lies, and who is connected."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tornado.http1connection import HTTP1ConnectionParameters
+
+from regproxy.model.address import Authority
+from regproxy.model.answer import Core
+from regproxy.proxy.stream import ClientStream
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_BODY_BYTES = 1 << 50
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A small resource of the proxy's own, served in the clear on its port."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class Edge:
+    """One edge's connections; owns the tasks that serve them."""
+
+    core: Core
+    context: Callable[[str], ssl.SSLContext]
+    page: Callable[[str, str], Page | None]
+    content_directory: Path
+    listeners: frozenset[Authority] = frozenset()
+    draining: bool = False
+    streams: set[ClientStream] = field(default_factory=set)
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @property
+    def parameters(self) -> HTTP1ConnectionParameters:
+        """How Tornado parses requests; deadlines are the stream's, so `header_timeout` stays off."""
+        return HTTP1ConnectionParameters(
+            max_header_size=MAX_HEAD_BYTES, max_body_size=MAX_BODY_BYTES, chunk_size=64 * 1024, header_timeout=None
+        )
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work that belongs to a connection; cancelled when the edge stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "a connection's task failed", "exception": error, "task": task}
+            )

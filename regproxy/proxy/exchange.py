@@ -1,0 +1,161 @@
+"""One request in, one answer out, on an intercepted connection."""
+
+import asyncio
+import socket
+import time
+
+from tornado.http1connection import HTTP1Connection
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
+from tornado.iostream import StreamClosedError
+
+from regproxy.model.address import Authority, parse_authority
+from regproxy.model.answer import Answer, Ask, BrokenBody, Reply, RequestBody
+from regproxy.model.connect import Intercept
+from regproxy.model.event import ExchangeFinished, Labels, Outcome
+from regproxy.model.message import content_length
+from regproxy.model.refusal import refusal
+from regproxy.proxy.edge import Edge
+from regproxy.proxy.reply import Replier
+from regproxy.proxy.stream import ClientStream
+
+ATTEMPTS = 2
+
+
+class Exchange(HTTPMessageDelegate):
+    """Reads one request and answers it; `named` is the authority that the client connected to."""
+
+    def __init__(
+        self,
+        edge: Edge,
+        connection: HTTP1Connection,
+        stream: ClientStream,
+        client: str,
+        *,
+        named: Authority,
+        decided: Intercept,
+    ) -> None:
+        self._edge = edge
+        self._connection = connection
+        self._stream = stream
+        self._client = client
+        self._named = named
+        self._authority = decided.authority
+        self._scheme = decided.scheme
+        self._body: socket.socket | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+        """Begin to answer as soon as the head is here; the body follows through a socket pair."""
+        if not isinstance(start_line, RequestStartLine):
+            raise TypeError("a client sends requests")
+        self._stream.request_received()
+        fields = tuple(headers.get_all())
+        misdirected, target = self._identity(start_line.path, headers)
+        body = None
+        try:
+            size = content_length(fields)
+        except ValueError:
+            size, misdirected = None, misdirected or "Content-Length is not one number"
+        if size or "Transfer-Encoding" in headers:
+            self._body, theirs = socket.socketpair()
+            self._body.setblocking(False)
+            body = RequestBody(theirs.detach(), size)
+        method = start_line.method.upper()
+        ask = Ask(self._authority, self._scheme, method, target, fields, self._client, body)
+        self._task = self._edge.spawn(self._answer(ask, misdirected))
+
+    def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:
+        """Why the request is meant for another authority, if it is, and its target in origin form (RFC 9110 §7.4)."""
+        default = 443 if self._scheme == "https" else 80
+        spelled = [headers.get("Host")]
+        target = path
+        for scheme in ("http://", "https://"):
+            if path.lower().startswith(scheme):
+                authority, slash, rest = path[len(scheme) :].partition("/")
+                spelled.append(authority)
+                target = f"/{rest}" if slash else "/"
+        if self._stream.requested_name is not None:
+            spelled.append(f"{self._stream.requested_name}:{self._named.port}")
+        for text in spelled:
+            try:
+                same = text is not None and parse_authority(text, default) == self._named
+            except ValueError:
+                same = False
+            if not same:
+                return f"the connection is to {self._named.name}, the request is for {str(text)[:80]}", target
+        if not target.startswith("/"):
+            return "the request target is not a path", target
+        return None, target
+
+    def data_received(self, chunk: bytes) -> "asyncio.Future[None] | None":
+        """Hand on a piece of the request's body; the client is read no faster than the upstream takes it."""
+        return asyncio.ensure_future(self._pass_on(chunk)) if self._body is not None else None
+
+    async def _pass_on(self, chunk: bytes) -> None:
+        if self._body is not None:
+            try:
+                await asyncio.get_running_loop().sock_sendall(self._body, chunk)
+            except OSError:
+                self._close_body()
+
+    def finish(self) -> None:
+        """The request is whole."""
+        self._close_body()
+
+    def on_connection_close(self) -> None:
+        """The client is gone: stop answering."""
+        if self._task is not None:
+            self._task.cancel()
+        self._close_body()
+
+    def _close_body(self) -> None:
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
+    async def _answer(self, ask: Ask, misdirected: str | None) -> None:
+        began = time.monotonic()
+        replier = Replier(self._connection, self._stream, ask, self._edge.content_directory)
+        labels = Labels(Outcome.LOCAL)
+        try:
+            if misdirected is not None:
+                head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}")
+                if ask.body is not None:
+                    socket.socket(fileno=ask.body.fd).close()
+                answer: Answer = Reply(head, body, labels)
+                await replier.send(answer)
+            else:
+                labels = await self._ask_and_send(ask, replier)
+        except (StreamClosedError, asyncio.CancelledError):
+            pass
+        except BrokenBody:
+            self._stream.abort()
+        except BaseException:
+            self._stream.abort()
+            raise
+        finally:
+            if not replier.sent.complete:
+                self._stream.abort()
+            elif self._edge.draining:
+                self._stream.close()
+            self._edge.core.report([self._event(ask, replier, labels, began)])
+
+    async def _ask_and_send(self, ask: Ask, replier: Replier) -> Labels:
+        answer = await self._edge.core.answer(ask)
+        for attempt in range(ATTEMPTS):
+            try:
+                await replier.send(answer)
+                break
+            except FileNotFoundError:
+                # Evicted between the answer and the opening: ask again, once.
+                if attempt + 1 == ATTEMPTS or ask.body is not None:
+                    raise
+                answer = await self._edge.core.answer(ask)
+        return answer.labels
+
+    def _event(self, ask: Ask, replier: Replier, labels: Labels, began: float) -> ExchangeFinished:
+        sent = replier.sent
+        milliseconds = (time.monotonic() - began) * 1000
+        return ExchangeFinished(
+            self._client, ask.authority.name, ask.method, sent.status, sent.bytes, milliseconds, labels, sent.complete
+        )

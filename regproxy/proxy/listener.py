@@ -1,0 +1,63 @@
+"""Accepting clients, and letting them go: stop accepting, close what is idle, give the rest time."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Sequence
+
+from tornado.netutil import add_accept_handler
+
+from regproxy.proxy.connect import Front
+from regproxy.proxy.edge import Edge
+from regproxy.proxy.stream import ClientStream
+
+POLL_SECONDS = 0.05
+
+
+class Listener:
+    """The proxy's listening sockets; owns the accepting, the edge owns the connections."""
+
+    def __init__(self, edge: Edge, sockets: Sequence[socket.socket]) -> None:
+        self._edge = edge
+        self._sockets = tuple(sockets)
+        self._stops: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Accept from now on."""
+        for listening in self._sockets:
+            self._stops.append(add_accept_handler(listening, self._accepted))
+
+    def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
+        connection.setblocking(False)
+        stream = ClientStream(connection, self._edge.streams.discard)
+        stream.set_nodelay(True)
+        self._edge.streams.add(stream)
+        Front(self._edge, stream, _client(address)).serve()
+
+    async def drain(self, seconds: float) -> None:
+        """Stop accepting, close idle connections, wait for the others at most `seconds`, then cut them off."""
+        for stop in self._stops:
+            stop()
+        self._stops.clear()
+        for listening in self._sockets:
+            listening.close()
+        self._edge.draining = True
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._edge.streams or self._edge.tasks:
+            for stream in tuple(self._edge.streams):
+                if stream.closed():
+                    self._edge.streams.discard(stream)
+                elif stream.idle:
+                    stream.close()
+            if asyncio.get_running_loop().time() >= deadline:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        for stream in tuple(self._edge.streams):
+            stream.abort()
+        for task in tuple(self._edge.tasks):
+            task.cancel()
+        await asyncio.gather(*self._edge.tasks, return_exceptions=True)
+
+
+def _client(address: tuple[str, int]) -> str:
+    """A client's address as policies write it: an IPv4 client of a dual-stack socket is an IPv4 client."""
+    return str(address[0]).removeprefix("::ffff:") if address else ""

@@ -1,0 +1,106 @@
+"""Blind tunnels: resolve once, dial only what the frozen table leaves open, relay bytes both ways."""
+
+import asyncio
+import socket
+import time
+from dataclasses import dataclass
+
+from regproxy.model.address import Authority, Reach
+
+DIAL_SECONDS = 5.0
+IDLE_SECONDS = 600.0
+CHUNK_BYTES = 64 * 1024
+MAX_ADDRESSES = 8
+
+
+class TunnelRefused(Exception):  # noqa: N818 -- a refusal, not a fault
+    """The tunnel is not opened; `status` is for the client, the text for its eyes."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+async def dial(authority: Authority, reach: Reach) -> socket.socket:
+    """A connection to one of the authority's addresses, vetted before it is dialled; raises TunnelRefused."""
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(DIAL_SECONDS):
+            found = await loop.getaddrinfo(authority.host, authority.port, type=socket.SOCK_STREAM)
+    except TimeoutError as error:
+        raise TunnelRefused(504, f"{authority.host}: the name look-up took too long") from error
+    except OSError as error:
+        raise TunnelRefused(502, f"{authority.host}: the name does not resolve") from error
+    refused = f"{authority.host}: no address"
+    status = 502
+    for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
+        reason = reach.refusal(str(address[0]), authority.port)
+        if reason is not None:
+            refused, status = f"{authority.host}: {reason}; list it in tunnel {{ allow-address }}", 403
+            continue
+        connection = socket.socket(family, kind, protocol)
+        connection.setblocking(False)
+        try:
+            async with asyncio.timeout(DIAL_SECONDS):
+                await loop.sock_connect(connection, address)
+        except (OSError, TimeoutError) as error:
+            connection.close()
+            why = "timed out" if isinstance(error, TimeoutError) else error.strerror or "failed"
+            refused, status = f"{authority.name}: {why}", 504 if isinstance(error, TimeoutError) else 502
+            continue
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+    raise TunnelRefused(status, refused)
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went through a tunnel: bytes from the client, bytes to it, and when the last ones passed."""
+
+    sent: int = 0
+    received: int = 0
+    active_at: float = 0.0
+
+
+async def relay(client: socket.socket, upstream: socket.socket, ahead: bytes) -> Traffic:
+    """Carry bytes both ways until both sides have ended or nothing passed for ten minutes; closes both sockets."""
+    traffic = Traffic(active_at=time.monotonic())
+    loop = asyncio.get_running_loop()
+
+    async def one_way(source: socket.socket, target: socket.socket, first: bytes, *, outward: bool) -> None:
+        chunk = first
+        while True:
+            if chunk:
+                await loop.sock_sendall(target, chunk)
+                traffic.active_at = time.monotonic()
+                if outward:
+                    traffic.sent += len(chunk)
+                else:
+                    traffic.received += len(chunk)
+            chunk = await loop.sock_recv(source, CHUNK_BYTES)
+            if not chunk:
+                target.shutdown(socket.SHUT_WR)
+                return
+
+    ways = {
+        asyncio.ensure_future(one_way(client, upstream, ahead, outward=True)),
+        asyncio.ensure_future(one_way(upstream, client, b"", outward=False)),
+    }
+    try:
+        pending = ways
+        while pending:
+            left = traffic.active_at + IDLE_SECONDS - time.monotonic()
+            if left <= 0:
+                break
+            done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_EXCEPTION)
+            if any(way.exception() is not None for way in done):
+                break
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        client.close()
+        upstream.close()
+    return traffic

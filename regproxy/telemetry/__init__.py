@@ -1,0 +1,1 @@
+"""Events turned into metrics and log lines; nobody else counts or logs requests."""

@@ -1,0 +1,114 @@
+"""The catalogue of metrics, and which event counts where; labels come from closed sets only."""
+
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from regproxy.model.event import (
+    ConnectFinished,
+    EntryEvicted,
+    EntryStored,
+    Event,
+    ExchangeFinished,
+    HandshakeFailed,
+    Outcome,
+    StoreFailed,
+    TunnelClosed,
+    UpstreamFinished,
+)
+
+KINDS = ("manifest", "blob", "tags", "referrers", "catalog", "upload", "other", "ping", "token", "")
+SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+OTHER = "other"
+
+
+class Metrics:
+    """Counts events into one registry; `registries` bounds the `registry` label."""
+
+    def __init__(self, registries: Iterable[str], version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._names = frozenset(registries)
+        self._requests = self._counter("requests", "Requests answered on intercepted connections", "registry", "status")
+        self._results = self._counter("cache_results", "Answers by cache outcome", "registry", "kind", "outcome")
+        self._bytes = self._counter("response_bytes", "Bytes of bodies sent to clients", "registry", "outcome")
+        self._duration = Histogram(
+            "regproxy_request_duration_seconds",
+            "Time from a request's head to the end of its answer",
+            ["kind"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._upstream = self._counter(
+            "upstream_requests", "Requests sent to upstreams", "registry", "purpose", "method", "status"
+        )
+        self._upstream_bytes = self._counter("upstream_received_bytes", "Bytes of bodies from upstreams", "registry")
+        self._failures = self._counter(
+            "upstream_failures", "Upstream requests without an answer", "registry", "failure"
+        )
+        self._connects = self._counter("connects", "CONNECT requests by decision", "decision")
+        self._tunnel_bytes = self._counter("tunnel_bytes", "Bytes through blind tunnels", "direction")
+        self._handshakes = self._counter("client_tls_handshake_failures", "Handshakes that clients broke off", "cause")
+        self._stored = self._counter("cache_stored_bytes", "Bytes of verified content stored", "kind")
+        self._evicted = self._counter("cache_evicted_bytes", "Bytes of content evicted", "cause")
+        self._store_failures = self._counter("store_failures", "Times the disk refused", "operation")
+        build = Gauge("regproxy_build_info", "The running version", ["version"], registry=self.registry)
+        build.labels(version).set(1)
+        for name in (*self._names, OTHER):
+            for kind in ("manifest", "blob"):
+                for outcome in Outcome:
+                    self._results.labels(name, kind, str(outcome))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"regproxy_{name}", text, labels, registry=self.registry)
+
+    def gauge(self, name: str, text: str, read: Callable[[], float]) -> None:
+        """A fact of state, read at each scrape."""
+        Gauge(f"regproxy_{name}", text, registry=self.registry).set_function(read)
+
+    def render(self) -> bytes:
+        """The metrics in the text format."""
+        return generate_latest(self.registry)
+
+    def _known(self, registry: str) -> str:
+        return registry if registry in self._names else OTHER
+
+    def observe(self, event: Event) -> None:
+        """Count one event."""
+        match event:
+            case ExchangeFinished():
+                self._exchange(event)
+            case UpstreamFinished(registry=registry, purpose=purpose, method=method, status=status):
+                name = self._known(registry)
+                self._upstream.labels(name, purpose, _method(method), str(status)).inc()
+                self._upstream_bytes.labels(name).inc(event.bytes)
+                if event.failure:
+                    self._failures.labels(name, event.failure).inc()
+            case ConnectFinished(decision=decision):
+                self._connects.labels(decision).inc()
+            case TunnelClosed(sent=sent, received=received):
+                self._tunnel_bytes.labels("sent").inc(sent)
+                self._tunnel_bytes.labels("received").inc(received)
+            case HandshakeFailed(cause=cause):
+                self._handshakes.labels(cause).inc()
+            case EntryStored(kind=kind, bytes=size):
+                self._stored.labels(kind).inc(size)
+            case EntryEvicted(cause=cause, bytes=size):
+                self._evicted.labels(cause).inc(size)
+            case StoreFailed(operation=operation):
+                self._store_failures.labels(operation).inc()
+            case _:
+                assert_never(event)
+
+    def _exchange(self, event: ExchangeFinished) -> None:
+        labels = event.labels
+        name = self._known(labels.registry)
+        kind = labels.kind if labels.kind in KINDS else OTHER
+        self._requests.labels(name, str(event.status)).inc()
+        self._results.labels(name, kind, str(labels.outcome)).inc()
+        self._bytes.labels(name, str(labels.outcome)).inc(event.bytes)
+        self._duration.labels(kind).observe(event.milliseconds / 1000)
+
+
+def _method(method: str) -> str:
+    return method if method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS") else OTHER
