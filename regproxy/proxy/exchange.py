@@ -9,7 +9,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine,
 from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, parse_authority
-from regproxy.model.answer import Answer, Ask, BrokenBody, Reply, RequestBody
+from regproxy.model.answer import Ask, BrokenBody, Reply, RequestBody
 from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import content_length
@@ -49,6 +49,8 @@ class Exchange(HTTPMessageDelegate):
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
         self._stream.request_received()
+        # Tornado tells a delegate only of clients that leave before their request is whole.
+        self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
         misdirected, target = self._identity(start_line.path, headers)
         body = None
@@ -119,13 +121,15 @@ class Exchange(HTTPMessageDelegate):
         labels = Labels(Outcome.LOCAL)
         try:
             if misdirected is not None:
-                head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}")
+                head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))
                 if ask.body is not None:
                     socket.socket(fileno=ask.body.fd).close()
-                answer: Answer = Reply(head, body, labels)
-                await replier.send(answer)
+                await replier.send(Reply(head, body, labels))
+                await self._hang_up()
             else:
                 labels = await self._ask_and_send(ask, replier)
+                if self._edge.draining:
+                    await self._hang_up()
         except (StreamClosedError, asyncio.CancelledError):
             pass
         except BrokenBody:
@@ -136,9 +140,12 @@ class Exchange(HTTPMessageDelegate):
         finally:
             if not replier.sent.complete:
                 self._stream.abort()
-            elif self._edge.draining:
-                self._stream.close()
             self._edge.core.report([self._event(ask, replier, labels, began)])
+
+    async def _hang_up(self) -> None:
+        """Close in good order, once everything has left."""
+        await self._stream.write(b"")
+        self._stream.close()
 
     async def _ask_and_send(self, ask: Ask, replier: Replier) -> Labels:
         answer = await self._edge.core.answer(ask)

@@ -1,6 +1,7 @@
 """Blind tunnels: resolve once, dial only what the frozen table leaves open, relay bytes both ways."""
 
 import asyncio
+import os
 import socket
 import time
 from dataclasses import dataclass
@@ -45,7 +46,7 @@ async def dial(authority: Authority, reach: Reach) -> socket.socket:
                 await loop.sock_connect(connection, address)
         except (OSError, TimeoutError) as error:
             connection.close()
-            why = "timed out" if isinstance(error, TimeoutError) else error.strerror or "failed"
+            why = "timed out" if isinstance(error, TimeoutError) else os.strerror(error.errno or 0)
             refused, status = f"{authority.name}: {why}", 504 if isinstance(error, TimeoutError) else 502
             continue
         except BaseException:

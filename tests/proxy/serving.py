@@ -1,0 +1,96 @@
+"""An edge on loopback whose core is a script: what the proxy's stories are told with."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from regproxy.app.listeners import bind, reached_by
+from regproxy.app.pages import Pages
+from regproxy.model.address import Authority
+from regproxy.model.answer import Answer, Ask, Reply
+from regproxy.model.connect import ConnectDecision, Intercept, Refuse
+from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.message import Head
+from regproxy.proxy.edge import Edge
+from regproxy.proxy.listener import Listener
+from regproxy.tls.authority import create
+from regproxy.tls.contexts import Contexts
+from tests.lab.processes import free_port
+
+LABELS = Labels(Outcome.HIT, "quay", "blob", "a/b", "x", "by-digest")
+
+
+def hello(_: Ask) -> Answer:
+    """A small answer."""
+    return Reply(Head(200, (("Content-Type", "text/plain"), ("ETag", '"h"'))), b"hello", LABELS)
+
+
+@dataclass(slots=True)
+class ScriptedCore:
+    """A core that intercepts quay.io and answers what it is told to."""
+
+    script: Callable[[Ask], Answer | Awaitable[Answer]] = hello
+    decisions: dict[Authority, ConnectDecision] = field(default_factory=dict)
+    asked: list[Ask] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+        """As scripted; quay.io is intercepted, anything else refused."""
+        if authority in self.decisions:
+            return self.decisions[authority]
+        if authority.host in ("quay.io", "alias.example"):
+            return Intercept(Authority("quay.io", 443), "quay", "https")
+        return Refuse(403, f"regproxy refused {authority.name}: not in the script")
+
+    async def answer(self, ask: Ask) -> Answer:
+        """As scripted."""
+        self.asked.append(ask)
+        found = self.script(ask)
+        return await found if isinstance(found, Awaitable) else found
+
+    def report(self, events: Iterable[Event]) -> None:
+        """Keep them."""
+        self.events.extend(events)
+
+
+@dataclass(slots=True)
+class Serving:
+    """The edge, its core, and how to reach it."""
+
+    core: ScriptedCore
+    edge: Edge
+    listener: Listener
+    port: int
+    ca_file: Path
+
+
+@asynccontextmanager
+async def serving(directory: Path) -> AsyncIterator[Serving]:
+    """A listening edge with a CA of its own."""
+    ca = create(directory / "ca", ["quay.io", "alias.example"], time.time())
+    core = ScriptedCore()
+    port = free_port()
+    listening = bind(f"127.0.0.1:{port}")
+    pages = Pages(ca.pem, ca.fingerprint)
+    content = directory / "content"
+    edge = Edge(core, Contexts(ca, time.time).context, pages.page, content, reached_by([listening]))
+    listener = Listener(edge, [listening])
+    listener.start()
+    try:
+        yield Serving(core, edge, listener, port, directory / "ca" / "ca.crt")
+    finally:
+        await listener.drain(0)
+
+
+def told(story: Callable[[Serving], Coroutine[Any, Any, None]], directory: Path) -> None:
+    """Run a story against an edge of its own."""
+
+    async def run() -> None:
+        async with serving(directory) as running:
+            await story(running)
+
+    asyncio.run(run())

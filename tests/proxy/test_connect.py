@@ -1,0 +1,178 @@
+"""The proxy port: its own pages, refusals that say why, tunnels that go only where they may."""
+
+import asyncio
+import ipaddress
+import socket
+from pathlib import Path
+
+import pytest
+
+from regproxy.app.pages import WORKING
+from regproxy.model.address import Authority
+from regproxy.model.connect import Intercept, Tunnel
+from regproxy.model.event import ConnectFinished, TunnelClosed
+from tests.lab.client import Refused, connect, plain
+from tests.proxy.serving import Serving, told
+
+LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
+
+
+def test_the_proxy_says_what_it_is_and_hands_out_its_ca(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        page = await asyncio.to_thread(plain, serving.port, "GET", "/")
+        assert (page.status, page.body.decode().strip()) == (200, WORKING)
+        html = await asyncio.to_thread(lambda: plain(serving.port, "GET", "/", Accept="text/html"))
+        assert b"<h1>" in html.body
+        ca = await asyncio.to_thread(plain, serving.port, "GET", "/ca.crt")
+        assert ca.body == serving.ca_file.read_bytes()
+        assert (await asyncio.to_thread(plain, serving.port, "HEAD", "/ca.crt")).body == b""
+        assert (await asyncio.to_thread(plain, serving.port, "GET", "/nothing")).status == 404
+        assert (await asyncio.to_thread(plain, serving.port, "POST", "/")).status == 404
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("authority", "status", "words"),
+    [
+        ("elsewhere.example:443", 403, "not in the script"),
+        ("quay.io", 400, "has no port"),
+        ("2130706433:443", 400, "not a host name"),
+        ("user@quay.io:443", 400, "not a host name"),
+        ("quay.io:99999", 400, "no valid port"),
+    ],
+)
+def test_a_refused_connect_says_why_in_its_reason_phrase(
+    tmp_path: Path, authority: str, status: int, words: str
+) -> None:
+    async def story(serving: Serving) -> None:
+        with pytest.raises(Refused) as caught:
+            await asyncio.to_thread(connect, serving.port, authority)
+        assert caught.value.status == status
+        assert words in caught.value.reason
+        assert isinstance(serving.core.events[-1], ConnectFinished)
+
+    told(story, tmp_path)
+
+
+def test_a_connect_whose_host_names_another_is_refused(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as client:
+                client.sendall(b"CONNECT quay.io:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n")
+                return client.recv(4096)
+
+        assert b"400 regproxy: the Host field names evil.example" in await asyncio.to_thread(run)
+
+    told(story, tmp_path)
+
+
+def test_bytes_before_the_tunnel_is_open_end_the_connection(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as client:
+                client.sendall(b"CONNECT quay.io:443 HTTP/1.1\r\nHost: quay.io:443\r\n\r\nGET /poison HTTP/1.1\r\n\r\n")
+                received = b""
+                while chunk := client.recv(4096):
+                    received += chunk
+                return received
+
+        assert b"hello" not in await asyncio.to_thread(run)
+        assert serving.core.asked == []
+
+    told(story, tmp_path)
+
+
+def test_plain_http_is_for_registries_with_scheme_http_and_never_working(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        refused = await asyncio.to_thread(plain, serving.port, "GET", "http://quay.io/v2/")
+        assert refused.status == 403
+        assert b"working" not in refused.body
+        serving.core.decisions[Authority("lan.example", 5000)] = Intercept(
+            Authority("lan.example", 5000), "lan", "http"
+        )
+        target = "http://lan.example:5000/v2/"
+        reply = await asyncio.to_thread(lambda: plain(serving.port, "GET", target, host="lan.example:5000"))
+        assert (reply.status, reply.body) == (200, b"hello")
+        assert (serving.core.asked[0].scheme, serving.core.asked[0].target) == ("http", "/v2/")
+        other = await asyncio.to_thread(lambda: plain(serving.port, "GET", target, host="evil.example"))
+        assert other.status == 421
+
+    told(story, tmp_path)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Send everything back once the client has ended its side."""
+    data = await reader.read()
+    writer.write(data)
+    await writer.drain()
+    writer.close()
+
+
+def test_a_tunnel_carries_bytes_both_ways_and_half_closes(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        async with await asyncio.start_server(echo, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            authority = Authority("127.0.0.1", port)
+            serving.core.decisions[authority] = Tunnel(LOOPBACK, named=False)
+
+            def run() -> bytes:
+                with connect(serving.port, str(authority)) as client:
+                    client.sendall(b"x" * 1_000_000)
+                    client.shutdown(socket.SHUT_WR)
+                    received = b""
+                    while chunk := client.recv(65536):
+                        received += chunk
+                    return received
+
+            assert await asyncio.to_thread(run) == b"x" * 1_000_000
+            async with asyncio.timeout(5):
+                while not any(isinstance(event, TunnelClosed) for event in serving.core.events):
+                    await asyncio.sleep(0.01)
+        closed = serving.core.events[-1]
+        assert isinstance(closed, TunnelClosed)
+        assert (closed.sent, closed.received) == (1_000_000, 1_000_000)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]"])
+def test_a_tunnel_opens_no_socket_to_what_the_table_closes(tmp_path: Path, host: str) -> None:
+    async def story(serving: Serving) -> None:
+        reached: list[object] = []
+
+        async def accepted(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            reached.append(writer)
+            writer.close()
+
+        async with await asyncio.start_server(accepted, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            authority = Authority(str(ipaddress.ip_address(host.strip("[]"))) if ":" in host else host, port)
+            serving.core.decisions[authority] = Tunnel((), named=True)
+            with pytest.raises(Refused, match="loopback"):
+                await asyncio.to_thread(connect, serving.port, f"{host}:{port}")
+        assert reached == []
+
+    told(story, tmp_path)
+
+
+def test_the_proxy_does_not_tunnel_to_itself(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.decisions[Authority("127.0.0.1", serving.port)] = Tunnel(LOOPBACK, named=False)
+        with pytest.raises(Refused, match="itself"):
+            await asyncio.to_thread(connect, serving.port, f"127.0.0.1:{serving.port}")
+
+    told(story, tmp_path)
+
+
+def test_an_upstream_that_refuses_is_a_502_that_says_so(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        serving.core.decisions[Authority("127.0.0.1", port)] = Tunnel(LOOPBACK, named=False)
+        with pytest.raises(Refused, match="Connection refused") as caught:
+            await asyncio.to_thread(connect, serving.port, f"127.0.0.1:{port}")
+        assert caught.value.status == 502
+
+    told(story, tmp_path)

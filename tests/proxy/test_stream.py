@@ -1,0 +1,154 @@
+"""The client's stream: TLS in place, one deadline at a time, ends that say what they are."""
+
+import asyncio
+import inspect
+import os
+import socket
+import ssl
+from pathlib import Path
+
+import pytest
+from tornado.iostream import BaseIOStream, IOStream
+
+from regproxy.model.answer import Answer, Ask, Reply
+from regproxy.model.event import HandshakeFailed
+from regproxy.model.message import Head
+from regproxy.proxy import stream as stream_module
+from tests.lab.client import Client, connect
+from tests.proxy.serving import LABELS, Serving, told
+
+BIG = os.urandom(5_000_000)
+
+
+def test_what_we_use_of_tornado_beyond_its_interface_is_there() -> None:
+    made = inspect.getsource(BaseIOStream.__init__)
+    for name in ("_closed", "_write_buffer", "_read_buffer", "_read_buffer_size", "_state"):
+        assert f"self.{name}" in made
+    for name in ("_handle_write", "_add_io_state"):
+        assert callable(getattr(IOStream, name))
+
+
+def test_large_bodies_arrive_whole_through_memory_bios(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.script = lambda _: Reply(Head(200), BIG, LABELS)
+
+        def run() -> list[bytes]:
+            with Client(serving.port, serving.ca_file, "quay.io:443") as client:
+                return [client.get("/v2/").body for _ in range(3)]
+
+        results = await asyncio.gather(*(asyncio.to_thread(run) for _ in range(4)))
+        assert all(body == BIG for bodies in results for body in bodies)
+
+    told(story, tmp_path)
+
+
+def test_an_orderly_end_says_close_notify_and_an_abort_does_not(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            context = ssl.create_default_context(cafile=str(serving.ca_file))
+            raw = connect(serving.port, "quay.io:443")
+            with context.wrap_socket(raw, server_hostname="quay.io", suppress_ragged_eofs=False) as client:
+                client.sendall(b"GET /x HTTP/1.1\r\nHost: quay.io\r\nConnection: close\r\n\r\n")
+                received = b""
+                while chunk := client.recv(65536):
+                    received += chunk
+                return received
+
+        assert (await asyncio.to_thread(run)).endswith(b"hello")
+
+        async def broken(_: Ask) -> Answer:
+            next(iter(serving.edge.streams)).abort()
+            return Reply(Head(200), b"never", LABELS)
+
+        serving.core.script = broken
+        with pytest.raises((ssl.SSLError, OSError)):
+            await asyncio.to_thread(run)
+
+    told(story, tmp_path)
+
+
+def test_a_client_that_does_not_know_the_ca_is_told_apart(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> None:
+            context = ssl.create_default_context()
+            with context.wrap_socket(connect(serving.port, "quay.io:443"), server_hostname="quay.io"):
+                pass
+
+        with pytest.raises(ssl.SSLError):
+            await asyncio.to_thread(run)
+        async with asyncio.timeout(5):
+            while not any(isinstance(event, HandshakeFailed) for event in serving.core.events):
+                await asyncio.sleep(0.01)
+        failed = next(event for event in serving.core.events if isinstance(event, HandshakeFailed))
+        assert (failed.authority, failed.cause) == ("quay.io", "unknown_ca")
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "begin"),
+    [
+        ("HEAD_SECONDS", b""),
+        ("HEAD_SECONDS", b"CONNECT quay.io"),
+        ("HANDSHAKE_SECONDS", b"CONNECT quay.io:443 HTTP/1.1\r\nHost: quay.io:443\r\n\r\n"),
+    ],
+)
+def test_a_client_that_says_too_little_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, begin: bytes
+) -> None:
+    monkeypatch.setattr(stream_module, limit, 0.3)
+
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as client:
+                client.sendall(begin)
+                received = b""
+                while chunk := client.recv(4096):
+                    received += chunk
+                return received
+
+        async with asyncio.timeout(4):
+            await asyncio.to_thread(run)
+
+    told(story, tmp_path)
+
+
+def test_an_idle_connection_is_let_go_and_a_waiting_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream_module.ClientStream.await_request, "__defaults__", (0.3,))
+
+    async def story(serving: Serving) -> None:
+        async def slow(_: Ask) -> Answer:
+            await asyncio.sleep(0.8)
+            return Reply(Head(200), b"late", LABELS)
+
+        serving.core.script = slow
+
+        def run() -> bool:
+            with Client(serving.port, serving.ca_file, "quay.io:443") as client:
+                assert client.get("/v2/").body == b"late"
+                return client._connection.sock.recv(1) == b""
+
+        assert await asyncio.wait_for(asyncio.to_thread(run), 5)
+
+    told(story, tmp_path)
+
+
+def test_a_reader_that_takes_nothing_holds_only_a_few_pieces(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.script = lambda _: Reply(Head(200), BIG * 4, LABELS)
+
+        def begin() -> Client:
+            client = Client(serving.port, serving.ca_file, "quay.io:443")
+            client.send("GET", "/v2/")
+            return client
+
+        stuck = await asyncio.to_thread(begin)
+
+        def other() -> bytes:
+            with Client(serving.port, serving.ca_file, "quay.io:443") as client:
+                return client.get("/v2/").body
+
+        assert await asyncio.wait_for(asyncio.to_thread(other), 10) == BIG * 4
+        await asyncio.to_thread(stuck.__exit__, None, None, None)
+
+    told(story, tmp_path)
