@@ -1,0 +1,249 @@
+"""`match` expressions: names, operators and patterns checked, then resolved to conditions."""
+
+import contextlib
+import ipaddress
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import assert_never
+
+from regproxy.model.address import Network, canonical_host, parse_authority
+from regproxy.model.decision import PolicyRequest
+from regproxy.model.oci import Kind
+from regproxy.policy.condition import (
+    VALUES,
+    Anything,
+    Condition,
+    Either,
+    Every,
+    Not,
+    Predicate,
+    client_address,
+    host_of,
+    split_authority,
+)
+from regproxy.policy.convert import VARIABLES
+from regproxy.policy.diagnostic import Diagnostic, error, nearest, warning
+from regproxy.policy.lint import looks_wrong
+from regproxy.policy.pattern import Anchor, Pattern, compile_glob, compile_regex
+from regproxy.policy.schema import ATTRIBUTES
+from regproxy.policy.syntax import (
+    Always,
+    Bad,
+    Comparison,
+    Conjunction,
+    Disjunction,
+    Expression,
+    Negation,
+    Text,
+    Value,
+    Variable,
+    Word,
+)
+
+LITERAL_OPERATORS = ("is", "in")
+KINDS = tuple(str(kind) for kind in Kind)
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+# Attributes from a closed choice or of a type of their own: only literals and, for registry, globs make sense.
+_OPERATORS = {"kind": LITERAL_OPERATORS, "method": LITERAL_OPERATORS, "client": LITERAL_OPERATORS}
+
+Check = Callable[[PolicyRequest], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What expressions may refer to: registry blocks; `complete` is False when one of them was lost to a mistake."""
+
+    registries: Collection[str]
+    complete: bool
+
+
+def resolve(expression: Expression, names: Names, found: list[Diagnostic]) -> Condition:
+    """The condition that an expression means; where something is wrong it is reported and replaced by `any`."""
+    match expression:
+        case Always():
+            return Anything()
+        case Negation(inner):
+            return Not(resolve(inner, names, found))
+        case Conjunction(parts):
+            return Every(tuple(resolve(part, names, found) for part in parts))
+        case Disjunction(parts):
+            return Either(tuple(resolve(part, names, found) for part in parts))
+        case Comparison():
+            return _test(expression, names, found)
+        case _:
+            assert_never(expression)
+
+
+def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
+    attribute = test.attribute.text
+    if attribute not in ATTRIBUTES:
+        hint = nearest(attribute, ATTRIBUTES)
+        found.append(error("RP102", test.attribute.span, f"unknown attribute `{attribute}`", help=hint))
+        return Anything()
+    allowed = _OPERATORS.get(attribute, (*LITERAL_OPERATORS, "like", "matches", "finds"))
+    if test.operator not in allowed:
+        choice = " or ".join(f"`{operator}`" for operator in allowed)
+        sentence = f"`{attribute}` cannot be tested with `{test.operator}`"
+        found.append(error("RP108", test.span, sentence, help=f"use {choice}"))
+        return Anything()
+    if any(isinstance(operand, Bad) for operand in test.operands):
+        return Anything()
+    if test.operator == "is" and len(test.operands) != 1:
+        hint = f"write `{attribute} in [{', '.join(operand.span.text for operand in test.operands)}]`"
+        found.append(error("RP108", test.span, "`is` compares with one value", help=hint))
+        return Anything()
+    checks: list[Check] = []
+    for operand in test.operands:
+        text = _text(operand, found)
+        check = _check(test, text, operand, names, found) if text is not None else None
+        if check is not None:
+            checks.append(check)
+    written = f"{attribute} {_operator(test)} {' '.join(operand.span.text for operand in test.operands)}"
+    return Predicate(attribute, written, test.negated, _any_of(tuple(checks)))
+
+
+def _operator(test: Comparison) -> str:
+    if not test.negated:
+        return test.operator
+    return "is not" if test.operator == "is" else f"not {test.operator}"
+
+
+def _any_of(checks: tuple[Check, ...]) -> Check:
+    return checks[0] if len(checks) == 1 else lambda request: any(check(request) for check in checks)
+
+
+def _text(operand: Value, found: list[Diagnostic]) -> str | None:
+    """The text of an operand: words and strings; numbers are almost always a tag without quotes."""
+    match operand:
+        case Text(text) | Word(text):
+            return text
+        case Variable(name, span) if name in VARIABLES:
+            found.append(error("RP108", span, f"`${name}` is a list of failures, nothing to match with"))
+        case Variable(name, span):
+            hint = f"in single or double quotes a `$` is a dollar: '${name}'"
+            found.append(error("RP104", span, f"undefined name `${name}`", help=hint))
+        case _:
+            written = operand.span.text
+            found.append(error("RP108", operand.span, f"`{written}` is not a text", help=f'write "{written}"'))
+    return None
+
+
+def _check(test: Comparison, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Check | None:
+    """One operand as a function of the request, or None where it was reported."""
+    attribute, span = test.attribute.text, operand.span
+    if text == "":
+        sentence = "an empty text matches nothing: a missing attribute passes no test"
+        found.append(error("RP108", span, sentence, help=f'`not {attribute} like "**"` asks for its absence'))
+        return None
+    match test.operator:
+        case "is" | "in":
+            return _literal(attribute, text, operand, names, found)
+        case "like":
+            return _glob(attribute, text, operand, found)
+        case _:
+            pass
+    found += looks_wrong(test.operator, text, span)
+    try:
+        pattern = compile_regex(text, Anchor.WHOLE if test.operator == "matches" else Anchor.ANYWHERE)
+    except ValueError as wrong:
+        found.append(
+            error(
+                "RP201",
+                span,
+                f"the regular expression is not supported: {wrong}",
+                note="patterns are RE2: no look-around, no back-references; matching time is linear in the input",
+            )
+        )
+        return None
+    if test.operator == "finds":
+        sentence = "`finds` matches anywhere in the value"
+        hint = "`matches` takes the whole value, with `.*` where anything may stand"
+        found.append(warning("RP205", test.span, sentence, help=hint))
+    return _applied(attribute, pattern)
+
+
+def _applied(attribute: str, pattern: Pattern) -> Check:
+    value = VALUES[attribute]
+
+    def check(request: PolicyRequest) -> bool:
+        text = value(request)
+        return bool(text) and pattern.matches(text)
+
+    return check
+
+
+def _glob(attribute: str, text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+    if attribute == "host" and text == "*":
+        sentence = "`*` is one label of a host, so this matches no host with a dot"
+        found.append(error("RP208", operand.span, sentence, help='write "**" for every host'))
+        return None
+    found += looks_wrong("like", text, operand.span)
+    plain, _, port = text.rpartition(":") if attribute == "host" and text[-1:].isdigit() else ("", "", "")
+    try:
+        anchor = Anchor.HOST if attribute == "host" else Anchor.WHOLE
+        pattern = compile_glob((plain or text).lower() if attribute == "host" else text, anchor)
+    except ValueError as wrong:
+        found.append(error("RP207", operand.span, str(wrong)))
+        return None
+    if plain and port.isdigit():
+        return lambda request: split_authority(request.authority)[1] == port and pattern.matches(host_of(request))
+    return _applied(attribute, pattern)
+
+
+def _literal(attribute: str, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Check | None:
+    span = operand.span
+    match attribute:
+        case "kind" if text not in KINDS:
+            hint = nearest(text, KINDS)
+            if text in ("ping", "token"):
+                hint = "pings and token requests never reach the tiers"
+            found.append(error("RP103", span, f"unknown kind `{text}`", help=hint))
+            return None
+        case "method" if text not in METHODS:
+            hint = f"write `{text.upper()}`" if text.upper() in METHODS else nearest(text.upper(), METHODS)
+            found.append(error("RP103", span, f"unknown method `{text}`", help=hint))
+            return None
+        case "registry" if text not in names.registries:
+            if names.complete:
+                sentence = f"no registry block is named `{text}`"
+                found.append(error("RP105", span, sentence, help=nearest(text, names.registries)))
+            return None
+        case "client":
+            return _client(text, operand, found)
+        case "host":
+            return _host(text, operand, found)
+        case _:
+            value = VALUES[attribute]
+            return lambda request: value(request) == text
+
+
+def _client(text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+    try:
+        network: Network = ipaddress.ip_network(text)
+    except ValueError:
+        hint = 'write an address or a range like "10.0.0.0/8"'
+        with contextlib.suppress(ValueError):
+            hint = f'write "{ipaddress.ip_network(text, strict=False)}"'
+        found.append(error("RP112", operand.span, f'"{text[:60]}" is no range of addresses', help=hint))
+        return None
+
+    def check(request: PolicyRequest) -> bool:
+        address = client_address(request)
+        return address is not None and address in network
+
+    return check
+
+
+def _host(text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+    """A host of any port, or with a port that one only."""
+    try:
+        if text.rpartition(":")[2].isdigit() and (text.count(":") == 1 or text.startswith("[")):
+            wanted = parse_authority(text)
+            both = (wanted.host, str(wanted.port))
+            return lambda request: split_authority(request.authority) == both
+        host = canonical_host(text)
+    except ValueError as wrong:
+        hint = 'patterns go with `like`: host like "*.gcr.io"' if "*" in text else ""
+        found.append(error("RP112", operand.span, str(wrong), help=hint))
+        return None
+    return lambda request: host_of(request) == host

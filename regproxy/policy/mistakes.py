@@ -1,0 +1,85 @@
+"""A syntax error in words: what was expected, what stood there, what was probably meant."""
+
+from lark import Token
+
+from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.source import Source, Span
+
+_WORDS = {
+    "SEMICOLON": "`;`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "LSQB": "`[`",
+    "RSQB": "`]`",
+    "COMMA": "`,`",
+    "AND": "`and`",
+    "OR": "`or`",
+    "NOT": "`not`",
+}
+_VALUES = frozenset(
+    "STRING RAW DURATION SIZE PERCENT STATUSES INTEGER VARIABLE BADNUMBER BADSTRING BADCHARACTER".split()
+)
+_OPERATORS = frozenset("IS IN LIKE MATCHES FINDS".split())
+_MEANT = {
+    "=": "is",
+    "~": "matches '…'",
+    "&": "and",
+    "|": "or",
+    "!": "not",
+}
+
+
+def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset[str]) -> Diagnostic:
+    """The diagnostic for the token `at` which an item stopped; past the end when it is unfinished."""
+    token = tokens[at] if at < len(tokens) else None
+    before = tokens[at - 1] if at else None
+    later = before is not None and (token is None or token.type == "RBRACE" or _line(token) > _line(before))
+    if before is not None and later and "SEMICOLON" in accepted:
+        place = _span(source, before).end
+        return error("RP002", place, f"missing `;` after `{_short(before)}`", help="add `;` here")
+    in_match = bool(accepted & {"AND", *_OPERATORS})
+    for near in tokens[max(0, at - 3) : at + 1] if in_match else ():
+        if near.type == "BADCHARACTER" and near[0] in _MEANT:
+            return error("RP003", _span(source, near), f"`{near}` is no operator", help=f"write `{_MEANT[near[0]]}`")
+    span = _span(source, token) if token is not None else _span(source, tokens[-1]).end
+    stood = f"`{_short(token)}`" if token is not None else "the end"
+    sentence = f"expected {_expected(accepted)}, found {stood}"
+    return error("RP003", span, sentence, help=_hint(token, before, accepted))
+
+
+def _hint(token: Token | None, before: Token | None, accepted: frozenset[str]) -> str:
+    if token is None:
+        return ""
+    if token.type == "SEMICOLON" and before is None:
+        return "a block ends with `}`, without `;`"
+    if token.type == "RBRACE" and before is None:
+        return "this `}` closes nothing; remove it, or look for a `}` too many above"
+    if "NAME" in accepted and token.type in _VALUES and before is None:
+        return "a statement begins with a name"
+    return ""
+
+
+def _expected(accepted: frozenset[str]) -> str:
+    """The follow set in words."""
+    words = [word for name, word in _WORDS.items() if name in accepted]
+    if accepted & _VALUES:
+        words.insert(0, "a value")
+    elif "NAME" in accepted:
+        words.insert(0, "a name")
+    if accepted & _OPERATORS:
+        words = ["`is`, `in`, `like`, `matches`, `finds`"]
+    return " or ".join(words) if words else "nothing more"
+
+
+def _line(token: Token) -> int:
+    return token.line or 0
+
+
+def _short(token: Token) -> str:
+    return str(token) if len(token) <= 40 else f"{token[:40]}…"
+
+
+def _span(source: Source, token: Token) -> Span:
+    return Span(source, token.start_pos or 0, token.end_pos or 0)

@@ -1,0 +1,163 @@
+"""The one table of the language: every block and directive with its arguments, default and meaning.
+
+It drives the checks, the hints and the docs. A form is read word by word: CAPITALS are types (`forms.py`), lower-case
+words stand for themselves, `a|b` is a choice, `...` means one or more, `[ ]` encloses what may be left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One statement: its key (one or two words), the form of its arguments, what it means."""
+
+    key: str
+    form: str
+    doc: str
+    default: str = ""
+    repeatable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlockType:
+    """One kind of block; `named` blocks carry a name, `once` blocks stand at most once in their parent."""
+
+    key: str
+    doc: str
+    directives: Mapping[str, Directive] = field(default_factory=dict)
+    blocks: Mapping[str, "BlockType"] = field(default_factory=dict)
+    named: bool = False
+    once: bool = True
+    has_match: bool = False
+    required: str = ""
+
+
+def _directives(*rows: Directive) -> Mapping[str, Directive]:
+    return {row.key: row for row in rows}
+
+
+def _blocks(*rows: BlockType) -> Mapping[str, BlockType]:
+    return {row.key: row for row in rows}
+
+
+TERMS = _directives(
+    Directive("fresh", "DURATION|forever", "serve without asking for so long", "0s"),
+    Directive(
+        "stale if-error",
+        "DURATION|forever on FAILURE...",
+        "serve what is stored when the upstream fails so, for so long after freshness ended",
+        "never",
+    ),
+    Directive(
+        "stale while-revalidate",
+        "DURATION",
+        "serve what is stored for so long after freshness ended, and ask meanwhile",
+        "0s",
+    ),
+    Directive(
+        "revalidate",
+        "head|etag|full [within DURATION]",
+        "how to ask whether a tag moved; when asking takes longer than `within`, serve what is stored",
+        "head",
+    ),
+    Directive("negative", "NOT_FOUND... for DURATION", "remember that something does not exist", "not remembered"),
+)
+
+CACHE = BlockType(
+    "cache",
+    "limits of the cache on disk",
+    _directives(
+        Directive("size", "SIZE", "bytes on disk at most", "32GiB"),
+        Directive("inactive", "DURATION|forever", "forget content that nobody used for so long", "60d"),
+        Directive("min-free", "SIZE|PERCENT", "leave so much of the disk free", "10%"),
+    ),
+)
+
+UPSTREAM = BlockType(
+    "upstream",
+    "how to reach the registry",
+    _directives(
+        Directive(
+            "connect-to",
+            "HOST ENDPOINT",
+            "dial the second where the first is meant; name and certificate stay those of the first",
+            repeatable=True,
+        ),
+    ),
+)
+
+TLS = BlockType(
+    "tls",
+    "how to trust the registry",
+    _directives(Directive("ca", "file TEXT", "certificates to trust beside the system's", repeatable=True)),
+)
+
+REGISTRY = BlockType(
+    "registry",
+    "hosts that share settings; each host is a registry of its own",
+    _directives(
+        Directive("hosts", "HOST_PATTERN...", "the registries: host[:port], a leading `*.` is one label"),
+        Directive("aliases", "HOST...", "other names of the block's only host, answered as that host"),
+        Directive("token-hosts", "HOST_PATTERN...", "where the registries issue tokens; tunnelled, may be private"),
+        Directive("redirect-hosts", "HOST_PATTERN...", "where blobs are redirected to; tunnelled, may be private"),
+        Directive("scheme", "https|http", "how the registries are spoken to", "https"),
+        Directive("intercept", "on|off", "off: tunnel these hosts and cache nothing", "on"),
+        Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
+    ),
+    _blocks(UPSTREAM, TLS),
+    named=True,
+    once=False,
+    required="hosts",
+)
+
+TUNNEL = BlockType(
+    "tunnel",
+    "what clients may reach through us without being intercepted",
+    _directives(
+        Directive("allow", "HOST_GLOB...", "tunnel to these hosts only"),
+        Directive("deny", "HOST_GLOB...", "never tunnel to these hosts; wins over allow"),
+        Directive("ports", "any|PORT...", "ports that tunnels may use", "443"),
+        Directive("allow-address", "CIDR...", "addresses that tunnels may reach beside public ones"),
+    ),
+)
+
+DEFAULTS = BlockType("defaults", "what a tier grants where it does not say otherwise", TERMS)
+
+TIER = BlockType(
+    "tier",
+    "one rule: the first tier whose match holds decides",
+    {
+        **TERMS,
+        **_directives(
+            Directive("pass", "", "pass the request on, store nothing"),
+            Directive("deny", "STATUS REASON", "refuse the request with this status and text"),
+        ),
+    },
+    named=True,
+    once=False,
+    has_match=True,
+)
+
+POLICY = BlockType(
+    "policy",
+    "a policy file",
+    _directives(
+        Directive("policy", "INTEGER", "the version of the language; stands first"),
+        Directive("include", "known TEXT", "take in a packaged file", repeatable=True),
+    ),
+    _blocks(CACHE, REGISTRY, TUNNEL, DEFAULTS, TIER),
+)
+
+ATTRIBUTES: Mapping[str, str] = {
+    "kind": "manifest blob tags referrers catalog upload other",
+    "host": "the registry's host; with a port in the pattern, host:port",
+    "registry": "the name of the registry block",
+    "repo": "the repository",
+    "tag": "the tag, where there is one",
+    "digest": "the digest, where there is one",
+    "ref": "the tag or the digest",
+    "method": "GET HEAD POST PUT PATCH DELETE OPTIONS",
+    "path": "the path of the request",
+    "client": "the client's address, as CIDR",
+}

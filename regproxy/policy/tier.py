@@ -1,0 +1,166 @@
+"""Tiers: inherited terms, what excludes what, and the decision that each tier compiles to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from regproxy.model.decision import (
+    Cached,
+    Decision,
+    Denied,
+    Failures,
+    Negative,
+    Passed,
+    PolicyRequest,
+    Revalidation,
+    StaleIfError,
+    Terms,
+)
+from regproxy.policy.check import Checked
+from regproxy.policy.condition import Condition, Predicate, possible
+from regproxy.policy.diagnostic import Diagnostic, error, warning
+from regproxy.policy.expression import Names, resolve
+from regproxy.policy.given import Entry, Failure
+from regproxy.policy.source import Span
+from regproxy.policy.syntax import Duration, Integer, Text, Word
+
+_ANY_TAG = PolicyRequest(method="GET", authority="", registry="", kind="manifest", path="")
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """One rule of the policy: when `condition` holds, `decision` is the answer; `span` is its name in the policy."""
+
+    name: str
+    span: Span
+    condition: Condition
+    decision: Decision
+
+
+def build_tiers(
+    blocks: list[Checked], defaults: Checked | None, names: Names, found: list[Diagnostic]
+) -> tuple[Tier, ...]:
+    """All tiers in order; what a tier does not say it inherits from `defaults`, directive by directive."""
+    inherited = defaults.entries if defaults is not None else {}
+    tiers = []
+    for block in blocks:
+        if block.match is None:
+            continue
+        condition = resolve(block.match.expression, names, found)
+        _exclusions(block, found)
+        tiers.append(Tier(block.name, block.span, condition, _decision(block, inherited)))
+    found += _split_rollouts(tiers, blocks, inherited)
+    return tuple(tiers)
+
+
+def _exclusions(block: Checked, found: list[Diagnostic]) -> None:
+    """`pass` and `deny` stand alone."""
+    kept = [key for key in ("pass", "deny") if key in block.entries]
+    if not kept:
+        return
+    for key in block.entries:
+        if key != kept[0]:
+            entry = block.entries[key][0]
+            sentence = f"`{key}` has no meaning beside `{kept[0]}`"
+            found.append(error("RP110", entry.span, sentence, help=f"remove it, or remove `{kept[0]}`"))
+
+
+def _decision(block: Checked, inherited: Mapping[str, list[Entry]]) -> Decision:
+    deny = block.one("deny")
+    if deny is not None:
+        match deny.arguments:
+            case (Integer(status), Text(text)):
+                return Denied(block.name, status, text)
+    if block.one("pass") is not None:
+        return Passed(block.name)
+    own = {key: entries[0] for key, entries in {**inherited, **block.entries}.items() if entries}
+    return Cached(block.name, terms(own))
+
+
+def terms(entries: Mapping[str, Entry]) -> Terms:
+    """The terms that the entries of a tier grant."""
+    plain = Terms()
+    return Terms(
+        fresh=_seconds(entries.get("fresh"), plain.fresh),
+        stale_if_error=_stale_if_error(entries.get("stale if-error")),
+        stale_while_revalidate=_seconds(entries.get("stale while-revalidate"), plain.stale_while_revalidate),
+        revalidate=_revalidation(entries.get("revalidate")),
+        negative=_negative(entries.get("negative")),
+    )
+
+
+def _seconds(entry: Entry | None, default: float) -> float:
+    return _duration(entry) if entry is not None else default
+
+
+def _duration(entry: Entry) -> float:
+    """The one duration of an entry; the schema gives each of these directives one."""
+    return next(given.seconds for given in entry.arguments if isinstance(given, Duration))
+
+
+def _stale_if_error(entry: Entry | None) -> StaleIfError | None:
+    if entry is None:
+        return None
+    listed = [given.failures for given in entry.arguments if isinstance(given, Failure)]
+    return StaleIfError(
+        _duration(entry),
+        Failures(
+            frozenset(one for failures in listed for one in failures.classes),
+            frozenset(one for failures in listed for one in failures.statuses),
+        ),
+    )
+
+
+def _revalidation(entry: Entry | None) -> Revalidation:
+    match entry.arguments if entry is not None else ():
+        case (Word(("head" | "etag" | "full") as method),):
+            return Revalidation(method)
+        case (Word(("head" | "etag" | "full") as method), Duration(within)):
+            return Revalidation(method, within)
+        case _:
+            return Revalidation()
+
+
+def _negative(entry: Entry | None) -> Negative | None:
+    if entry is None:
+        return None
+    statuses = frozenset(given.number for given in entry.arguments if isinstance(given, Integer))
+    return Negative(statuses, _duration(entry))
+
+
+def _split_rollouts(tiers: list[Tier], blocks: list[Checked], inherited: Mapping[str, list[Entry]]) -> list[Diagnostic]:
+    """RP505: while-revalidate on tags lets one rollout see two digests."""
+    entries = {block.name: block.one("stale while-revalidate") for block in blocks}
+    common = inherited.get("stale while-revalidate", [None])[0]
+    affected: dict[Span, list[str]] = {}
+    for tier in tiers:
+        match tier.decision:
+            case Cached(terms=Terms(stale_while_revalidate=duration)) if duration > 0 and matches_tags(tier.condition):
+                entry = entries.get(tier.name) or common
+                if entry is not None:
+                    affected.setdefault(entry.span, []).append(tier.name)
+    return [
+        warning(
+            "RP505",
+            span,
+            f"tier {', '.join(f'`{name}`' for name in names)} can match tags: one rollout may see two digests",
+            note="while-revalidate answers the first client with the old digest and the next with the new one",
+            help="leave it out for tags: `revalidate head within 2s` bounds the wait instead",
+        )
+        for span, names in affected.items()
+    ]
+
+
+def matches_tags(condition: Condition) -> bool:
+    """Whether a manifest asked for by tag may fulfil the condition; True where that is not certain."""
+    return possible(condition, _of_a_tag) is not False
+
+
+def _of_a_tag(predicate: Predicate) -> bool | None:
+    """What is certain of a predicate for a manifest that is asked for by some tag."""
+    match predicate.attribute:
+        case "kind":
+            return predicate.holds(_ANY_TAG)
+        case "digest":
+            return predicate.negated
+        case _:
+            return None

@@ -1,0 +1,96 @@
+"""Which policy runs: the file that was named, else what the seed's variables mean, else the packaged default."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.load import Loaded, load
+from regproxy.policy.source import Source, Span
+from regproxy.settings.packaged import known_sources, packaged_source
+from regproxy.settings.seed import CACHE_VARIABLES, cache_limits, seed_policy, triggers
+
+MAX_POLICY = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The policy that runs, the sentence that says which and why, and warnings about the environment."""
+
+    loaded: Loaded
+    sentence: str
+    warnings: tuple[str, ...] = ()
+
+
+def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
+    """Load the policy that runs.
+
+    Raises ValueError, one sentence, when a variable of the environment is wrong, and OSError when the file cannot be
+    read; what is wrong inside the file are findings.
+    """
+    if path is not None:
+        ignored = (*triggers(environ), *_set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH")))
+        warnings = tuple(f"{name} is ignored: the policy file {path} decides" for name in ignored)
+        return Chosen(load_file(path), f"policy: {path}", warnings)
+    seed = seed_policy(environ)
+    if seed is not None:
+        loaded = load(Source("environment", seed.text), {})
+        return Chosen(loaded, _seed_sentence(seed.variables, seed.manifest_cache), seed.warnings)
+    return _default(environ)
+
+
+def load_file(path: Path) -> Loaded:
+    """Load a policy file; raises OSError when it cannot be read."""
+    read = read_source(path)
+    return Loaded(None, (read,)) if isinstance(read, Diagnostic) else load(read, known_sources())
+
+
+def read_source(path: Path) -> Source | Diagnostic:
+    """The text of a policy file, or why it is none; raises OSError with the way out when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_POLICY + 1)
+    except OSError as wrong:
+        sentence = f"cannot read the policy {path}: {wrong.strerror or wrong}"
+        raise OSError(sentence) from wrong
+    name = str(path)
+    if len(content) > MAX_POLICY:
+        first = Span(Source(name, ""), 0, 0)
+        return error("RP009", first, f"the file is larger than {MAX_POLICY // 1024} KiB", help="is it a policy?")
+    try:
+        return Source(name, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as wrong:
+        before = content[: wrong.start].decode("utf-8", "replace")
+        place = Span(Source(name, before), len(before), len(before))
+        return error("RP008", place, "the file is not UTF-8 from here on", help="save it as UTF-8")
+
+
+def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if environ.get(name, "").strip())
+
+
+def _seed_sentence(variables: tuple[str, ...], manifest_cache: bool) -> str:
+    state = (
+        "manifest cache on, with the seed's lifetimes; asking whether a tag moved is free here, so consider the default"
+        if manifest_cache
+        else 'manifest cache off because ENABLE_MANIFEST_CACHE is not "true"'
+    )
+    return f"policy: seed (from {', '.join(variables)}); {state}"
+
+
+def _default(environ: Mapping[str, str]) -> Chosen:
+    """The packaged policy, with the cache limits of the environment."""
+    loaded = load(packaged_source("default"), known_sources())
+    size, inactive = cache_limits(environ)
+    sentence = "policy: default (packaged); name another with --policy"
+    overlay = _set(environ, CACHE_VARIABLES)
+    if not overlay or loaded.policy is None:
+        return Chosen(loaded, sentence)
+    limits = loaded.policy.cache
+    limits = replace(
+        limits,
+        size=limits.size if size is None else size,
+        inactive=limits.inactive if inactive is None else float(inactive),
+    )
+    changed = replace(loaded, policy=loaded.policy.with_cache(limits))
+    return Chosen(changed, f"policy: default (packaged), with {' and '.join(overlay)} from the environment")

@@ -1,0 +1,189 @@
+"""The seed's environment variables, turned into policy text (rpardini/docker-registry-proxy 0.7.0, entrypoint.sh)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from regproxy.model.address import Authority, parse_authority
+from regproxy.settings.nginx import duration_literal, nginx_size, nginx_time, size_literal
+from regproxy.settings.seed_regex import regex_literal
+
+PLACEHOLDER = "some.authenticated.registry:oneuser:onepassword another.registry:user:password"
+DEFAULT_REGISTRIES = "registry.k8s.io gcr.io quay.io ghcr.io"
+HUB = ("registry-1.docker.io", "index.docker.io", "docker.io", "auth.docker.io")
+TRIGGERS = ("REGISTRIES", "AUTH_REGISTRIES", "ENABLE_MANIFEST_CACHE")
+CACHE_VARIABLES = ("CACHE_MAX_SIZE", "CACHE_INACTIVE")
+TRUTHY = frozenset({"true", "1", "yes", "on"})
+# (prefix of the variables, tier, the seed's default regex and time)
+TIERS = (
+    ("MANIFEST_CACHE_PRIMARY", "manifest-primary", "(stable|nightly|production|test)", "10m"),
+    ("MANIFEST_CACHE_SECONDARY", "manifest-secondary", r"(.*)(\d|\.)+(.*)(\d|\.)+(.*)(\d|\.)+", "60d"),
+)
+NO_EFFECT = (
+    *("VERIFY_SSL DISABLE_IPV6 DEBUG DEBUG_HUB DEBUG_NGINX SEND_TIMEOUT CLIENT_BODY_TIMEOUT".split()),
+    *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_READ_TIMEOUT PROXY_CONNECT_TIMEOUT PROXY_SEND_TIMEOUT".split()),
+    *("PROXY_CONNECT_READ_TIMEOUT PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
+)
+_STALE = "stale if-error forever on [error, 429, 500, 502, 504];"
+_HEAD = """\
+# The policy that the environment means, in the words of the seed.
+policy 1;
+
+cache {{ size {size}; inactive {inactive}; }}
+
+registry docker-hub {{
+    hosts          "registry-1.docker.io";
+    aliases        "index.docker.io" "docker.io";
+    token-hosts    "auth.docker.io";
+    redirect-hosts "production.cloudflare.docker.com" "production.cloudfront.docker.com";
+}}
+{registries}
+tunnel {{
+    allow "**";
+    ports any;
+    allow-address "10.0.0.0/8" "100.64.0.0/10" "172.16.0.0/12" "192.168.0.0/16" "fc00::/7";
+}}
+
+tier blob-by-digest     {{ match kind is blob and digest like "sha256:*"; fresh 60d; }}
+tier manifest-by-digest {{ match kind is manifest and digest like "sha256:*"; fresh 60d; }}
+{tiers}
+tier blob-mutable {{ match kind is blob; fresh 0s; {stale} }}
+tier unknown {{ match any; pass; }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPolicy:
+    """The policy that the seed's variables mean, which of them were set, and what to warn of."""
+
+    text: str
+    variables: tuple[str, ...]
+    manifest_cache: bool
+    warnings: tuple[str, ...]
+
+
+def triggers(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that are set and start seed mode; a blank value counts as not set."""
+    return tuple(
+        name
+        for name in (*TRIGGERS, *sorted(name for name in environ if name.startswith("MANIFEST_CACHE_")))
+        if environ.get(name, "").strip() and not (name == "AUTH_REGISTRIES" and _placeholder(environ))
+    )
+
+
+def _placeholder(environ: Mapping[str, str]) -> bool:
+    return environ.get("AUTH_REGISTRIES", "").strip() == PLACEHOLDER
+
+
+def refuse_unsupported(environ: Mapping[str, str]) -> None:
+    """Raise ValueError for a variable that means something this version cannot do: silence would break pulls."""
+    if environ.get("AUTH_REGISTRIES", "").strip() and not _placeholder(environ):
+        raise ValueError(
+            "AUTH_REGISTRIES is set, but credentials for registries are not supported yet; "
+            "unset it (clients may log in themselves, their pulls are passed on)"
+        )
+    if environ.get("ALLOW_PUSH", "").strip() == "true":
+        raise ValueError("ALLOW_PUSH is true, but pushing through the proxy is not supported yet; unset it")
+
+
+def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
+    """The policy of seed mode, or None when no variable starts it; raises ValueError naming the variable at fault."""
+    refuse_unsupported(environ)
+    variables = triggers(environ)
+    if not variables:
+        return None
+    manifest_cache = environ.get("ENABLE_MANIFEST_CACHE", "") == "true"
+    size, inactive = cache_limits(environ)
+    text = _HEAD.format(
+        size=size_literal(32 * 1024**3 if size is None else size),
+        inactive=duration_literal(60 * 86400 if inactive is None else inactive),
+        registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES)),
+        tiers=_tiers(environ) if manifest_cache else _disabled(),
+        stale=_STALE,
+    )
+    return SeedPolicy(text, variables, manifest_cache, _warnings(environ))
+
+
+def cache_limits(environ: Mapping[str, str]) -> tuple[int | None, int | None]:
+    """CACHE_MAX_SIZE in bytes and CACHE_INACTIVE in seconds; None where not set; raises ValueError by name."""
+    size = _read(environ, "CACHE_MAX_SIZE", nginx_size)
+    if size == 0:
+        raise ValueError("CACHE_MAX_SIZE: the size must be above zero")
+    return size, _read(environ, "CACHE_INACTIVE", nginx_time)
+
+
+def _read(environ: Mapping[str, str], name: str, read: Callable[[str], int]) -> int | None:
+    value = environ.get(name, "").strip()
+    if not value:
+        return None
+    try:
+        return read(value)
+    except ValueError as wrong:
+        raise ValueError(f"{name}: {wrong}") from wrong
+
+
+def _registries(value: str) -> str:
+    """One block for each host; repetitions and the names of Docker Hub, which is always there, are left out."""
+    blocks: dict[tuple[Authority, bool], str] = {}
+    labels = {"docker-hub"}
+    for word in value.split():
+        wildcard = word.startswith("*.")
+        try:
+            authority = parse_authority(word.removeprefix("*."), 443)
+        except ValueError as wrong:
+            raise ValueError(f"REGISTRIES: {wrong}") from wrong
+        if (authority, wildcard) in blocks or (authority.host in HUB and not wildcard):
+            continue
+        label = _label(authority, wildcard)
+        while label in labels:
+            label += "-too"
+        labels.add(label)
+        star = "*." if wildcard else ""
+        blocks[authority, wildcard] = f'registry {label} {{ hosts "{star}{authority.name}"; }}\n'
+    return "".join(blocks.values())
+
+
+def _label(authority: Authority, wildcard: bool) -> str:
+    """A block's name: the host, which the grammar takes as a word once it begins with a letter."""
+    plain = authority.name.replace("[", "").replace("]", "").replace(":", "-").strip("-_")
+    named = f"all.{plain}" if wildcard else plain
+    return named if named[:1].isalpha() else f"host.{named}"
+
+
+def _tiers(environ: Mapping[str, str]) -> str:
+    lines = []
+    for prefix, tier, regex, time in TIERS:
+        given = environ.get(f"{prefix}_REGEX", regex)
+        if not given:
+            continue
+        pattern = regex_literal(f"{prefix}_REGEX", given)
+        seconds = _read(environ, f"{prefix}_TIME", nginx_time)
+        fresh = time if seconds is None else duration_literal(seconds)
+        lines.append(f"tier {tier} {{ match kind is manifest and ref matches {pattern}; fresh {fresh}; {_STALE} }}\n")
+    seconds = _read(environ, "MANIFEST_CACHE_DEFAULT_TIME", nginx_time)
+    fresh = "1h" if seconds is None else duration_literal(seconds)
+    return "".join(lines) + f"tier manifest-default {{ match kind is manifest; fresh {fresh}; {_STALE} }}\n"
+
+
+def _disabled() -> str:
+    return f"tier manifest-default-disabled {{ match kind is manifest; fresh 0s; {_STALE} }}\n"
+
+
+def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:
+    found = [
+        f'{name} is "{environ[name][:20]}": only "true" switches it on, as in the seed; it is off'
+        for name in ("ENABLE_MANIFEST_CACHE", "ALLOW_PUSH")
+        if environ.get(name, "").strip().lower() in TRUTHY and environ[name] != "true"
+    ]
+    if environ.get("ENABLE_MANIFEST_CACHE") != "true":
+        found += [
+            f'{name} has no effect: ENABLE_MANIFEST_CACHE is not "true"'
+            for name in sorted(environ)
+            if name.startswith("MANIFEST_CACHE_") and environ[name].strip()
+        ]
+    harmless = {"VERIFY_SSL": "true"}
+    found += [
+        f"{name} has no effect in this version"
+        for name in NO_EFFECT
+        if environ.get(name, "").strip() not in ("", harmless.get(name, "false"))
+    ]
+    return tuple(found)

@@ -1,0 +1,77 @@
+"""A manifest regex of the seed as a pattern of the policy language.
+
+nginx anchors `location ~ ^/v2/(.*)/manifests/REGEX` on the left only, so the pattern ends open. The group keeps an
+alternation at the top together, which nginx would split over the whole location.
+"""
+
+import re
+
+from regproxy.policy.pattern import compile_regex
+
+# What PCRE has and RE2 has not, and its name in words.
+_PCRE_ONLY = (
+    (re.compile(r"\(\?<?[=!]"), "look-around"),
+    (re.compile(r"\(\?>"), "an atomic group"),
+    (re.compile(r"\(\?(?:R|[0-9]|&|P>)"), "recursion"),
+    (re.compile(r"\(\?\("), "a condition"),
+    (re.compile(r"\\[1-9]|\\k[<{']"), "a back-reference"),
+    (re.compile(r"[*+?}]\+"), "a possessive quantifier"),
+    (re.compile(r"\\[KGZRXhHN]"), "an escape that only PCRE has"),
+)
+_LEADING_NEGATIVE = re.compile(r"\(\?!((?:[^()\\]|\\.)*)\)(.+)\Z")
+
+
+def regex_literal(variable: str, regex: str) -> str:
+    """The quoted pattern; raises ValueError naming variable, column and a rewrite."""
+    if not regex.isprintable():
+        raise ValueError(f"{variable} contains a line break or another invisible character; remove it")
+    for construct, name in _PCRE_ONLY:
+        found = _outside_class(construct, regex)
+        if found is not None:
+            where = f"{variable}, column {found + 1}"
+            raise ValueError(f"{where}: {name} is not supported, patterns are RE2; {_rewrite(regex)}")
+    try:
+        compile_regex(regex)
+    except ValueError as wrong:
+        raise ValueError(f"{variable}: {wrong}") from wrong
+    return _quoted(f"(?:{regex}).*")
+
+
+def _outside_class(construct: re.Pattern[str], regex: str) -> int | None:
+    """Where the construct first stands, not counting escaped characters and `[…]`."""
+    at, inside = 0, False
+    while at < len(regex):
+        if not inside and construct.match(regex, at):
+            return at
+        if regex[at] == "\\":
+            at += 1
+        elif regex[at] == "[" and not inside:
+            inside = True
+            at += regex[at + 1 : at + 2] in ("]", "^")
+        elif regex[at] == "]":
+            inside = False
+        at += 1
+    return None
+
+
+def _rewrite(regex: str) -> str:
+    """The way out: the same in the policy language where it can be said, else a hint."""
+    found = _LEADING_NEGATIVE.match(regex)
+    if found is not None:
+        excluded, rest = found.groups()
+        try:
+            literals = [_quoted(f"(?:{part}).*") for part in (rest, excluded) if compile_regex(part)]
+        except ValueError:
+            literals = []
+        if literals:
+            condition = f"kind is manifest and ref matches {literals[0]} and ref not matches {literals[1]}"
+            return f"in a policy file: match {condition};"
+    return "say what shall match instead, or write a policy file with an earlier tier for the exception"
+
+
+def _quoted(pattern: str) -> str:
+    """The pattern as a string of the policy language."""
+    if "'" not in pattern:
+        return f"'{pattern}'"
+    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

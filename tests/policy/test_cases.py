@@ -1,0 +1,32 @@
+"""Golden cases: a policy with mistakes and every word that is said about it; UPDATE=1 rewrites what is expected."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from regproxy.policy.diagnostic import render
+from regproxy.policy.load import load
+from regproxy.policy.source import Source
+from regproxy.settings.packaged import known_sources
+
+CASES = sorted((Path(__file__).parent / "cases").glob("*.policy"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_a_policy_gets_the_findings_that_are_written_beside_it(path: Path) -> None:
+    loaded = load(Source(path.name, path.read_text()), known_sources())
+    said = "\n".join(render(found) for found in loaded.diagnostics)
+    expected = path.with_suffix(".expected")
+    if os.environ.get("UPDATE") == "1":
+        expected.write_text(said)
+    assert said == expected.read_text()
+    assert (loaded.policy is None) == any(found.is_error for found in loaded.diagnostics)
+
+
+def test_every_code_of_the_language_stands_in_a_case_or_a_test_of_its_own() -> None:
+    room = Path(__file__).parents[2] / "regproxy" / "policy"
+    codes = {code for path in room.glob("*.py") for code in re.findall(r'"(RP[0-9]{3})"', path.read_text())}
+    shown = "".join(path.with_suffix(".expected").read_text() for path in CASES)
+    assert {code for code in codes if f"[{code}]" not in shown} == {"RP310"}

@@ -1,0 +1,253 @@
+"""The seed's variables mean what they meant: the text they become, and the tiers it decides by."""
+
+import itertools
+import re
+from collections.abc import Mapping
+
+import pytest
+
+from regproxy.model.address import parse_authority
+from regproxy.model.connect import Intercept, Refuse, Tunnel
+from regproxy.model.decision import Cached, FailureClass, PolicyRequest
+from regproxy.model.oci import Kind, Resource, classify
+from regproxy.policy.load import load
+from regproxy.policy.policy import Policy
+from regproxy.policy.source import Source
+from regproxy.settings.packaged import packaged_source
+from regproxy.settings.seed import DEFAULT_REGISTRIES, PLACEHOLDER, TIERS, seed_policy
+
+ON = {"ENABLE_MANIFEST_CACHE": "true"}
+DIGESTS = ("sha256:" + "a1" * 32, "sha512:" + "01" * 64)
+REFERENCES = (
+    *"latest stable stable-1.2.3 testing test production nightly-2024-01-01 unstable v1 v1.2 v1.2.3 1.2.3-rc.1".split(),
+    *"1 12 123 1.2 a1b2c3 main sha-deadbeef 2024.01 r2d2 v1-test _1a2b3 RC1 Stable it-s".split(),
+    *DIGESTS,
+)
+
+
+def policy(environ: Mapping[str, str]) -> Policy:
+    seed = seed_policy(environ)
+    assert seed is not None
+    loaded = load(Source("environment", seed.text), {})
+    assert loaded.policy is not None, loaded.diagnostics
+    assert loaded.diagnostics == ()
+    return loaded.policy
+
+
+def tier(found: Policy, target: str) -> str:
+    resource = classify(target)
+    assert isinstance(resource, Resource)
+    digest = str(resource.digest) if resource.digest else ""
+    return found.on_request(
+        PolicyRequest(
+            "GET", "quay.io:443", "quay.io", str(resource.kind), target, resource.repository, resource.tag or "", digest
+        )
+    ).tier
+
+
+def nginx_tier(target: str, primary: str, secondary: str) -> str:
+    """The location that the seed's nginx.conf chooses: the first regular expression that matches, in file order."""
+    locations = [
+        ("blob-by-digest", "^/v2/(.*)/blobs/sha256:(.*)"),
+        ("manifest-by-digest", "^/v2/(.*)/manifests/sha256:(.*)"),
+        ("manifest-primary", f"^/v2/(.*)/manifests/(?:{primary})"),
+        ("manifest-secondary", f"^/v2/(.*)/manifests/(?:{secondary})"),
+        ("manifest-default", "^/v2/(.*)/manifests/"),
+        ("blob-mutable", "^/v2/(.*)/blobs/"),
+    ]
+    return next((name for name, location in locations if re.match(location, target, re.ASCII)), "unknown")
+
+
+def targets() -> list[str]:
+    repository = "/v2/library/nginx"
+    manifests = [f"{repository}/manifests/{reference}" for reference in REFERENCES]
+    blobs = [f"{repository}/blobs/{digest}" for digest in DIGESTS]
+    return [*manifests, *blobs, f"{repository}/tags/list", f"{repository}/referrers/{DIGESTS[0]}", "/v2/_catalog"]
+
+
+@pytest.mark.parametrize(
+    ("primary", "secondary"),
+    [
+        (TIERS[0][2], TIERS[1][2]),
+        ("latest|stable", r"\d"),
+        ("[a-m].*-", r"v?\d+\.\d+$"),
+        ("sta(?:ble|ge)", "(?i:rc)"),
+        ("r2|it's", r'"|\.'),
+    ],
+)
+def test_each_reference_gets_the_tier_of_the_location_that_nginx_chooses(primary: str, secondary: str) -> None:
+    found = policy({**ON, "MANIFEST_CACHE_PRIMARY_REGEX": primary, "MANIFEST_CACHE_SECONDARY_REGEX": secondary})
+    assert {target: tier(found, target) for target in targets()} == {
+        target: nginx_tier(target, primary, secondary) for target in targets()
+    }
+
+
+def test_the_packaged_seed_policy_is_what_the_seed_does_when_switched_on() -> None:
+    source = packaged_source("seed")
+    loaded = load(source, {})
+    assert loaded.policy is not None
+    assert loaded.diagnostics == ()
+    generated = policy(ON)
+    assert loaded.policy.registries == generated.registries
+    assert loaded.policy.cache == generated.cache
+    assert loaded.policy.connecting.tunnel == generated.connecting.tunnel
+    assert [one.decision for one in loaded.policy.tiers] == [one.decision for one in generated.tiers]
+    assert [tier(loaded.policy, target) for target in targets()] == [tier(generated, target) for target in targets()]
+
+
+def test_lifetimes_and_outages_are_the_seeds() -> None:
+    decisions = {one.name: one.decision for one in policy(ON).tiers}
+    lifetimes = {name: one.terms.fresh for name, one in decisions.items() if isinstance(one, Cached)}
+    assert lifetimes == {
+        "blob-by-digest": 60 * 86400.0,
+        "manifest-by-digest": 60 * 86400.0,
+        "manifest-primary": 600.0,
+        "manifest-secondary": 60 * 86400.0,
+        "manifest-default": 3600.0,
+        "blob-mutable": 0.0,
+    }
+    primary = decisions["manifest-primary"]
+    assert isinstance(primary, Cached)
+    assert primary.terms.stale_if_error is not None
+    assert primary.terms.stale_if_error.on.statuses == {429, 500, 502, 504}
+    assert primary.terms.stale_if_error.on.classes == set(FailureClass)
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({"REGISTRIES": "quay.io"}, ["manifest-default-disabled"]),
+        ({"ENABLE_MANIFEST_CACHE": "True"}, ["manifest-default-disabled"]),
+        (ON, ["manifest-primary", "manifest-secondary", "manifest-default"]),
+        ({**ON, "MANIFEST_CACHE_PRIMARY_REGEX": ""}, ["manifest-secondary", "manifest-default"]),
+        (
+            {**ON, "MANIFEST_CACHE_PRIMARY_REGEX": "", "MANIFEST_CACHE_SECONDARY_REGEX": ""},
+            ["manifest-default"],
+        ),
+    ],
+)
+def test_the_manifest_tiers_are_those_that_the_variables_leave(environ: Mapping[str, str], names: list[str]) -> None:
+    found = policy(environ)
+    assert [one.name for one in found.tiers] == [
+        "blob-by-digest",
+        "manifest-by-digest",
+        *names,
+        "blob-mutable",
+        "unknown",
+    ]
+
+
+def test_times_and_limits_are_taken_over() -> None:
+    found = policy(
+        {
+            **ON,
+            "MANIFEST_CACHE_PRIMARY_TIME": "5m",
+            "MANIFEST_CACHE_SECONDARY_TIME": "1M",
+            "MANIFEST_CACHE_DEFAULT_TIME": "90",
+            "CACHE_MAX_SIZE": "5g",
+            "CACHE_INACTIVE": "1w",
+        }
+    )
+    lifetimes = [one.decision.terms.fresh for one in found.tiers if isinstance(one.decision, Cached)]
+    assert lifetimes[2:5] == [300.0, 30 * 86400.0, 90.0]
+    assert (found.cache.size, found.cache.inactive) == (5 * 1024**3, 7 * 86400.0)
+
+
+def test_registries_become_one_block_each_and_docker_hub_is_always_there() -> None:
+    found = policy(
+        {"REGISTRIES": "quay.io  quay.io QUAY.io docker.io auth.docker.io\n harbor.lan:5000 9.example *.gcr.io"}
+    )
+    assert [(block.name, [str(host) for host in block.hosts]) for block in found.registries] == [
+        ("docker-hub", ["registry-1.docker.io"]),
+        ("quay.io", ["quay.io"]),
+        ("harbor.lan-5000", ["harbor.lan:5000"]),
+        ("host.9.example", ["9.example"]),
+        ("all.gcr.io", ["*.gcr.io"]),
+    ]
+
+
+def test_names_of_blocks_never_clash() -> None:
+    found = policy({"REGISTRIES": "a.b:1 a.b-1 all.c *.c [::1]:5000 xn--e1afmkfd.example docker-hub"})
+    assert len({block.name for block in found.registries}) == 8
+
+
+def test_without_the_variable_the_seeds_registries_count() -> None:
+    found = policy(ON)
+    assert [block.name for block in found.registries] == ["docker-hub", *DEFAULT_REGISTRIES.split()]
+
+
+def test_everything_else_is_tunnelled_also_to_private_addresses_but_never_inside() -> None:
+    found = policy(ON)
+    wanted = {
+        "quay.io:443": Intercept,
+        "git.lan:22": Tunnel,
+        "10.0.0.1:8080": Tunnel,
+        "[fd00::1]:443": Tunnel,
+        "127.0.0.1:80": Refuse,
+        "169.254.169.254:80": Refuse,
+    }
+    assert {name: type(found.on_connect(parse_authority(name), "")) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("environ", "starts"),
+    [
+        ({}, False),
+        ({"REGISTRIES": " "}, False),
+        ({"AUTH_REGISTRIES": PLACEHOLDER}, False),
+        ({"CACHE_MAX_SIZE": "1g", "CACHE_INACTIVE": "1d"}, False),
+        ({"VERIFY_SSL": "true", "ALLOW_PUSH": "false"}, False),
+        ({"ENABLE_MANIFEST_CACHE": "false"}, True),
+        ({"REGISTRIES": "quay.io"}, True),
+        ({"MANIFEST_CACHE_DEFAULT_TIME": "1h"}, True),
+    ],
+)
+def test_seed_mode_starts_with_the_variables_that_mean_a_policy(environ: Mapping[str, str], starts: bool) -> None:
+    assert (seed_policy(environ) is not None) is starts
+
+
+@pytest.mark.parametrize(
+    ("environ", "sentence"),
+    [
+        ({"AUTH_REGISTRIES": "a:b:c"}, "AUTH_REGISTRIES is set"),
+        ({"ALLOW_PUSH": "true"}, "ALLOW_PUSH is true"),
+        ({"REGISTRIES": "http://a"}, "REGISTRIES: "),
+        ({"REGISTRIES": "a b_c!"}, "REGISTRIES: 'b_c!' is not a host name"),
+        ({**ON, "CACHE_MAX_SIZE": "32GiB"}, "CACHE_MAX_SIZE: "),
+        ({**ON, "CACHE_MAX_SIZE": "0"}, "CACHE_MAX_SIZE: the size must be above zero"),
+        ({**ON, "CACHE_INACTIVE": "forever"}, "CACHE_INACTIVE: "),
+        ({**ON, "MANIFEST_CACHE_DEFAULT_TIME": "1 hour"}, "MANIFEST_CACHE_DEFAULT_TIME: "),
+        ({**ON, "MANIFEST_CACHE_PRIMARY_TIME": "x"}, "MANIFEST_CACHE_PRIMARY_TIME: "),
+        ({**ON, "MANIFEST_CACHE_SECONDARY_REGEX": "("}, "MANIFEST_CACHE_SECONDARY_REGEX: missing )"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name(environ: Mapping[str, str], sentence: str) -> None:
+    with pytest.raises(ValueError, match="^" + re.escape(sentence)):
+        seed_policy(environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"REGISTRIES": "a.b"}, []),
+        ({"ENABLE_MANIFEST_CACHE": "1"}, ["ENABLE_MANIFEST_CACHE"]),
+        ({"REGISTRIES": "a.b", "ALLOW_PUSH": "yes"}, ["ALLOW_PUSH"]),
+        ({"MANIFEST_CACHE_DEFAULT_TIME": "1h"}, ["MANIFEST_CACHE_DEFAULT_TIME"]),
+        ({**ON, "VERIFY_SSL": "false", "DEBUG": "true"}, ["VERIFY_SSL", "DEBUG"]),
+        ({**ON, "VERIFY_SSL": "true", "DEBUG": "false", "DISABLE_IPV6": "false"}, []),
+    ],
+)
+def test_what_has_no_effect_is_said(environ: Mapping[str, str], words: list[str]) -> None:
+    seed = seed_policy(environ)
+    assert seed is not None
+    assert [warning.split()[0] for warning in seed.warnings] == words
+
+
+def test_every_kind_has_a_tier() -> None:
+    found = policy(ON)
+    requests = itertools.product(Kind, ("GET", "HEAD", "POST"))
+    tiers = {
+        found.on_request(PolicyRequest(method, "quay.io:443", "quay.io", str(kind), "/")).tier
+        for kind, method in requests
+    }
+    assert "unmatched" not in tiers

@@ -1,0 +1,54 @@
+"""Manifest regexes of the seed: what PCRE has and RE2 has not is named, with its column and a rewrite."""
+
+import re
+
+import pytest
+
+from regproxy.policy.load import load
+from regproxy.policy.source import Source
+from regproxy.settings.seed_regex import regex_literal
+
+
+@pytest.mark.parametrize(
+    ("regex", "column", "name"),
+    [
+        ("(?!rc)v.*", 1, "look-around"),
+        ("v(?=1)", 2, "look-around"),
+        ("v(?<=v)1", 2, "look-around"),
+        ("v(?<!x)1", 2, "look-around"),
+        (r"\((?!a)", 3, "look-around"),
+        ("(?>a)", 1, "an atomic group"),
+        (r"(a)\1", 4, "a back-reference"),
+        ("(?<x>a)\\k<x>", 8, "a back-reference"),
+        ("a++", 2, "a possessive quantifier"),
+        ("(a)(?1)", 4, "recursion"),
+        (r"a\Z", 2, "an escape that only PCRE has"),
+    ],
+)
+def test_what_re2_has_not_is_refused_with_its_place(regex: str, column: int, name: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"X_REGEX, column {column}: {name} is not supported")):
+        regex_literal("X_REGEX", regex)
+
+
+def test_a_leading_exclusion_gets_the_condition_that_says_the_same() -> None:
+    with pytest.raises(ValueError, match="look-around") as caught:
+        regex_literal("X_REGEX", "(?!rc|beta)v.*")
+    condition = str(caught.value).partition("in a policy file: ")[2]
+    loaded = load(Source("test", f"policy 1; tier t {{ {condition} pass; }}"), {})
+    assert loaded.diagnostics == ()
+    assert loaded.policy is not None
+
+
+@pytest.mark.parametrize(
+    "regex", [r"[(?!]", r"\(\?!a", r"[]++]", "a+", "a{2}", r"\\1", "(?i)a", "(?:a)", "it's", 'a"\\' + "\\b"]
+)
+def test_what_only_looks_like_it_is_taken_as_written(regex: str) -> None:
+    literal = regex_literal("X_REGEX", regex)
+    loaded = load(Source("test", f"policy 1; tier t {{ match ref matches {literal}; pass; }}"), {})
+    assert loaded.policy is not None, loaded.diagnostics
+
+
+@pytest.mark.parametrize("regex", ["a\nb", "a\x00", "\u200b"])
+def test_invisible_characters_are_refused(regex: str) -> None:
+    with pytest.raises(ValueError, match="X_REGEX contains"):
+        regex_literal("X_REGEX", regex)
