@@ -16,6 +16,7 @@ class ServeSettings:
     cache_directory: Path
     ca_directory: Path
     ca_permits: tuple[str, ...] = ()
+    ca_passphrase_file: Path | None = None
     listen: tuple[str, ...] = DEFAULT_LISTEN
     metrics: str = DEFAULT_METRICS
     drain: float = DEFAULT_DRAIN

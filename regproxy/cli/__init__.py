@@ -1,0 +1,19 @@
+"""The command line: exit codes 0 ok, 1 findings or failure, 2 usage."""
+
+import click
+
+from regproxy import __version__
+from regproxy.cli.ca import ca_group
+from regproxy.cli.policy import policy_group
+from regproxy.cli.serve import serve_command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="regproxy")
+def main() -> None:
+    """A caching HTTPS_PROXY for container images."""
+
+
+main.add_command(serve_command)
+main.add_command(policy_group)
+main.add_command(ca_group)

@@ -1,0 +1,140 @@
+"""`regproxy ca`: make the CA that clients will trust, and show the one there is."""
+
+import datetime
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from regproxy.model.registry import Registry
+from regproxy.policy.diagnostic import render
+from regproxy.settings.choose import choose_policy
+from regproxy.settings.directories import default_ca_directory
+from regproxy.tls.authority import CertificateAuthority, create, load
+from regproxy.tls.constraints import minimal
+from regproxy.tls.registries import names_to_permit
+
+_PATH = click.Path(path_type=Path)
+
+
+def _permit(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            minimal([value])
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+    return tuple(values)
+
+
+ca_dir_option = click.option(
+    "--ca-dir",
+    type=_PATH,
+    envvar="REGPROXY_CA_DIR",
+    help="Directory of ca.crt and ca.key. [default: /ca where mounted, else your state directory]",
+)
+ca_permit_option = click.option(
+    "--ca-permit",
+    multiple=True,
+    callback=_permit,
+    envvar="REGPROXY_CA_PERMIT",
+    metavar="NAME",
+    help="A further DNS name that a new CA permits, with the names below it; repeatable.",
+)
+passphrase_option = click.option(
+    "--ca-passphrase-file",
+    type=_PATH,
+    envvar="REGPROXY_CA_PASSPHRASE_FILE",
+    help="File with the pass phrase of an encrypted ca.key.",
+)
+
+
+@click.group("ca")
+def ca_group() -> None:
+    """The CA that clients trust."""
+
+
+@ca_group.command("init")
+@ca_dir_option
+@ca_permit_option
+@click.option(
+    "--policy", type=_PATH, envvar="REGPROXY_POLICY", help="Permit this policy's hosts. [default: the packaged policy]"
+)
+def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -> None:
+    """Make a CA, limited to the policy's hosts, the large public registries and --ca-permit.
+
+    Refuses when the directory holds one: clients would have to be told to trust another.
+    """
+    permits = names_to_permit(_registries(policy), ca_permit)
+    try:
+        ca = create(_directory(ca_dir), permits, time.time())
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_lines(ca))
+    click.echo(f"Have clients trust {ca.path}; keep the key beside it to yourself.")
+
+
+@ca_group.command("show")
+@ca_dir_option
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) -> None:
+    """Show the CA that a start would use; exit 1 when there is none, or none that can be used."""
+    try:
+        ca = load(_directory(ca_dir), time.time(), ca_passphrase_file)
+    except (ValueError, OSError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(_object(ca), indent=2))
+        return
+    click.echo(_lines(ca))
+    for warning in ca.warnings:
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _registries(policy: Path | None) -> tuple[Registry, ...]:
+    """The registries of the policy that a start would choose; a policy with findings makes no CA."""
+    try:
+        loaded = choose_policy(policy, os.environ).loaded
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        raise click.ClickException(str(error)) from error
+    if loaded.policy is None:
+        raise click.ClickException("\n".join(render(finding) for finding in loaded.diagnostics))
+    return tuple(loaded.policy.registries)
+
+
+def _directory(given: Path | None) -> Path:
+    return given if given is not None else default_ca_directory(os.environ)
+
+
+def _ends(ca: CertificateAuthority) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(ca.not_after, datetime.UTC)
+
+
+def _object(ca: CertificateAuthority) -> dict[str, object]:
+    return {
+        "file": str(ca.path),
+        "subject": ca.subject,
+        "fingerprint": ca.fingerprint,
+        "constrained": ca.constrained,
+        "permitted": list(ca.permitted),
+        "not_after": _ends(ca).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "warnings": list(ca.warnings),
+    }
+
+
+def _lines(ca: CertificateAuthority) -> str:
+    names = ca.permitted if ca.constrained else ("any name: this CA has no name constraints",)
+    permitted = [("permits" if not index else "", name) for index, name in enumerate(names)]
+    rows = [
+        ("file", str(ca.path)),
+        ("subject", ca.subject),
+        ("sha256", ca.fingerprint),
+        ("ends", f"{_ends(ca):%Y-%m-%d}"),
+        *permitted,
+    ]
+    return "\n".join(f"{label:<9}{value}" for label, value in rows)

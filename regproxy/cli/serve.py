@@ -1,0 +1,137 @@
+"""`regproxy serve`: everything that can fail with a clear message fails here, before a socket answers."""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from regproxy.app.listeners import bind_all
+from regproxy.app.serve import Prepared, serve
+from regproxy.cli.ca import ca_dir_option, ca_permit_option, passphrase_option
+from regproxy.policy.cover import uncovered
+from regproxy.policy.diagnostic import render
+from regproxy.policy.policy import Policy
+from regproxy.settings.choose import choose_policy
+from regproxy.settings.directories import default_ca_directory, default_cache_directory
+from regproxy.settings.floors import below_floors
+from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings
+from regproxy.telemetry.access_log import AccessLog
+from regproxy.tls.authority import CertificateAuthority, load_or_create
+from regproxy.tls.registries import names_to_permit
+from regproxy.upstream.versions import installed_versions
+
+
+@click.command("serve")
+@click.option("--policy", type=click.Path(path_type=Path), envvar="REGPROXY_POLICY", help="The policy file.")
+@click.option(
+    "--listen",
+    multiple=True,
+    default=DEFAULT_LISTEN,
+    show_default=True,
+    envvar="REGPROXY_LISTEN",
+    help="Address of the proxy, host:port; repeatable.",
+)
+@click.option(
+    "--metrics",
+    default=DEFAULT_METRICS,
+    show_default=True,
+    envvar="REGPROXY_METRICS",
+    help="Address of /metrics, /livez and /readyz.",
+)
+@click.option(
+    "--cache-dir", type=click.Path(path_type=Path), envvar="REGPROXY_CACHE_DIR", help="Where content is kept."
+)
+@ca_dir_option
+@ca_permit_option
+@passphrase_option
+@click.option(
+    "--drain",
+    default=f"{DEFAULT_DRAIN:g}s",
+    show_default=True,
+    envvar="REGPROXY_DRAIN",
+    help="How long transfers may go on after SIGTERM, in seconds.",
+)
+def serve_command(
+    policy: Path | None,
+    listen: tuple[str, ...],
+    metrics: str,
+    cache_dir: Path | None,
+    ca_dir: Path | None,
+    ca_permit: tuple[str, ...],
+    ca_passphrase_file: Path | None,
+    drain: str,
+) -> None:
+    """Run the proxy."""
+    settings = ServeSettings(
+        policy,
+        cache_dir or default_cache_directory(os.environ),
+        ca_dir or default_ca_directory(os.environ),
+        ca_permit,
+        ca_passphrase_file,
+        listen,
+        metrics,
+        _seconds(drain),
+    )
+    problems = below_floors(installed_versions())
+    if problems:
+        _fail(*problems)
+    prepared = _prepare(settings)
+    log = AccessLog(sys.stdout)
+    try:
+        serve(prepared, log)
+    except (OSError, ValueError) as error:
+        _fail(f"error: {error}")
+
+
+def _seconds(text: str) -> float:
+    number = text.removesuffix("s")
+    if not (number.isascii() and number.replace(".", "", 1).isdigit()) or float(number) > 3600:
+        raise click.BadParameter(f"{text!r} is not a time in seconds up to an hour, such as 8s", param_hint="--drain")
+    return float(number)
+
+
+def _fail(*lines: str) -> None:
+    for line in lines:
+        click.echo(line, err=True)
+    sys.exit(1)
+
+
+def _prepare(settings: ServeSettings) -> Prepared:
+    try:
+        chosen = choose_policy(settings.policy, os.environ)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    except OSError as error:
+        _fail(f"error: {error}")
+        raise
+    policy = chosen.loaded.policy
+    findings = [render(diagnostic) for diagnostic in chosen.loaded.diagnostics]
+    if policy is None:
+        _fail(*findings)
+        raise SystemExit(1)
+    ca = _certificate_authority(settings, policy)
+    try:
+        proxy_sockets = bind_all(settings.listen)
+        metrics_sockets = bind_all((settings.metrics,))
+    except ValueError as error:
+        raise click.UsageError(f"{error}; write host:port") from error
+    except OSError as error:
+        _fail(f"error: {error}")
+        raise
+    warnings = (*chosen.warnings, *ca.warnings, *findings)
+    return Prepared(settings, policy, ca, proxy_sockets, metrics_sockets, (chosen.sentence,), warnings)
+
+
+def _certificate_authority(settings: ServeSettings, policy: Policy) -> CertificateAuthority:
+    names = names_to_permit(policy.registries, settings.ca_permits)
+    try:
+        ca = load_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
+    except (OSError, ValueError) as error:
+        _fail(f"error: {error}")
+        raise
+    outside = uncovered(policy, ca.permits)
+    if outside:
+        _fail(*(render(diagnostic) for diagnostic in outside))
+    return ca

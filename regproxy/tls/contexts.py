@@ -1,0 +1,62 @@
+"""TLS contexts for intercepted connections: one per name, made on demand, renewed while running."""
+
+import os
+import ssl
+from collections import OrderedDict
+from collections.abc import Callable
+
+from regproxy.tls.authority import CertificateAuthority
+from regproxy.tls.leaf import Leaf
+
+MAX_CONTEXTS = 256
+
+
+class Contexts:
+    """The contexts of one process, the least recently used dropped beyond `MAX_CONTEXTS`."""
+
+    def __init__(self, ca: CertificateAuthority, clock: Callable[[], float]) -> None:
+        """`clock` gives seconds since the epoch: certificates live by the wall clock."""
+        self._ca = ca
+        self._clock = clock
+        self._made: OrderedDict[str, tuple[Leaf, ssl.SSLContext]] = OrderedDict()
+
+    def __len__(self) -> int:
+        """How many contexts are kept."""
+        return len(self._made)
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """The server context for one canonical host; about a millisecond for a new name.
+
+        Raises ValueError for a name that the CA does not permit, or when the CA has ended.
+        """
+        now = self._clock()
+        known = self._made.get(name)
+        if known is not None and known[0].serves(now):
+            self._made.move_to_end(name)
+            return known[1]
+        leaf = self._ca.issue(name, now)
+        context = server_context(leaf)
+        self._made[name] = (leaf, context)
+        self._made.move_to_end(name)
+        if len(self._made) > MAX_CONTEXTS:
+            self._made.popitem(last=False)
+        return context
+
+
+def server_context(leaf: Leaf) -> ssl.SSLContext:
+    """TLS 1.2 and later, forward secret, HTTP/1.1 only; the leaf's key never touches a disk."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
+    # The client's order counts: it knows whether AES (128 bits first) or ChaCha is cheap for it.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    # No client of a registry resumes. TLS 1.2 keeps its stateless tickets: without them OpenSSL would cache sessions.
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    descriptor = os.memfd_create("leaf", os.MFD_CLOEXEC)
+    try:
+        os.write(descriptor, leaf.pem)
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+    return context

@@ -1,0 +1,47 @@
+"""The core's own listener."""
+
+import asyncio
+import http.client
+from collections.abc import Callable
+
+import pytest
+
+from regproxy.admin.health import Health
+from regproxy.app.listeners import bind
+from tests.lab.processes import free_port
+
+
+def ask(port: int, method: str, path: str) -> tuple[int, bytes, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request(method, path, headers={"Host": "any.name"})
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.getheader("Content-Type", "")
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "method", "path", "status", "body"),
+    [
+        (None, "GET", "/livez", 200, b"alive\n"),
+        (None, "GET", "/readyz", 200, b"ready\n"),
+        ("draining", "GET", "/readyz", 503, b"draining\n"),
+        ("draining", "GET", "/livez", 200, b"alive\n"),
+        (None, "GET", "/metrics", 200, b"x 1\n"),
+        (None, "HEAD", "/metrics", 200, b""),
+        (None, "GET", "/", 404, b"see /metrics, /livez and /readyz\n"),
+        (None, "POST", "/metrics", 405, b""),
+    ],
+)
+def test_health_and_metrics_are_read_only(state: str | None, method: str, path: str, status: int, body: bytes) -> None:
+    async def story() -> None:
+        port = free_port()
+        why: Callable[[], str | None] = lambda: state  # noqa: E731 -- as the service gives it
+        health = Health(lambda: b"x 1\n", why)
+        health.start([bind(f"127.0.0.1:{port}")])
+        found = await asyncio.to_thread(ask, port, method, path)
+        assert found[:2] == (status, body)
+        await health.stop()
+
+    asyncio.run(story())

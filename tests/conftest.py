@@ -1,0 +1,31 @@
+"""Options of every test run: how far long counts go, and from which seed chance starts."""
+
+import pytest
+
+TENTH = 0.1
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("regproxy")
+    group.addoption("--soak", action="store_true", help="run long counts in full, not a tenth of them")
+    group.addoption("--seed", type=int, default=1, help="where chance starts: a failure repeats under its seed")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"regproxy: long counts x{_scale(config):g}, seed {config.getoption('--seed')}"
+
+
+def _scale(config: pytest.Config) -> float:
+    return 1.0 if config.getoption("--soak") else TENTH
+
+
+@pytest.fixture(scope="session")
+def soak(request: pytest.FixtureRequest) -> float:
+    """What long counts are multiplied with: 0.1, and 1 with --soak."""
+    return _scale(request.config)
+
+
+@pytest.fixture(scope="session")
+def seed(request: pytest.FixtureRequest) -> int:
+    """The seed of everything random in a test."""
+    return int(request.config.getoption("--seed"))

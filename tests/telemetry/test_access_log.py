@@ -1,0 +1,94 @@
+"""One valid JSON object per line, whatever strangers put into it."""
+
+import io
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regproxy.model.event import (
+    ConnectFinished,
+    EntryStored,
+    ExchangeFinished,
+    HandshakeFailed,
+    Labels,
+    Outcome,
+    StoreFailed,
+    TunnelClosed,
+    UpstreamFinished,
+)
+from regproxy.telemetry.access_log import FIELD_LENGTH, AccessLog
+
+LABELS = Labels(Outcome.STALE, "hub", "manifest", "library/redis", "7.2", "release")
+
+
+def test_a_request_is_one_line_with_the_fields_that_operators_script_against() -> None:
+    out = io.StringIO()
+    AccessLog(out).observe(ExchangeFinished("10.0.0.1", "registry-1.docker.io", "GET", 200, 7, 1.234, LABELS))
+    line = json.loads(out.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "event": "request",
+        "client": "10.0.0.1",
+        "authority": "registry-1.docker.io",
+        "registry": "hub",
+        "repository": "library/redis",
+        "reference": "7.2",
+        "kind": "manifest",
+        "method": "GET",
+        "status": 200,
+        "bytes": 7,
+        "milliseconds": 1.2,
+        "outcome": "stale",
+        "tier": "release",
+        "complete": True,
+    }
+
+
+@given(st.text(max_size=2000))
+def test_no_field_breaks_a_line_or_grows_without_bound(text: str) -> None:
+    out = io.StringIO()
+    log = AccessLog(out)
+    labels = Labels(Outcome.MISS, text, text, text, text, text)
+    log.observe(ExchangeFinished(text, text, text, 200, 1, 1.0, labels))
+    log.observe(ConnectFinished(text, text, "refuse", 403, text))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert line.isascii()
+        assert all(len(value) <= FIELD_LENGTH for value in json.loads(line).values() if isinstance(value, str))
+
+
+def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
+    out = io.StringIO()
+    log = AccessLog(out)
+    for silent in (
+        EntryStored("blob", 1),
+        UpstreamFinished("r", "blob", "GET", 200, 1, 1),
+        ConnectFinished("c", "a", "tunnel", 200),
+    ):
+        log.observe(silent)
+    assert out.getvalue() == ""
+    for told in (
+        TunnelClosed("c", "a", 1, 2, 3),
+        HandshakeFailed("c", "a", "other"),
+        StoreFailed("write", "full"),
+        UpstreamFinished("r", "blob", "GET", 0, 1, 1, "dns"),
+    ):
+        log.observe(told)
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == [
+        "tunnel",
+        "handshake",
+        "store",
+        "upstream",
+    ]
+
+
+def test_a_log_that_cannot_be_written_is_dropped_and_counted() -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    log = AccessLog(Full())
+    log.line({"event": "x"})
+    assert log.dropped == 1
