@@ -28,6 +28,7 @@ class StoredChallenges:
     def __init__(self, known: dict[Authority, Challenge]) -> None:
         self._known = known
         self.engines: Engines | None = None
+        self._writing: set[asyncio.Task[None]] = set()
 
     def get(self, authority: Authority) -> Challenge | None:
         """The challenge last seen."""
@@ -37,17 +38,26 @@ class StoredChallenges:
         """Remember it over restarts."""
         self._known[authority] = challenge
         if self.engines is not None:
-            self.engines.spawn(record(self.engines, Changes(challenges=((authority, challenge),))))
+            task = self.engines.spawn(record(self.engines, Changes(challenges=((authority, challenge),))))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def written(self) -> None:
+        """Wait until all that was learned is on disk."""
+        await asyncio.gather(*self._writing, return_exceptions=True)
 
 
 class Core:
     """Owns the store, the upstream client and the cache; `policy` gives the active one."""
 
-    def __init__(self, cache: Cache, engines: Engines, store: Store, client: Client) -> None:
+    def __init__(
+        self, cache: Cache, engines: Engines, store: Store, client: Client, challenges: StoredChallenges
+    ) -> None:
         self.cache = cache
         self.store = store
         self._engines = engines
         self._client = client
+        self._challenges = challenges
         self._maintenance = asyncio.get_running_loop().create_task(self._maintain())
 
     @classmethod
@@ -67,7 +77,7 @@ class Core:
         upstream = Upstream(client, Tokens(client, time.monotonic), challenges)
         engines = Engines(store, upstream, clock, report)
         challenges.engines = engines
-        return cls(Cache(engines, policy), engines, store, client)
+        return cls(Cache(engines, policy), engines, store, client, challenges)
 
     async def _maintain(self) -> None:
         while True:
@@ -78,6 +88,7 @@ class Core:
         """Stop fetching, then close the store cleanly."""
         self._maintenance.cancel()
         await asyncio.gather(self._maintenance, return_exceptions=True)
+        await self._challenges.written()
         await self._engines.close()
         await self._engines.upstream.close()
         await self._client.close()

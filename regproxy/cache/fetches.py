@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from regproxy.cache.lookup import Engines
+from regproxy.cache.replies import unusable
 from regproxy.model.answer import BrokenBody
 from regproxy.model.event import StoreFailed
 from regproxy.model.message import Head, content_length
@@ -136,11 +137,11 @@ class Fill:
             elif await self._begin(transfer):
                 await transfer.finished()
                 await self._finish(transfer.head, commit)
-        except UpstreamFailed as error:
+        except (UpstreamFailed, ValueError) as error:
             if self.beginning.done():
                 self._break(str(error))
             else:
-                self.beginning.set_exception(error)
+                self.beginning.set_exception(unusable(self._request.authority, error))
         finally:
             if not self.beginning.done():
                 self.beginning.cancel()

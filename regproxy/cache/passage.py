@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from regproxy.cache.challenge import our_challenge
+from regproxy.cache.challenge import credential, our_challenge
 from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.relay import Inflow, Outflow
-from regproxy.cache.replies import API_VERSION, RELAYED_FIELDS, failed, relayed
+from regproxy.cache.replies import API_VERSION, RELAYED_FIELDS, failed, relayed, unusable
 from regproxy.model.answer import Answer, Ask, Reply, Streaming
 from regproxy.model.event import Labels, Outcome
 from regproxy.model.message import Fields, Head, end_to_end, only, without
@@ -41,9 +41,9 @@ class Passage:
         labels = lookup.labels(Outcome.PASS)
         try:
             transfer = await self._engines.upstream.open(request, resource.repository, outflow)
-        except UpstreamFailed as error:
+        except (UpstreamFailed, ValueError) as error:
             outflow.discard()
-            return failed(error, lookup.labels(Outcome.ERROR))
+            return failed(unusable(ask.authority, error), lookup.labels(Outcome.ERROR))
         except BaseException:
             outflow.discard()
             raise
@@ -66,7 +66,9 @@ class Passage:
 
     async def other(self, ask: Ask, registry: Registry, labels: Labels, inflow: Inflow | None) -> Answer:
         """Pass any other path unchanged in both directions."""
-        fields = without(end_to_end(ask.fields), ["host", "content-length", "expect"])
+        # Our anonymous token means nothing to anybody else.
+        ours = ["authorization"] if credential(ask.fields) is None else []
+        fields = without(end_to_end(ask.fields), ["host", "content-length", "expect", *ours])
         request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow)
         return await self._relay(ask, request, labels, None, inflow)
 
@@ -78,9 +80,9 @@ class Passage:
         outside = repository is None
         try:
             transfer = await self._engines.upstream.relay(request, outflow, follows=not outside)
-        except UpstreamFailed as error:
+        except (UpstreamFailed, ValueError) as error:
             outflow.discard()
-            return failed(error, replace(labels, outcome=Outcome.ERROR))
+            return failed(unusable(ask.authority, error), replace(labels, outcome=Outcome.ERROR))
         except BaseException:
             outflow.discard()
             raise

@@ -2,6 +2,7 @@
 
 from typing import assert_never
 
+from regproxy.model.address import Authority
 from regproxy.model.answer import Reply
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Binding, Link
@@ -70,6 +71,13 @@ def failed(error: UpstreamFailed, labels: Labels) -> Reply:
     """What a client reads when the upstream gave no usable answer."""
     head, body = refusal(failure_status(error.failure), "UNAVAILABLE", f"regproxy: {error.detail}", API_VERSION)
     return Reply(head, body, labels)
+
+
+def unusable(authority: Authority, error: UpstreamFailed | ValueError) -> UpstreamFailed:
+    """A failure as such; an answer that makes no sense or is too large counts as a connection that broke."""
+    return (
+        error if isinstance(error, UpstreamFailed) else UpstreamFailed(FailureClass.RESET, f"{authority.name}: {error}")
+    )
 
 
 def failure_status(failure: FailureClass) -> int:
