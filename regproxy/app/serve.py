@@ -82,7 +82,7 @@ class Service:
             self._log.line({"event": "start", "message": sentence})
         for warning in self._prepared.warnings:
             self._log.line({"event": "warning", "message": warning})
-        addresses = ", ".join(str(one.getsockname()[:2]) for one in self._prepared.proxy_sockets)
+        addresses = ", ".join(self._prepared.settings.listen)
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})
 
     def _gauges(self, core: Core) -> None:

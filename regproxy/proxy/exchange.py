@@ -43,6 +43,7 @@ class Exchange(HTTPMessageDelegate):
         self._scheme = decided.scheme
         self._body: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
+        self._labels = Labels(Outcome.LOCAL)
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Begin to answer as soon as the head is here; the body follows through a socket pair."""
@@ -118,16 +119,15 @@ class Exchange(HTTPMessageDelegate):
     async def _answer(self, ask: Ask, misdirected: str | None) -> None:
         began = time.monotonic()
         replier = Replier(self._connection, self._stream, ask, self._edge.content_directory)
-        labels = Labels(Outcome.LOCAL)
         try:
             if misdirected is not None:
                 head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))
                 if ask.body is not None:
                     socket.socket(fileno=ask.body.fd).close()
-                await replier.send(Reply(head, body, labels))
+                await replier.send(Reply(head, body, self._labels))
                 await self._hang_up()
             else:
-                labels = await self._ask_and_send(ask, replier)
+                await self._ask_and_send(ask, replier)
                 if self._edge.draining:
                     await self._hang_up()
         except (StreamClosedError, asyncio.CancelledError):
@@ -140,16 +140,17 @@ class Exchange(HTTPMessageDelegate):
         finally:
             if not replier.sent.complete:
                 self._stream.abort()
-            self._edge.core.report([self._event(ask, replier, labels, began)])
+            self._edge.core.report([self._event(ask, replier, began)])
 
     async def _hang_up(self) -> None:
         """Close in good order, once everything has left."""
         await self._stream.write(b"")
         self._stream.close()
 
-    async def _ask_and_send(self, ask: Ask, replier: Replier) -> Labels:
-        answer = await self._edge.core.answer(ask)
+    async def _ask_and_send(self, ask: Ask, replier: Replier) -> None:
         for attempt in range(ATTEMPTS):
+            answer = await self._edge.core.answer(ask)
+            self._labels = answer.labels
             try:
                 await replier.send(answer)
                 break
@@ -157,12 +158,17 @@ class Exchange(HTTPMessageDelegate):
                 # Evicted between the answer and the opening: ask again, once.
                 if attempt + 1 == ATTEMPTS or ask.body is not None:
                     raise
-                answer = await self._edge.core.answer(ask)
-        return answer.labels
 
-    def _event(self, ask: Ask, replier: Replier, labels: Labels, began: float) -> ExchangeFinished:
+    def _event(self, ask: Ask, replier: Replier, began: float) -> ExchangeFinished:
         sent = replier.sent
         milliseconds = (time.monotonic() - began) * 1000
         return ExchangeFinished(
-            self._client, ask.authority.name, ask.method, sent.status, sent.bytes, milliseconds, labels, sent.complete
+            self._client,
+            ask.authority.name,
+            ask.method,
+            sent.status,
+            sent.bytes,
+            milliseconds,
+            self._labels,
+            sent.complete,
         )

@@ -1,0 +1,53 @@
+"""The real programs that the end-to-end tests drive: which exist here, and what to install where one is missing."""
+
+import os
+import shutil
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One real program: the commands it consists of, and Debian's package for it."""
+
+    commands: tuple[str, ...]
+    package: str
+    root: bool = False
+
+
+PEERS = {
+    "docker-registry": Peer(("docker-registry",), "docker-registry"),
+    "skopeo": Peer(("skopeo",), "skopeo"),
+    "podman": Peer(("podman",), "podman", root=True),
+    "containerd": Peer(("containerd", "ctr"), "containerd", root=True),
+    "dockerd": Peer(("dockerd", "docker", "containerd"), "docker.io", root=True),
+    "zstd": Peer(("zstd",), "zstd"),
+    "git": Peer(("git",), "git"),
+}
+
+
+def missing(name: str) -> str:
+    """Why the peer cannot run here, with the way out; empty if it can."""
+    peer = PEERS[name]
+    absent = [command for command in peer.commands if shutil.which(command, path=search_path()) is None]
+    if absent:
+        return f"{name}: no {', '.join(absent)} here; apt-get install --no-install-recommends {peer.package}"
+    if peer.root and os.geteuid() != 0:
+        return f"{name}: needs root; run the tests as root"
+    return ""
+
+
+def need(*names: str) -> None:
+    """Skip the test where a peer is missing; with CI=true fail it, so that nothing goes untested in silence."""
+    reasons = "; ".join(reason for reason in map(missing, names) if reason)
+    if not reasons:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(reasons, pytrace=False)
+    pytest.skip(reasons)
+
+
+def search_path() -> str:
+    """PATH with the system folders in which Debian puts daemons."""
+    return os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
