@@ -7,7 +7,7 @@ before the digest is judged, so the last 64 KiB wait for the verdict: on a misma
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from regproxy.cache.lookup import Engines
@@ -23,6 +23,7 @@ from regproxy.upstream.session import OpenTransfer
 
 HOLD_BACK = 64 * 1024
 MAX_ERROR_BODY = 64 * 1024
+MAX_RESUMPTIONS = 3
 WAKE_BYTES = 256 * 1024
 WAKE_SECONDS = 0.02
 
@@ -95,6 +96,7 @@ class Fill:
         self._transfer: OpenTransfer | None = None
         self._broken: BrokenBody | None = None
         self._whole = False
+        self._resuming = False
         self._woken_at = 0
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: set[asyncio.Future[None]] = set()
@@ -111,7 +113,7 @@ class Fill:
         if self._collected is not None:
             self._collected += chunk[: MAX_ERROR_BODY - len(self._collected)]
             return True
-        if self._writer is None:
+        if self._writer is None or self._resuming:
             return False
         try:
             self._writer.write(chunk)
@@ -135,7 +137,7 @@ class Fill:
             if transfer.head.status != 200:
                 await self._collect(transfer)
             elif await self._begin(transfer):
-                await transfer.finished()
+                await self._receive(transfer)
                 await self._finish(transfer.head, commit)
         except (UpstreamFailed, ValueError) as error:
             if self.beginning.done():
@@ -175,6 +177,33 @@ class Fill:
         self._settle(Started(transfer.head, self._size))
         transfer.resume()
         return True
+
+    async def _receive(self, transfer: OpenTransfer) -> None:
+        """Wait for the body's end; what breaks off goes on where it stopped, from a redirect of its own."""
+        for _ in range(MAX_RESUMPTIONS):
+            try:
+                await transfer.finished()
+                return
+            except UpstreamFailed as error:
+                transfer = await self._resume(error)
+        await transfer.finished()
+
+    async def _resume(self, cause: UpstreamFailed) -> OpenTransfer:
+        """Ask for the rest (RFC 9110 §14.2); the digest will judge the whole. Raises `cause` when it is not given."""
+        written = self._writer.written if self._writer is not None else 0
+        if self._broken is not None or not written:
+            raise cause
+        self._resuming = True
+        request = replace(self._request, fields=(*self._request.fields, ("Range", f"bytes={written}-")))
+        transfer = await self._engines.upstream.open(request, self._repository, self)
+        self._transfer = transfer
+        extent = transfer.head.get("content-range") or ""
+        if transfer.head.status != 206 or not extent.lower().startswith(f"bytes {written}-"):
+            transfer.cancel()
+            raise cause
+        self._resuming = False
+        transfer.resume()
+        return transfer
 
     async def _finish(self, head: Head, commit: Callable[[Writer, Head], Coroutine[Any, Any, None]]) -> None:
         writer = self._writer

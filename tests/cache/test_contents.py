@@ -79,15 +79,38 @@ def test_the_last_64_kib_wait_for_the_digest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [Answer(body=BLOB, cut=1000), Answer(body=BLOB, cut=200_000, reset=True)])
-def test_a_transfer_that_breaks_off_is_a_broken_body(tmp_path: Path, broken: Answer) -> None:
+def test_a_transfer_that_breaks_off_for_good_is_a_broken_body(tmp_path: Path, broken: Answer) -> None:
     async def story(world: World) -> None:
-        world.hostile.on("quay.io", PATH, broken, blob(BLOB))
+        world.hostile.on("quay.io", PATH, broken, Answer(500), blob(BLOB))
         answer = await world.core.cache.answer(_ask())
         with pytest.raises(BrokenBody):
             await world.read(answer)
         async with asyncio.timeout(5):
             while (await world.get(PATH))[1] != BLOB:
                 await asyncio.sleep(0.01)
+
+    told(story, tmp_path)
+
+
+def test_a_transfer_that_breaks_off_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        breaking = [Answer(body=BLOB, cut=at, reset=at > 150_000, ranges=True) for at in (100_000, 100_000, 90_000)]
+        world.hostile.on("quay.io", PATH, *breaking, blob(BLOB))
+        assert (await world.get(PATH))[1] == BLOB
+        ranges = [each.field("range") for each in world.hostile.seen("quay.io", PATH)]
+        assert ranges[0] == ""
+        assert ranges[1:] == sorted(ranges[1:], key=lambda text: int(text[6:-1]))
+        assert len(ranges) == 4
+
+    told(story, tmp_path)
+
+
+def test_a_rest_that_is_another_rest_is_not_taken(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        wrong = Answer(206, (("Content-Range", f"bytes 7-{len(BLOB) - 1}/{len(BLOB)}"),), BLOB[7:])
+        world.hostile.on("quay.io", PATH, Answer(body=BLOB, cut=100_000), wrong)
+        with pytest.raises(BrokenBody):
+            await world.read(await world.core.cache.answer(_ask()))
 
     told(story, tmp_path)
 

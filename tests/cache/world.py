@@ -42,6 +42,7 @@ class World:
     policy: Policy
     now: float = 1_000_000.0
     limits: Limits | None = None
+    root: Path | None = None
 
     async def ask(
         self,
@@ -133,7 +134,7 @@ async def world(
 ) -> AsyncIterator[World]:
     """A world whose registry answers nothing but `/v2/` yet."""
     pki = Pki(directory / "pki")
-    with Hostile(pki.leaf("quay.io", "ghcr.io", "cdn.quay.io")) as hostile:
+    with Hostile(pki.leaf("quay.io", "ghcr.io", "cdn.quay.io", "registry-1.docker.io")) as hostile:
         ports = {"quay.io": hostile.port, "cdn.quay.io": hostile.port}
         quay = Block("quay", ("quay.io",), ports, pki.root, redirect_hosts=("cdn.quay.io",))
         ghcr = Block("ghcr", ("ghcr.io",), {"ghcr.io": hostile.port}, pki.root)
@@ -142,6 +143,7 @@ async def world(
         for host in ("quay.io", "ghcr.io"):
             hostile.on(host, "/v2/", Scripted(200, body=b"{}"))
         async with _running(directory, hostile, loaded.policy, limits) as running:
+            running.root = pki.root
             yield running
 
 
