@@ -1,6 +1,9 @@
 """kill -9 in the middle of cold pulls: no wrong byte, what was finished still hits, leftovers are gone."""
 
+import contextlib
 import http.client
+import random
+import time
 from pathlib import Path
 from threading import Event, Thread
 
@@ -97,6 +100,45 @@ def test_ten_real_pulls_that_a_kill_broke_succeed_afterwards(
     proxy.start()
     pulled = _pull_all(proxy, environment, story.directory / "whole", kill=False)
     assert pulled == {number: {image.digest} for number, image in enumerate(made)}
+
+
+LIVES = 50
+
+
+def test_kills_at_random_moments_never_leave_a_wrong_byte(
+    story: Story, hostile: Hostile, pki: Pki, soak: float, seed: int
+) -> None:
+    chance = random.Random(seed)
+    bodies = [Generated(MIB // 2 + number * 70_001, 300 + number) for number in range(12)]
+    hostile.on(HOST, "/v2/", Answer(200, body=b"{}"))
+    for body in bodies:
+        hostile.on(HOST, _path(body), Answer(200, (), body, rate=2 * MIB, ranges=True))
+    proxy = story.proxy(policy(hostile_block(hostile, pki)))
+    whole: list[bool] = []
+
+    def pull(body: Generated) -> None:
+        with (
+            contextlib.suppress(http.client.HTTPException, OSError),
+            Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client,
+        ):
+            whole.append(client.get(_path(body)).digest == body.digest)
+
+    for _ in range(round(LIVES * soak)):
+        threads = [Thread(target=pull, args=(body,)) for body in chance.sample(bodies, 6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(chance.uniform(0.05, 0.6))  # the moment of the kill is the story's chance, not a wait for something
+        proxy.kill()
+        for thread in threads:
+            thread.join(30)
+        proxy.start()
+        assert _leftovers(proxy.cache) == []
+        for name, file in _content(proxy.cache).items():
+            assert sha256(file.read_bytes()) == f"sha256:{name.partition('.')[0]}"
+    for body in bodies:
+        pull(body)
+    assert whole.count(True) >= len(bodies)
+    assert False not in whole
 
 
 def _pull_all(proxy: Proxy, environment: dict[str, str], directory: Path, *, kill: bool) -> dict[int, set[str]]:

@@ -65,9 +65,14 @@ def test_a_process_killed_at_any_step_leaves_only_verified_content(tmp_path: Pat
     asyncio.run(story())
 
 
-def test_whenever_a_busy_process_is_killed_what_it_leaves_is_true_and_counted(tmp_path: Path) -> None:
+LIVES = 50
+
+
+def test_whenever_a_busy_process_is_killed_what_it_leaves_is_true_and_counted(
+    tmp_path: Path, soak: float, seed: int
+) -> None:
     """Five lives on one directory, each cut off at its own point; what the last one stored is still there."""
-    chance = random.Random(89)
+    chance = random.Random(seed)
 
     async def check(last: str) -> None:
         async with opened(tmp_path, LIMITS) as store:
@@ -79,7 +84,7 @@ def test_whenever_a_busy_process_is_killed_what_it_leaves_is_true_and_counted(tm
             assert (usage.entries, usage.content) == (len(names), on_disk(tmp_path))
             assert await store.content(parse_digest(last)) is not None
 
-    for life in range(5):
+    for life in range(round(LIVES * soak)):
         command = [sys.executable, "-m", "tests.store.toiling", str(tmp_path), str(life)]
         with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
