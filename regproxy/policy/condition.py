@@ -1,12 +1,11 @@
 """A tier's `match`, resolved: a tree of tests over one request, each a pure and total function."""
 
-import ipaddress
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from regproxy.model.address import Address
 from regproxy.model.decision import PolicyRequest
+from regproxy.policy.operand import Operand
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +15,16 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One test; a missing attribute never passes it, so it always passes when `negated`."""
+    """One test: any operand will do; a missing attribute never passes it, so it always passes when `negated`."""
 
     attribute: str
     written: str
     negated: bool
-    test: Callable[[PolicyRequest], bool]
+    operands: tuple[Operand, ...]
 
     def holds(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""
-        return self.test(request) != self.negated
+        return any(operand.admits(request) for operand in self.operands) != self.negated
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,40 +102,3 @@ def predicates(condition: Condition) -> Iterator[Predicate]:
                 yield from predicates(part)
         case _:
             assert_never(condition)
-
-
-def host_of(request: PolicyRequest) -> str:
-    """The host without its port."""
-    return split_authority(request.authority)[0]
-
-
-def split_authority(authority: str) -> tuple[str, str]:
-    """Host (without brackets) and port; 443 when there is none."""
-    host, colon, port = authority.rpartition(":")
-    if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
-        host, port = authority, "443"
-    return host.removeprefix("[").removesuffix("]"), port
-
-
-def client_address(request: PolicyRequest) -> Address | None:
-    """The client's address, IPv4 also where it came mapped into IPv6."""
-    try:
-        address = ipaddress.ip_address(request.client)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
-
-
-VALUES: Mapping[str, Callable[[PolicyRequest], str]] = {
-    "kind": lambda request: request.kind,
-    "host": host_of,
-    "registry": lambda request: request.registry,
-    "repo": lambda request: request.repository,
-    "tag": lambda request: request.tag,
-    "digest": lambda request: request.digest,
-    "ref": lambda request: request.tag or request.digest,
-    "method": lambda request: request.method,
-    "path": lambda request: request.path,
-}

@@ -2,29 +2,25 @@
 
 import contextlib
 import ipaddress
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import assert_never
 
 from regproxy.model.address import Network, canonical_host, parse_authority
-from regproxy.model.decision import PolicyRequest
 from regproxy.model.oci import Kind
 from regproxy.policy.condition import (
-    VALUES,
     Anything,
     Condition,
     Either,
     Every,
     Not,
     Predicate,
-    client_address,
-    host_of,
-    split_authority,
 )
 from regproxy.policy.convert import VARIABLES
 from regproxy.policy.diagnostic import Diagnostic, error, nearest, warning
 from regproxy.policy.lint import looks_wrong
-from regproxy.policy.pattern import Anchor, Pattern, compile_glob, compile_regex
+from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
 from regproxy.policy.schema import ATTRIBUTES
 from regproxy.policy.syntax import (
     Always,
@@ -45,8 +41,6 @@ KINDS = tuple(str(kind) for kind in Kind)
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Attributes from a closed choice or of a type of their own: only literals and, for registry, globs make sense.
 _OPERATORS = {"kind": LITERAL_OPERATORS, "method": LITERAL_OPERATORS, "client": LITERAL_OPERATORS}
-
-Check = Callable[[PolicyRequest], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,24 +86,20 @@ def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
         hint = f"write `{attribute} in [{', '.join(operand.span.text for operand in test.operands)}]`"
         found.append(error("RP108", test.span, "`is` compares with one value", help=hint))
         return Anything()
-    checks: list[Check] = []
-    for operand in test.operands:
-        text = _text(operand, found)
-        check = _check(test, text, operand, names, found) if text is not None else None
-        if check is not None:
-            checks.append(check)
-    written = f"{attribute} {_operator(test)} {' '.join(operand.span.text for operand in test.operands)}"
-    return Predicate(attribute, written, test.negated, _any_of(tuple(checks)))
+    operands: list[Operand] = []
+    for written in test.operands:
+        text = _text(written, found)
+        operand = _operand(test, text, written, names, found) if text is not None else None
+        if operand is not None:
+            operands.append(operand)
+    phrase = f"{attribute} {_operator(test)} {' '.join(written.span.text for written in test.operands)}"
+    return Predicate(attribute, phrase, test.negated, tuple(operands))
 
 
 def _operator(test: Comparison) -> str:
     if not test.negated:
         return test.operator
     return "is not" if test.operator == "is" else f"not {test.operator}"
-
-
-def _any_of(checks: tuple[Check, ...]) -> Check:
-    return checks[0] if len(checks) == 1 else lambda request: any(check(request) for check in checks)
 
 
 def _text(operand: Value, found: list[Diagnostic]) -> str | None:
@@ -128,8 +118,8 @@ def _text(operand: Value, found: list[Diagnostic]) -> str | None:
     return None
 
 
-def _check(test: Comparison, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Check | None:
-    """One operand as a function of the request, or None where it was reported."""
+def _operand(test: Comparison, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Operand | None:
+    """One operand, or None where it was reported."""
     attribute, span = test.attribute.text, operand.span
     if text == "":
         sentence = "an empty text matches nothing: a missing attribute passes no test"
@@ -159,20 +149,10 @@ def _check(test: Comparison, text: str, operand: Value, names: Names, found: lis
         sentence = "`finds` matches anywhere in the value"
         hint = "`matches` takes the whole value, with `.*` where anything may stand"
         found.append(warning("RP205", test.span, sentence, help=hint))
-    return _applied(attribute, pattern)
+    return Matching(attribute, pattern)
 
 
-def _applied(attribute: str, pattern: Pattern) -> Check:
-    value = VALUES[attribute]
-
-    def check(request: PolicyRequest) -> bool:
-        text = value(request)
-        return bool(text) and pattern.matches(text)
-
-    return check
-
-
-def _glob(attribute: str, text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+def _glob(attribute: str, text: str, operand: Value, found: list[Diagnostic]) -> Operand | None:
     if attribute == "host" and text == "*":
         sentence = "`*` is one label of a host, so this matches no host with a dot"
         found.append(error("RP208", operand.span, sentence, help='write "**" for every host'))
@@ -186,11 +166,11 @@ def _glob(attribute: str, text: str, operand: Value, found: list[Diagnostic]) ->
         found.append(error("RP207", operand.span, str(wrong)))
         return None
     if plain and port.isdigit():
-        return lambda request: split_authority(request.authority)[1] == port and pattern.matches(host_of(request))
-    return _applied(attribute, pattern)
+        return OnHostLike(pattern, port)
+    return Matching(attribute, pattern)
 
 
-def _literal(attribute: str, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Check | None:
+def _literal(attribute: str, text: str, operand: Value, names: Names, found: list[Diagnostic]) -> Operand | None:
     span = operand.span
     match attribute:
         case "kind" if text not in KINDS:
@@ -213,11 +193,10 @@ def _literal(attribute: str, text: str, operand: Value, names: Names, found: lis
         case "host":
             return _host(text, operand, found)
         case _:
-            value = VALUES[attribute]
-            return lambda request: value(request) == text
+            return Exactly(attribute, text)
 
 
-def _client(text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+def _client(text: str, operand: Value, found: list[Diagnostic]) -> Operand | None:
     try:
         network: Network = ipaddress.ip_network(text)
     except ValueError:
@@ -226,24 +205,18 @@ def _client(text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
             hint = f'write "{ipaddress.ip_network(text, strict=False)}"'
         found.append(error("RP112", operand.span, f'"{text[:60]}" is no range of addresses', help=hint))
         return None
-
-    def check(request: PolicyRequest) -> bool:
-        address = client_address(request)
-        return address is not None and address in network
-
-    return check
+    return FromNetwork(network)
 
 
-def _host(text: str, operand: Value, found: list[Diagnostic]) -> Check | None:
+def _host(text: str, operand: Value, found: list[Diagnostic]) -> Operand | None:
     """A host of any port, or with a port that one only."""
     try:
         if text.rpartition(":")[2].isdigit() and (text.count(":") == 1 or text.startswith("[")):
             wanted = parse_authority(text)
-            both = (wanted.host, str(wanted.port))
-            return lambda request: split_authority(request.authority) == both
+            return OnHost(wanted.host, str(wanted.port))
         host = canonical_host(text)
     except ValueError as wrong:
         hint = 'patterns go with `like`: host like "*.gcr.io"' if "*" in text else ""
         found.append(error("RP112", operand.span, str(wrong), help=hint))
         return None
-    return lambda request: host_of(request) == host
+    return OnHost(host)

@@ -31,10 +31,11 @@ class _Compiled(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern and the text it was written as."""
+    """A compiled pattern, the text it was written as, and the regular expression that it means."""
 
     text: str
     anchor: Anchor
+    regex: str
     compiled: _Compiled
 
     def matches(self, value: str) -> bool:
@@ -47,14 +48,15 @@ def compile_regex(text: str, anchor: Anchor = Anchor.WHOLE) -> Pattern:
     """A regular expression; raises ValueError in one sentence when RE2 does not have it."""
     if len(text) > MAX_PATTERN:
         raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
-    return Pattern(text, anchor, _compile(text))
+    return Pattern(text, anchor, text, _compile(text))
 
 
 def compile_glob(text: str, anchor: Anchor = Anchor.WHOLE) -> Pattern:
     """A glob over the whole value; raises ValueError in one sentence."""
     if len(text) > MAX_PATTERN:
         raise ValueError(f"the pattern is longer than {MAX_PATTERN} characters")
-    return Pattern(text, anchor, _compile(glob_regex(text, "." if anchor is Anchor.HOST else "/")))
+    regex = glob_regex(text, "." if anchor is Anchor.HOST else "/")
+    return Pattern(text, anchor, regex, _compile(regex))
 
 
 def _compile(regex: str) -> _Compiled:

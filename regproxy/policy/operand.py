@@ -1,0 +1,112 @@
+"""What an attribute is compared with: a closed union of pure, total tests over one request."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from regproxy.model.address import Address, Network
+from regproxy.model.decision import PolicyRequest
+from regproxy.policy.pattern import Pattern
+
+
+@dataclass(frozen=True, slots=True)
+class Exactly:
+    """`is`, `in`: the attribute has this value."""
+
+    attribute: str
+    text: str
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        return VALUES[self.attribute](request) == self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """`like`, `matches`, `finds`: the attribute is there and the pattern matches it."""
+
+    attribute: str
+    pattern: Pattern
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        value = VALUES[self.attribute](request)
+        return bool(value) and self.pattern.matches(value)
+
+
+@dataclass(frozen=True, slots=True)
+class OnHost:
+    """`host is`: this host, canonical; with a `port`, on that one only."""
+
+    host: str
+    port: str = ""
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        host, port = split_authority(request.authority)
+        return host == self.host and self.port in ("", port)
+
+
+@dataclass(frozen=True, slots=True)
+class OnHostLike:
+    """`host like` with a port behind the glob."""
+
+    pattern: Pattern
+    port: str
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        host, port = split_authority(request.authority)
+        return port == self.port and self.pattern.matches(host)
+
+
+@dataclass(frozen=True, slots=True)
+class FromNetwork:
+    """`client is`: the client's address lies in this range."""
+
+    network: Network
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        address = client_address(request)
+        return address is not None and address in self.network
+
+
+Operand = Exactly | Matching | OnHost | OnHostLike | FromNetwork
+
+
+def host_of(request: PolicyRequest) -> str:
+    """The host without its port."""
+    return split_authority(request.authority)[0]
+
+
+def split_authority(authority: str) -> tuple[str, str]:
+    """Host (without brackets) and port; 443 when there is none."""
+    host, colon, port = authority.rpartition(":")
+    if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
+        host, port = authority, "443"
+    return host.removeprefix("[").removesuffix("]"), port
+
+
+def client_address(request: PolicyRequest) -> Address | None:
+    """The client's address, IPv4 also where it came mapped into IPv6."""
+    try:
+        address = ipaddress.ip_address(request.client)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+VALUES: Mapping[str, Callable[[PolicyRequest], str]] = {
+    "kind": lambda request: request.kind,
+    "host": host_of,
+    "registry": lambda request: request.registry,
+    "repo": lambda request: request.repository,
+    "tag": lambda request: request.tag,
+    "digest": lambda request: request.digest,
+    "ref": lambda request: request.tag or request.digest,
+    "method": lambda request: request.method,
+    "path": lambda request: request.path,
+}
