@@ -1,0 +1,15 @@
+"""`regproxy policy`: check policy files, and ask what they do."""
+
+import click
+
+from regproxy.cli.policy.check import check_command
+from regproxy.cli.policy.explain import explain_command
+
+
+@click.group("policy")
+def policy_group() -> None:
+    """The policy: check it, and ask it what it would do."""
+
+
+policy_group.add_command(check_command)
+policy_group.add_command(explain_command)
