@@ -9,7 +9,7 @@ from regproxy.policy.forms import read
 from regproxy.policy.given import Entry
 from regproxy.policy.schema import POLICY, BlockType, Directive
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Argument, Block, Broken, Item, List, Match, Statement, Text, Word
+from regproxy.policy.syntax import Argument, Block, Broken, Item, Let, List, Match, Statement, Text, Word
 
 
 @dataclass(slots=True)
@@ -48,6 +48,9 @@ def check_items(
         match item:
             case Broken():
                 checked.complete = False
+            case Let(name=word):
+                sentence = f"`let` does not belong in {_where(type_)}"
+                found.append(error("RP101", word.span, sentence, help="names are defined outside of blocks"))
             case Match():
                 _match(checked, item, found)
             case Statement():

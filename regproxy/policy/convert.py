@@ -220,8 +220,3 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "NOT_FOUND": ("404 or 410", _not_found),
     "FAILURE": ("a failure class such as `error`, `429` or `5xx`", _failure),
 }
-
-# Built-in names for values; the language has no others yet.
-VARIABLES: Mapping[str, Failures] = {
-    "outage": Failures(EVERY_FAILURE, frozenset({429, *range(500, 600)})),
-}

@@ -16,7 +16,6 @@ from regproxy.policy.condition import (
     Not,
     Predicate,
 )
-from regproxy.policy.convert import VARIABLES
 from regproxy.policy.diagnostic import Diagnostic, error, nearest, warning
 from regproxy.policy.lint import looks_wrong
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
@@ -80,20 +79,28 @@ def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
         sentence = f"`{attribute}` cannot be tested with `{test.operator}`"
         found.append(error("RP108", test.span, sentence, help=f"use {choice}"))
         return Anything()
-    if any(isinstance(operand, Bad) for operand in test.operands):
+    values = _values(test.operands)
+    if any(isinstance(value, Bad) for value in values):
         return Anything()
-    if test.operator == "is" and len(test.operands) != 1:
+    if test.operator == "is" and len(values) != 1:
         hint = f"write `{attribute} in [{', '.join(operand.span.text for operand in test.operands)}]`"
         found.append(error("RP108", test.span, "`is` compares with one value", help=hint))
         return Anything()
     operands: list[Operand] = []
-    for written in test.operands:
+    for written in values:
         text = _text(written, found)
         operand = _operand(test, text, written, names, found) if text is not None else None
         if operand is not None:
             operands.append(operand)
-    phrase = f"{attribute} {_operator(test)} {' '.join(written.span.text for written in test.operands)}"
+    phrase = f"{attribute} {_operator(test)} {' '.join(value.span.text for value in values)}"
     return Predicate(attribute, phrase, test.negated, tuple(operands))
+
+
+def _values(operands: tuple[Value, ...]) -> tuple[Value, ...]:
+    """The operands, with what each `$name` stands for in its place."""
+    return tuple(
+        value for operand in operands for value in (operand.values if isinstance(operand, Variable) else (operand,))
+    )
 
 
 def _operator(test: Comparison) -> str:
@@ -107,11 +114,6 @@ def _text(operand: Value, found: list[Diagnostic]) -> str | None:
     match operand:
         case Text(text) | Word(text):
             return text
-        case Variable(name, span) if name in VARIABLES:
-            found.append(error("RP108", span, f"`${name}` is a list of failures, nothing to match with"))
-        case Variable(name, span):
-            hint = f"in single or double quotes a `$` is a dollar: '${name}'"
-            found.append(error("RP104", span, f"undefined name `${name}`", help=hint))
         case _:
             written = operand.span.text
             found.append(error("RP108", operand.span, f"`{written}` is not a text", help=f'write "{written}"'))

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from regproxy.policy.convert import TYPES, VARIABLES, forever
+from regproxy.policy.convert import TYPES, forever
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
-from regproxy.policy.given import Failure, Given
+from regproxy.policy.given import Given
 from regproxy.policy.schema import Directive
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Argument, Bad, List, Statement, Value, Variable, Word
@@ -51,6 +51,25 @@ class Reading:
     found: tuple[Diagnostic, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One value, and the `$name` by which it came, if any."""
+
+    value: Value
+    variable: Variable | None = None
+
+    @property
+    def span(self) -> Span:
+        """Where the statement itself says it."""
+        return self.variable.span if self.variable is not None else self.value.span
+
+    @property
+    def words(self) -> str:
+        """The value as a sentence names it."""
+        short = f"`{_short(self.value.span)}`"
+        return f"{short} (`${self.variable.name}`)" if self.variable is not None else short
+
+
 def read(directive: Directive, statement: Statement, arguments: Sequence[Argument]) -> Reading:
     """Read all arguments; a wrong one is reported and the next one is read all the same."""
     values = _flat(arguments)
@@ -66,7 +85,7 @@ def read(directive: Directive, statement: Statement, arguments: Sequence[Argumen
             found.append(error("RP108", statement.span, sentence, help=usage(directive)))
             return Reading(None, tuple(found))
         first = at
-        while at < len(values) and (at == first or (part.many and not _ends(part, values[at], directive))):
+        while at < len(values) and (at == first or (part.many and not _ends(part, values[at].value, directive))):
             one = _one(part, values[at])
             at += 1
             if isinstance(one, Diagnostic):
@@ -82,12 +101,16 @@ def read(directive: Directive, statement: Statement, arguments: Sequence[Argumen
     return Reading(tuple(given) if sound and not found else None, tuple(found))
 
 
-def _flat(arguments: Sequence[Argument]) -> list[Value]:
-    """Lists are the same as their elements one after the other."""
-    values: list[Value] = []
+def _flat(arguments: Sequence[Argument]) -> list[_Written]:
+    """Lists are the same as their elements one after the other, and so is what a `$name` stands for."""
+    written: list[_Written] = []
     for argument in arguments:
-        values += argument.items if isinstance(argument, List) else (argument,)
-    return values
+        for value in argument.items if isinstance(argument, List) else (argument,):
+            if isinstance(value, Variable):
+                written += [_Written(one, value) for one in value.values]
+            else:
+                written.append(_Written(value))
+    return written
 
 
 def _ends(part: _Part, value: Value, directive: Directive) -> bool:
@@ -97,12 +120,11 @@ def _ends(part: _Part, value: Value, directive: Directive) -> bool:
     return bool(following) and isinstance(value, Word) and value.text in following[0].choices
 
 
-def _one(part: _Part, value: Value) -> tuple[Given, ...] | Diagnostic | None:
+def _one(part: _Part, written: _Written) -> tuple[Given, ...] | Diagnostic | None:
     """One value in one place; None where it was reported as it was read."""
+    value = written.value
     if isinstance(value, Bad):
         return None
-    if isinstance(value, Variable):
-        return _variable(part, value)
     if isinstance(value, Word) and value.text in part.choices:
         return () if part.fixed else (forever(value) or value,)
     for choice in part.choices:
@@ -116,30 +138,14 @@ def _one(part: _Part, value: Value) -> tuple[Given, ...] | Diagnostic | None:
     hint = nearest(value.text, words) if isinstance(value, Word) and words else ""
     if part.fixed and not hint:
         hint = f"write {part.described} before it"
-    return error("RP108", value.span, f"expected {part.described}, found `{_short(value.span)}`", help=hint)
+    return error("RP108", written.span, f"expected {part.described}, found {written.words}", help=hint)
 
 
-def _variable(part: _Part, value: Variable) -> tuple[Given, ...] | Diagnostic:
-    known = VARIABLES.get(value.name)
-    if known is None:
-        return error("RP104", value.span, f"undefined name `${value.name}`", help=nearest_variable(value.name))
-    if "FAILURE" not in part.choices:
-        sentence = f"expected {part.described}, found a list of failures"
-        return error("RP108", value.span, sentence)
-    return (Failure(known, value.span),)
-
-
-def nearest_variable(name: str) -> str:
-    """The hint for an undefined `$name`."""
-    return nearest(name, VARIABLES).replace("`", "`$", 1).replace("known here: ", "known here: $")
-
-
-def _too_many(directive: Directive, value: Value) -> Diagnostic:
+def _too_many(directive: Directive, written: _Written) -> Diagnostic:
     if not directive.form:
-        return error("RP108", value.span, f"`{directive.key}` takes no argument", help="remove it")
-    return error(
-        "RP108", value.span, f"`{_short(value.span)}` is more than `{directive.key}` takes", help=usage(directive)
-    )
+        return error("RP108", written.span, f"`{directive.key}` takes no argument", help="remove it")
+    sentence = f"{written.words} is more than `{directive.key}` takes"
+    return error("RP108", written.span, sentence, help=usage(directive))
 
 
 def usage(directive: Directive) -> str:

@@ -1,101 +1,117 @@
 """Texts to a policy: every problem of every file in one run, and a policy only when none is an error."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regproxy.model.connect import TunnelRules
 from regproxy.model.entry import CacheLimits
 from regproxy.policy.check import Checked, check_items
 from regproxy.policy.connecting import ConnectTable
+from regproxy.policy.definitions import Definitions
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
 from regproxy.policy.expression import Names
 from regproxy.policy.given import Cidr
-from regproxy.policy.parse import Parsed, parse
+from regproxy.policy.include import Alone, Files, Gathered
 from regproxy.policy.policy import Policy, make_policy
 from regproxy.policy.registries import build_registries
 from regproxy.policy.schema import POLICY
 from regproxy.policy.source import Source, Span
-from regproxy.policy.syntax import Broken, Duration, Integer, Item, Percent, Size, Statement, Text, Word
+from regproxy.policy.syntax import Duration, Integer, Item, Let, Percent, Size, Text, Word
 from regproxy.policy.tier import build_tiers
 
-VERSION = 1
+ALONE = Alone()
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came of a text: the policy, unless something was an error, and all findings in the order of the text."""
+    """What came of a text: the policy, unless something was an error, and all findings in the order of the text.
+
+    `sources` are the text and the files that it includes, as far as they could be read.
+    """
 
     policy: Policy | None
     diagnostics: tuple[Diagnostic, ...]
+    sources: tuple[Source, ...] = ()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
         """The findings that stop the policy."""
         return tuple(diagnostic for diagnostic in self.diagnostics if diagnostic.is_error)
 
+    @property
+    def files(self) -> frozenset[str]:
+        """Every file whose content counts: the policy, what it includes, and what its registries name."""
+        named = self.policy.registries if self.policy is not None else ()
+        return frozenset(source.name for source in self.sources) | {name for one in named for name in one.ca_files}
 
-def load(source: Source, known: Mapping[str, Source]) -> Loaded:
-    """Read a policy; `known` are the packaged files that it may include. Never raises."""
-    parsed = parse(source)
-    found = list(parsed.diagnostics)
-    _version(source, parsed, found)
-    top = check_items(POLICY, "", Span(source, 0, 0), parsed.items, found)
+
+def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> Loaded:
+    """Read a policy; `known` are the packaged files that it may include, `files` reads its own. Never raises."""
+    gathered = Gathered(source, files)
+    found = gathered.found
+    items = _resolved(gathered.items, found)
+    top = check_items(POLICY, "", Span(source, 0, 0), items, found)
     included = _included(top, known, found)
     fragments = [check_items(POLICY, "", Span(text, 0, 0), _fragment(text, found), found) for text in included]
     known_blocks = [block for fragment in fragments for block in fragment.inner("registry")]
     registries = build_registries(top.inner("registry"), known_blocks, found)
-    names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, parsed, known))
+    names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, gathered, known))
     defaults = top.inner("defaults")
     tiers = build_tiers(top.inner("tier"), defaults[0] if defaults else None, names, found)
     table = ConnectTable(registries.blocks, _tunnel(top))
-    diagnostics = tuple(
-        sorted(found, key=lambda one: (one.span.source != source, one.span.source.name, one.span.start))
-    )
+    diagnostics = _ordered(found, gathered.sources)
+    sources = tuple(gathered.sources)
     if any(diagnostic.is_error for diagnostic in diagnostics):
-        return Loaded(None, diagnostics)
+        return Loaded(None, diagnostics, sources)
     policy = make_policy(
         source.name,
-        _checksum(source, *included),
+        _checksum(*gathered.sources, *included),
         cache=_cache(top),
         tiers=tiers,
         hosts=registries.hosts,
         connecting=table,
     )
-    return Loaded(policy, diagnostics)
+    return Loaded(policy, diagnostics, sources)
 
 
-def _all_named(top: Checked, parsed: Parsed, known: Mapping[str, Source]) -> bool:
+def _resolved(items: Iterable[Item], found: list[Diagnostic]) -> list[Item]:
+    """The items with every `$name` known, the definitions themselves taken out."""
+    definitions = Definitions(found)
+    resolved: list[Item] = []
+    for item in items:
+        if isinstance(item, Let):
+            definitions.define(item)
+        else:
+            resolved.append(definitions.resolve(item))
+    definitions.unused()
+    return resolved
+
+
+def _ordered(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
+    """Each finding once, file by file in the order of reading, in the order of the text."""
+    place = {source.name: at for at, source in reversed(list(enumerate(sources)))}
+    once = dict.fromkeys(found)
+    return tuple(
+        sorted(
+            once, key=lambda one: (place.get(one.span.source.name, len(place)), one.span.source.name, one.span.start)
+        )
+    )
+
+
+def _all_named(top: Checked, gathered: Gathered, known: Mapping[str, Source]) -> bool:
     """Whether every registry block is known by name: none was lost to a syntax error or a wrong include."""
-    lost = any(isinstance(item, Broken) for item in parsed.items)
     nameless = any(not block.name for block in top.inner("registry"))
-    included = (given.text for entry in top.all("include") for given in entry.arguments if isinstance(given, Text))
-    return not lost and not nameless and all(name in known for name in included)
-
-
-def _version(source: Source, parsed: Parsed, found: list[Diagnostic]) -> None:
-    """RP010: the version stands first, so that a newer file is not misread by an older program."""
-    first = parsed.items[0] if parsed.items else None
-    if isinstance(first, Statement) and first.name.text == "policy":
-        match first.arguments:
-            case (Integer(number, span),) if number != VERSION:
-                sentence = f"this program reads version {VERSION} of the language, not {number}"
-                found.append(error("RP010", span, sentence, help=f"write `policy {VERSION};`"))
-            case _:
-                pass
-        return
-    if isinstance(first, Broken):
-        return
-    place = first.span if first is not None else Span(source, 0, 0)
-    start = Span(place.source, place.start, place.start + len(place.text.split("\n", 1)[0]))
-    sentence = "a policy begins with its version"
-    found.append(error("RP010", start, sentence, help=f"write `policy {VERSION};` as the first statement"))
+    included = (
+        given.text for entry in top.all("include known") for given in entry.arguments if isinstance(given, Text)
+    )
+    return gathered.complete and not nameless and all(name in known for name in included)
 
 
 def _included(top: Checked, known: Mapping[str, Source], found: list[Diagnostic]) -> list[Source]:
     """The packaged files that the policy includes, each once."""
     sources: dict[str, Source] = {}
-    for entry in top.all("include"):
+    for entry in top.all("include known"):
         for given in entry.arguments:
             if not isinstance(given, Text):
                 continue
@@ -109,10 +125,10 @@ def _included(top: Checked, known: Mapping[str, Source], found: list[Diagnostic]
     return list(sources.values())
 
 
-def _fragment(source: Source, found: list[Diagnostic]) -> tuple[Item, ...]:
-    parsed = parse(source)
-    found += parsed.diagnostics
-    return parsed.items
+def _fragment(source: Source, found: list[Diagnostic]) -> list[Item]:
+    gathered = Gathered(source, ALONE)
+    found += gathered.found
+    return _resolved(gathered.items, found)
 
 
 def _tunnel(top: Checked) -> TunnelRules:

@@ -14,6 +14,7 @@ _WORDS = {
     "LSQB": "`[`",
     "RSQB": "`]`",
     "COMMA": "`,`",
+    "EQUAL": "`=`",
     "AND": "`and`",
     "OR": "`or`",
     "NOT": "`not`",
@@ -41,7 +42,7 @@ def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset
         return error("RP002", place, f"missing `;` after `{_short(before)}`", help="add `;` here")
     in_match = bool(accepted & {"AND", *_OPERATORS})
     for near in tokens[max(0, at - 3) : at + 1] if in_match else ():
-        if near.type == "BADCHARACTER" and near[0] in _MEANT:
+        if near.type in ("BADCHARACTER", "EQUAL") and near[0] in _MEANT:
             return error("RP003", _span(source, near), f"`{near}` is no operator", help=f"write `{_MEANT[near[0]]}`")
     span = _span(source, token) if token is not None else _span(source, tokens[-1]).end
     stood = f"`{_short(token)}`" if token is not None else "the end"
@@ -52,6 +53,8 @@ def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset
 def _hint(token: Token | None, before: Token | None, accepted: frozenset[str]) -> str:
     if token is None:
         return ""
+    if token.type == "EQUAL":
+        return "write the value right after the name; only `let` has a `=`"
     if token.type == "SEMICOLON" and before is None:
         return "a block ends with `}`, without `;`"
     if token.type == "RBRACE" and before is None:

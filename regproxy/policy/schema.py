@@ -144,7 +144,8 @@ POLICY = BlockType(
     "a policy file",
     _directives(
         Directive("policy", "INTEGER", "the version of the language; stands first"),
-        Directive("include", "known TEXT", "take in a packaged file", repeatable=True),
+        Directive("include", "TEXT", "take in files below the policy's folder: `conf.d/*.policy`", repeatable=True),
+        Directive("include known", "TEXT", "take in a packaged file", repeatable=True),
     ),
     _blocks(CACHE, REGISTRY, TUNNEL, DEFAULTS, TIER),
 )

@@ -63,10 +63,11 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`$name`."""
+    """`$name`; `values` are what it stands for, each with the place of its definition."""
 
     name: str
     span: Span
+    values: tuple["Value", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,15 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Let:
+    """`let name = value;`."""
+
+    name: Word
+    value: Argument
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """`match expression;`."""
 
@@ -169,4 +179,4 @@ class Broken:
     span: Span
 
 
-Item = Statement | Match | Block | Broken
+Item = Statement | Let | Match | Block | Broken

@@ -14,6 +14,7 @@ from regproxy.policy.syntax import (
     Disjunction,
     Expression,
     Item,
+    Let,
     List,
     Match,
     Negation,
@@ -38,13 +39,21 @@ class Reader:
         span = self._span(tree)
         if tree.data == "match":
             return Match(self._expression(_tree(tree.children[0])), span)
+        if tree.data == "let":
+            return self._let(tree)
         head, *rest = (_tree(child) for child in tree.children)
         name = Word(str(head.children[0]), self._span(head))
-        inside = [child for child in rest if child.data in ("statement", "block", "match")]
+        inside = [child for child in rest if child.data in ("statement", "let", "block", "match")]
         arguments = tuple(self._argument(child) for child in rest if child not in inside)
         if tree.data == "statement":
             return Statement(name, arguments, span)
         return Block(name, arguments, tuple(self.item(child) for child in inside), span)
+
+    def _let(self, tree: Tree[Token]) -> Let:
+        name, value = tree.children[1], tree.children[3]
+        if not isinstance(name, Token):
+            raise TypeError("a definition begins with a name")
+        return Let(self._word(name), self._argument(_tree(value)), self._span(tree))
 
     def _argument(self, tree: Tree[Token]) -> Argument:
         if tree.data == "list":
@@ -80,12 +89,15 @@ class Reader:
             given = self._argument(_tree(child))
             operands += given.items if isinstance(given, List) else (given,)
         return Comparison(
-            Word(str(attribute), Span(self.source, attribute.start_pos or 0, attribute.end_pos or 0)),
+            self._word(attribute),
             next(word for word in words if word != "not"),
             "not" in words,
             tuple(operands),
             self._span(tree),
         )
+
+    def _word(self, token: Token) -> Word:
+        return Word(str(token), Span(self.source, token.start_pos or 0, token.end_pos or 0))
 
     def _span(self, tree: Tree[Token]) -> Span:
         return Span(self.source, tree.meta.start_pos, tree.meta.end_pos)

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.diagnostic import Diagnostic
 from regproxy.policy.load import Loaded, load
-from regproxy.policy.source import Source, Span
+from regproxy.policy.source import Source
+from regproxy.settings.files import PolicyFiles
 from regproxy.settings.packaged import known_sources, packaged_source
 from regproxy.settings.seed import CACHE_VARIABLES, cache_limits, seed_policy, triggers
-
-MAX_POLICY = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +40,9 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
 
 def load_file(path: Path) -> Loaded:
     """Load a policy file; raises OSError when it cannot be read."""
-    read = read_source(path)
-    return Loaded(None, (read,)) if isinstance(read, Diagnostic) else load(read, known_sources())
-
-
-def read_source(path: Path) -> Source | Diagnostic:
-    """The text of a policy file, or why it is none; raises OSError with the way out when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_POLICY + 1)
-    except OSError as wrong:
-        sentence = f"cannot read the policy {path}: {wrong.strerror or wrong}"
-        raise OSError(sentence) from wrong
-    name = str(path)
-    if len(content) > MAX_POLICY:
-        first = Span(Source(name, ""), 0, 0)
-        return error("RP009", first, f"the file is larger than {MAX_POLICY // 1024} KiB", help="is it a policy?")
-    try:
-        return Source(name, content.decode("utf-8-sig"))
-    except UnicodeDecodeError as wrong:
-        before = content[: wrong.start].decode("utf-8", "replace")
-        place = Span(Source(name, before), len(before), len(before))
-        return error("RP008", place, "the file is not UTF-8 from here on", help="save it as UTF-8")
+    files = PolicyFiles(path)
+    read = files.main()
+    return Loaded(None, (read,)) if isinstance(read, Diagnostic) else load(read, known_sources(), files)
 
 
 def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,16 +7,15 @@ from pathlib import Path
 import pytest
 
 from regproxy.policy.diagnostic import render
-from regproxy.policy.load import load
-from regproxy.policy.source import Source
-from regproxy.settings.packaged import known_sources
+from regproxy.settings.choose import load_file
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.policy"))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_a_policy_gets_the_findings_that_are_written_beside_it(path: Path) -> None:
-    loaded = load(Source(path.name, path.read_text()), known_sources())
+def test_a_policy_gets_the_findings_that_are_written_beside_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    loaded = load_file(Path(path.name))
     said = "\n".join(render(found) for found in loaded.diagnostics)
     expected = path.with_suffix(".expected")
     if os.environ.get("UPDATE") == "1":

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from regproxy.policy.diagnostic import render
-from regproxy.settings.choose import MAX_POLICY, choose_policy
+from regproxy.settings.choose import choose_policy
+from regproxy.settings.files import MAX_POLICY
 
 GOOD = "policy 1;\ntier a { match any; pass; }\n"
 

@@ -1,0 +1,111 @@
+"""`include "dir/*.policy";`: the items of several files in one sequence, as if they stood where they are included."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from regproxy.policy.diagnostic import Diagnostic, error, warning
+from regproxy.policy.parse import parse
+from regproxy.policy.source import Source, Span
+from regproxy.policy.syntax import Broken, Integer, Item, Statement, Text
+
+VERSION = 1
+MAX_DEPTH = 8
+MAX_FILES = 64
+
+
+class Files(Protocol):
+    """Reads what a policy names; the policy itself touches nothing."""
+
+    def include(self, including: str, pattern: str) -> Sequence[Source | Diagnostic]:
+        """The files that a pattern names, relative to the file `including`, sorted; a finding for one that is no text.
+
+        Raises ValueError, a sentence, for a file that is missing or lies outside the policy's folder.
+        """
+        ...
+
+
+class Alone:
+    """No files: a policy that is a text and nothing else."""
+
+    def include(self, including: str, pattern: str) -> Sequence[Source | Diagnostic]:
+        """Refuses every file."""
+        raise ValueError(f'"{pattern[:60]}" cannot be included by {including}, which is not a file')
+
+
+class Gathered:
+    """All items of a policy and of the files that it includes; `complete` is False where a file is missing."""
+
+    def __init__(self, source: Source, files: Files) -> None:
+        self.items: list[Item] = []
+        self.sources: list[Source] = []
+        self.found: list[Diagnostic] = []
+        self.complete = True
+        self._files = files
+        self._take(source, ())
+
+    def _take(self, source: Source, chain: tuple[Source, ...]) -> None:
+        parsed = parse(source)
+        self.sources.append(source)
+        self.found += parsed.diagnostics
+        self.complete = self.complete and not any(isinstance(item, Broken) for item in parsed.items)
+        versioned = _version(source, parsed.items, self.found, needed=not chain)
+        for item in parsed.items[versioned if chain else 0 :]:
+            self.items.append(item)
+            match item:
+                case Statement(name=name, arguments=(Text() as path,)) if name.text == "include":
+                    self._include(path, (*chain, source))
+                case _:
+                    pass
+
+    def _include(self, path: Text, chain: tuple[Source, ...]) -> None:
+        try:
+            included = self._files.include(chain[-1].name, path.text)
+        except ValueError as wrong:
+            self._wrong(path.span, str(wrong))
+            return
+        if not included:
+            self.found.append(warning("RP121", path.span, f'"{path.text[:60]}" matches no file'))
+        for source in included:
+            if isinstance(source, Diagnostic):
+                self.complete = False
+                self.found.append(source)
+            else:
+                self._one(source, path.span, chain)
+
+    def _one(self, source: Source, place: Span, chain: tuple[Source, ...]) -> None:
+        names = [earlier.name for earlier in chain]
+        if source.name in names:
+            circle = " -> ".join([*names[names.index(source.name) :], source.name])
+            self._wrong(place, f"the file includes itself: {circle}", "take one `include` out of the circle")
+        elif any(source.name == earlier.name for earlier in self.sources):
+            self.found.append(error("RP106", place, f"{source.name} is included twice", help="keep one"))
+        elif len(chain) > MAX_DEPTH:
+            self._wrong(place, f"more than {MAX_DEPTH} files include one another", "include it from higher up")
+        elif len(self.sources) >= MAX_FILES:
+            self._wrong(place, f"more than {MAX_FILES} files", "join some of them")
+        else:
+            self._take(source, chain)
+
+    def _wrong(self, span: Span, sentence: str, hint: str = "") -> None:
+        self.complete = False
+        self.found.append(error("RP120", span, sentence, help=hint))
+
+
+def _version(source: Source, items: Sequence[Item], found: list[Diagnostic], *, needed: bool) -> int:
+    """RP010: the version stands first, so that a newer file is not misread by an older program; 1 where it does."""
+    first = items[0] if items else None
+    if isinstance(first, Statement) and first.name.text == "policy":
+        match first.arguments:
+            case (Integer(number, span),) if number != VERSION:
+                sentence = f"this program reads version {VERSION} of the language, not {number}"
+                found.append(error("RP010", span, sentence, help=f"write `policy {VERSION};`"))
+            case _:
+                pass
+        return 1
+    if isinstance(first, Broken) or not needed:
+        return 0
+    place = first.span if first is not None else Span(source, 0, 0)
+    start = Span(place.source, place.start, place.start + len(place.text.split("\n", 1)[0]))
+    sentence = "a policy begins with its version"
+    found.append(error("RP010", start, sentence, help=f"write `policy {VERSION};` as the first statement"))
+    return 0

@@ -1,0 +1,95 @@
+"""Reading a policy's files: regular files of bounded size below the policy's own folder, and nothing else."""
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.source import Source, Span
+
+MAX_POLICY = 1024 * 1024
+MAX_LISTED = 1000
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+
+
+class PolicyFiles:
+    """The files of one policy; `path` is the main one, its folder the limit of what may be included."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._root = Path(os.path.realpath(path.parent))
+
+    def main(self) -> Source | Diagnostic:
+        """The policy's own text, or why it is none; raises OSError with the way out when it cannot be read."""
+        try:
+            return _source(str(self._path), read_regular(self._path))
+        except OSError as wrong:
+            sentence = f"cannot read the policy {self._path}: {wrong.strerror or wrong}"
+            raise OSError(sentence) from wrong
+
+    def include(self, including: str, pattern: str) -> Sequence[Source | Diagnostic]:
+        """The files that a pattern names, sorted; see `policy.include.Files`."""
+        folder = Path(including).parent
+        parts = Path(pattern).parts
+        if not parts or Path(pattern).is_absolute() or "\0" in pattern:
+            raise ValueError(f'"{pattern[:60]}" must be a path relative to {including}')
+        if any("*" in part for part in parts[:-1]) or parts[-1].count("*") > 1:
+            raise ValueError(f'"{pattern[:60]}" may have one `*`, in the name of the file')
+        if "*" not in parts[-1]:
+            return (self._one(folder / pattern),)
+        return tuple(self._one(path) for path in self._matching(folder.joinpath(*parts[:-1]), parts[-1]))
+
+    def _matching(self, folder: Path, pattern: str) -> Iterable[Path]:
+        """The files of one folder, dotfiles left out: Kubernetes and editors keep their own things there."""
+        self._contained(folder)
+        before, _, after = pattern.partition("*")
+        try:
+            with os.scandir(folder) as entries:
+                names = [entry.name for _, entry in zip(range(MAX_LISTED + 1), entries, strict=False)]
+        except OSError as wrong:
+            raise ValueError(f"cannot list {folder}: {wrong.strerror or wrong}") from wrong
+        if len(names) > MAX_LISTED:
+            raise ValueError(f"{folder} holds more than {MAX_LISTED} files")
+        return [
+            folder / name
+            for name in sorted(names)
+            if name.startswith(before)
+            and name.endswith(after)
+            and len(name) >= len(before) + len(after)
+            and not name.startswith(".")
+        ]
+
+    def _one(self, path: Path) -> Source | Diagnostic:
+        name = os.path.normpath(path)
+        self._contained(path)
+        try:
+            return _source(name, read_regular(path))
+        except OSError as wrong:
+            raise ValueError(f"cannot read {name}: {wrong.strerror or wrong}") from wrong
+
+    def _contained(self, path: Path) -> None:
+        if not Path(os.path.realpath(path)).is_relative_to(self._root):
+            raise ValueError(f"{os.path.normpath(path)} lies outside the policy's folder")
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a regular file, at most a byte more than `MAX_POLICY`; raises OSError, also for a pipe."""
+    descriptor = os.open(path, _READ)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is not a regular file")
+        return file.read(MAX_POLICY + 1)
+
+
+def _source(name: str, content: bytes) -> Source | Diagnostic:
+    """The text of a file, or why it is none."""
+    if len(content) > MAX_POLICY:
+        first = Span(Source(name, ""), 0, 0)
+        return error("RP009", first, f"the file is larger than {MAX_POLICY // 1024} KiB", help="is it a policy?")
+    try:
+        return Source(name, content.decode("utf-8-sig"))
+    except UnicodeDecodeError as wrong:
+        before = content[: wrong.start].decode("utf-8", "replace")
+        place = Span(Source(name, before), len(before), len(before))
+        return error("RP008", place, "the file is not UTF-8 from here on", help="save it as UTF-8")
