@@ -1,15 +1,19 @@
 """Blocks against the schema: unknown, repeated and missing names, and arguments of the wrong type."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from regproxy.policy.diagnostic import Diagnostic, error, nearest
+from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
 from regproxy.policy.forms import read
 from regproxy.policy.given import Entry
 from regproxy.policy.schema import POLICY, BlockType, Directive
+from regproxy.policy.secrecy import NAMES as SECRET_NAMES
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Argument, Block, Broken, Item, Let, List, Match, Statement, Text, Word
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-.]+[A-Za-z0-9_]+)*\Z")
 
 
 @dataclass(slots=True)
@@ -92,7 +96,8 @@ def _statements(type_: BlockType, item: Statement, found: list[Diagnostic]) -> l
     last: Span = item.name.span
     for at, argument in enumerate(item.arguments):
         if isinstance(argument, Word) and argument.text in starts and argument.span.line > last.line:
-            found.append(error("RP002", last.end, f"missing `;` after `{last.text[:40]}`", help="add `;` here"))
+            sentence = f"missing `;` after `{last.text[:40]}`"
+            found.append(error("RP002", last.end, sentence, help="add `;` here", fix=replaced(last.end, ";")))
             first = Statement(item.name, item.arguments[:at], item.name.span.to(last))
             rest = Statement(argument, item.arguments[at + 1 :], argument.span.to(item.span))
             return [first, *_statements(type_, rest, found)]
@@ -102,6 +107,9 @@ def _statements(type_: BlockType, item: Statement, found: list[Diagnostic]) -> l
 
 def _statement(checked: Checked, item: Statement, found: list[Diagnostic]) -> None:
     directive, arguments, name = _lookup(checked.type, item)
+    if (literal := _literal_secret(item)) is not None:
+        found.append(literal)
+        return
     if directive is None:
         found.append(_unknown(checked.type, name, item))
         return
@@ -131,6 +139,15 @@ def _lookup(type_: BlockType, item: Statement) -> tuple[Directive | None, Sequen
     if isinstance(first, Word) and (two := type_.directives.get(f"{item.name.text} {first.text}")):
         return two, item.arguments[1:], item.name.span.to(first.span)
     return type_.directives.get(item.name.text), item.arguments, item.name.span
+
+
+def _literal_secret(item: Statement) -> Diagnostic | None:
+    """RP301, wherever it stands: a secret does not become less of one in the wrong block."""
+    first = item.arguments[0] if item.arguments else None
+    if item.name.text not in SECRET_NAMES or not isinstance(first, Text):
+        return None
+    name = item.name.text
+    return literal_secret(first.span, f'write `{name} file "/run/secrets/{name}";` or `{name} env {name.upper()};`')
 
 
 def _unknown(type_: BlockType, name: Span, item: Statement) -> Diagnostic:
@@ -187,7 +204,8 @@ def _name(type_: BlockType, item: Block, found: list[Diagnostic]) -> str:
     if not isinstance(first, Word):
         hint = f"write `{type_.key} {first.text}`" if isinstance(first, Text) else "a name begins with a letter"
         if not isinstance(first, List):
-            found.append(error("RP108", first.span, f"the name of a {type_.key} is a bare word", help=hint))
+            fix = replaced(first.span, first.text) if isinstance(first, Text) and _NAME.match(first.text) else ()
+            found.append(error("RP108", first.span, f"the name of a {type_.key} is a bare word", help=hint, fix=fix))
         else:
             found.append(error("RP108", first.span, f"the name of a {type_.key} is one word"))
         return ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from regproxy.model.address import parse_authority
 from regproxy.model.decision import FailureClass, Failures
-from regproxy.policy.diagnostic import Diagnostic, error, nearest
+from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced
 from regproxy.policy.given import Cidr, Endpoint, Failure, Given, Host
 from regproxy.policy.pattern import Anchor, compile_glob
 from regproxy.policy.syntax import Duration, Integer, Percent, Size, Statuses, Text, Value, Word
@@ -82,8 +82,9 @@ def _any_host(value: Value, *, wildcard: bool) -> Converted:
     if star and not wildcard:
         return error("RP112", value.span, f'"{value.text}" must be one exact host, without `*`')
     if value.text.startswith(("http://", "https://")):
-        plain = value.text.split("//", 1)[1].split("/", 1)[0]
-        return error("RP112", value.span, "a host is written without a scheme", help=f'write "{plain}"')
+        plain = value.text.split("//", 1)[1].split("/", 1)[0].rpartition("@")[2]
+        fix = replaced(value.span, f'"{plain}"')
+        return error("RP112", value.span, "a host is written without a scheme", help=f'write "{plain}"', fix=fix)
     try:
         authority = parse_authority(value.text[2:] if star else value.text, 0)
     except ValueError as wrong:
@@ -120,7 +121,8 @@ def _cidr(value: Value) -> Converted:
             wider = ipaddress.ip_network(value.text, strict=False)
         except ValueError:
             return error("RP112", value.span, f'"{value.text[:60]}" is no range of addresses', help='like "10.0.0.0/8"')
-        return error("RP112", value.span, f'"{value.text}" has bits set after its prefix', help=f'write "{wider}"')
+        sentence = f'"{value.text}" has bits set after its prefix'
+        return error("RP112", value.span, sentence, help=f'write "{wider}"', fix=replaced(value.span, f'"{wider}"'))
 
 
 def _port(value: Value) -> Converted:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from regproxy.policy.diagnostic import Diagnostic, error, nearest, warning
+from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, warning
+from regproxy.policy.secrecy import NAMES as SECRET_NAMES
 from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import (
     Always,
@@ -23,6 +24,7 @@ from regproxy.policy.syntax import (
     Negation,
     Statement,
     Statuses,
+    Text,
     Value,
     Variable,
     Word,
@@ -67,6 +69,8 @@ class Definitions:
             note = "it is built in" if built_in else f"first on line {earlier.name.line} of {earlier.name.source.name}"
             self._found.append(error("RP106", let.name.span, f"`${name}` is defined twice", note=note, help="keep one"))
             return
+        if name in SECRET_NAMES and isinstance(let.value, Text):
+            self._found.append(literal_secret(let.value.span))
         values = _flat(self._argument(let.value))
         if len(values) > MAX_VALUES:
             sentence = f"`${name}` has more than {MAX_VALUES} values"

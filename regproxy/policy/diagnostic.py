@@ -1,28 +1,39 @@
 """Diagnostics as values: a stable code, a place, a sentence and the way out; rendered with line and caret.
 
-Codes: RP0xx syntax, RP1xx names and types, RP2xx patterns, RP3xx security, RP5xx times.
+Codes: RP0xx syntax, RP1xx names and types, RP2xx patterns, RP3xx security, RP4xx reachability, RP5xx times and limits,
+RP6xx style, RP7xx a policy's own tests; `codes.py` says more about each.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 
-from regproxy.policy.source import Span
+from regproxy.policy.secrecy import masked, without_secrets
+from regproxy.policy.source import Source, Span
 
 MAX_LINE = 160
 
 
 class Severity(StrEnum):
-    """Whether a policy with this finding may run."""
+    """Whether a policy with this finding may run, and how much it matters."""
 
     ERROR = "error"
     WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put `text` where `span` is."""
+
+    span: Span
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding; `note` says why the rule exists, `help` what to write instead."""
+    """One finding; `note` says why the rule exists, `help` what to write instead, `fix` does it where that is sure."""
 
     code: str
     severity: Severity
@@ -30,6 +41,7 @@ class Diagnostic:
     sentence: str
     note: str = ""
     help: str = ""
+    fix: tuple[Edit, ...] = ()
 
     @property
     def is_error(self) -> bool:
@@ -37,14 +49,47 @@ class Diagnostic:
         return self.severity is Severity.ERROR
 
 
-def error(code: str, span: Span, sentence: str, *, note: str = "", help: str = "") -> Diagnostic:
+def error(
+    code: str, span: Span, sentence: str, *, note: str = "", help: str = "", fix: tuple[Edit, ...] = ()
+) -> Diagnostic:
     """A finding that stops the policy."""
-    return Diagnostic(code, Severity.ERROR, span, sentence, note, help)
+    return _shown(Diagnostic(code, Severity.ERROR, span, sentence, note, help, fix))
 
 
-def warning(code: str, span: Span, sentence: str, *, note: str = "", help: str = "") -> Diagnostic:
+def warning(
+    code: str, span: Span, sentence: str, *, note: str = "", help: str = "", fix: tuple[Edit, ...] = ()
+) -> Diagnostic:
     """A finding that does not stop the policy."""
-    return Diagnostic(code, Severity.WARNING, span, sentence, note, help)
+    return _shown(Diagnostic(code, Severity.WARNING, span, sentence, note, help, fix))
+
+
+def note(
+    code: str, span: Span, sentence: str, *, note: str = "", help: str = "", fix: tuple[Edit, ...] = ()
+) -> Diagnostic:
+    """A finding that is worth knowing, shown when asked for."""
+    return _shown(Diagnostic(code, Severity.NOTE, span, sentence, note, help, fix))
+
+
+def _shown(diagnostic: Diagnostic) -> Diagnostic:
+    """The finding, with no literal secret of its policy in its words."""
+    text = diagnostic.span.source.text
+    return replace(
+        diagnostic,
+        sentence=without_secrets(diagnostic.sentence, text),
+        note=without_secrets(diagnostic.note, text),
+        help=without_secrets(diagnostic.help, text),
+    )
+
+
+def literal_secret(span: Span, help: str = "") -> Diagnostic:
+    """RP301: a secret stands in the policy itself."""
+    why = "the policy is printed, compared and logged; a secret must not be in it"
+    return error("RP301", span, "a secret is written in the policy", note=why, help=help)
+
+
+def replaced(span: Span, text: str) -> tuple[Edit, ...]:
+    """The fix that writes `text` where `span` is."""
+    return (Edit(span, text),)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -56,27 +101,40 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known here: {', '.join(names)}" if 0 < len(names) <= 24 else ""
 
 
-def render(diagnostic: Diagnostic) -> str:
-    """The finding as people read it: headline, place, source line with carets, note and help."""
+Paint = Callable[[str, str], str]
+
+
+def plain(_style: str, text: str) -> str:
+    """No colour: the `paint` of files and pipes."""
+    return text
+
+
+def render(diagnostic: Diagnostic, paint: Paint = plain) -> str:
+    """The finding as people read it: headline, place, source line with carets, note and help.
+
+    `paint` colours a piece of text by its style: a severity, `place`, `caret`, `label` or `bold`.
+    """
     span = diagnostic.span
     line, column = span.source.position(span.start)
-    source_line = span.source.line(line)
+    source_line = Source(span.source.name, masked(span.source.text)).line(line)
     width = max(1, min(span.stop, span.start + len(source_line) - column + 1) - span.start)
     shown, before = _window(source_line, column - 1)
     carets = "^" * max(1, min(width, len(shown) - before))
     indent = "".join("\t" if c == "\t" else " " for c in shown[:before])
     gutter = " " * len(str(line))
+    bar = paint("place", "|")
+    head = paint(str(diagnostic.severity), f"{diagnostic.severity}[{diagnostic.code}]")
     rows = [
-        f"{diagnostic.severity}[{diagnostic.code}]: {visible(diagnostic.sentence)}",
-        f"{gutter}--> {visible(span.source.name)}:{line}:{column}",
-        f"{gutter} |",
-        f"{line} | {visible(shown)}",
-        f"{gutter} | {indent}{carets}",
+        f"{head}: {paint('bold', visible(diagnostic.sentence))}",
+        f"{gutter}{paint('place', '-->')} {visible(span.source.name)}:{line}:{column}",
+        f"{gutter} {bar}",
+        f"{paint('place', str(line))} {bar} {visible(shown)}",
+        f"{gutter} {bar} {indent}{paint('caret', carets)}",
     ]
     if diagnostic.note:
-        rows.append(f"{gutter} = note: {visible(diagnostic.note)}")
+        rows.append(f"{gutter} = {paint('label', 'note')}: {visible(diagnostic.note)}")
     if diagnostic.help:
-        rows.append(f"{gutter} = help: {visible(diagnostic.help)}")
+        rows.append(f"{gutter} = {paint('label', 'help')}: {visible(diagnostic.help)}")
     return "\n".join(rows) + "\n"
 
 

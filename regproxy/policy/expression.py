@@ -16,7 +16,7 @@ from regproxy.policy.condition import (
     Not,
     Predicate,
 )
-from regproxy.policy.diagnostic import Diagnostic, error, nearest, warning
+from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced, warning
 from regproxy.policy.lint import looks_wrong
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
@@ -116,7 +116,8 @@ def _text(operand: Value, found: list[Diagnostic]) -> str | None:
             return text
         case _:
             written = operand.span.text
-            found.append(error("RP108", operand.span, f"`{written}` is not a text", help=f'write "{written}"'))
+            fix = replaced(operand.span, f'"{written}"')
+            found.append(error("RP108", operand.span, f"`{written}` is not a text", help=f'write "{written}"', fix=fix))
     return None
 
 
@@ -182,8 +183,10 @@ def _literal(attribute: str, text: str, operand: Value, names: Names, found: lis
             found.append(error("RP103", span, f"unknown kind `{text}`", help=hint))
             return None
         case "method" if text not in METHODS:
-            hint = f"write `{text.upper()}`" if text.upper() in METHODS else nearest(text.upper(), METHODS)
-            found.append(error("RP103", span, f"unknown method `{text}`", help=hint))
+            meant = text.upper() in METHODS
+            hint = f"write `{text.upper()}`" if meant else nearest(text.upper(), METHODS)
+            fix = replaced(span, text.upper()) if meant else ()
+            found.append(error("RP103", span, f"unknown method `{text}`", help=hint, fix=fix))
             return None
         case "registry" if text not in names.registries:
             if names.complete:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from regproxy.policy.diagnostic import Diagnostic, error, warning
+from regproxy.policy.diagnostic import Diagnostic, error, replaced, warning
 from regproxy.policy.parse import parse
 from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Broken, Integer, Item, Statement, Text
@@ -107,5 +107,6 @@ def _version(source: Source, items: Sequence[Item], found: list[Diagnostic], *, 
     place = first.span if first is not None else Span(source, 0, 0)
     start = Span(place.source, place.start, place.start + len(place.text.split("\n", 1)[0]))
     sentence = "a policy begins with its version"
-    found.append(error("RP010", start, sentence, help=f"write `policy {VERSION};` as the first statement"))
+    fix = replaced(Span(source, 0, 0), f"policy {VERSION};\n")
+    found.append(error("RP010", start, sentence, help=f"write `policy {VERSION};` as the first statement", fix=fix))
     return 0

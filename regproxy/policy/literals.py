@@ -2,7 +2,7 @@
 
 import re
 
-from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.diagnostic import Diagnostic, error, replaced
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Bad, Duration, Integer, Percent, Size, Statuses, Text, Value, Variable, Word
 
@@ -88,7 +88,8 @@ def _no_value(span: Span) -> Diagnostic:
         return error("RP007", span, "the string is not closed on its line", help=f"add {written[0]} after it")
     if time := _NEARLY_TIME.match(written):
         unit = time[2][0].lower()
-        return error("RP001", span, f"`{written}` is not a value", help=f"{UNITS}; did you mean `{time[1]}{unit}`?")
+        hint = f"{UNITS}; did you mean `{time[1]}{unit}`?"
+        return error("RP001", span, f"`{written}` is not a value", help=hint, fix=replaced(span, f"{time[1]}{unit}"))
     if size := _NEARLY_SIZE.match(written):
         unit = size[2].upper() + "iB"
         return error("RP001", span, f"`{written}` is not a value", help=f"{UNITS}; did you mean `{size[1]}{unit}`?")

@@ -19,6 +19,7 @@ from regproxy.policy.schema import POLICY
 from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Duration, Integer, Item, Let, Percent, Size, Text, Word
 from regproxy.policy.tier import build_tiers
+from regproxy.policy.times import surprising_times
 
 ALONE = Alone()
 
@@ -58,7 +59,11 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     registries = build_registries(top.inner("registry"), known_blocks, found)
     names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, gathered, known))
     defaults = top.inner("defaults")
-    tiers = build_tiers(top.inner("tier"), defaults[0] if defaults else None, names, found)
+    common = defaults[0] if defaults else None
+    cache = _cache(top)
+    tiers = build_tiers(top.inner("tier"), common, names, found)
+    if not any(one.is_error for one in found):
+        found += surprising_times(tiers, top.inner("tier"), common, cache)
     table = ConnectTable(registries.blocks, _tunnel(top))
     diagnostics = _ordered(found, gathered.sources)
     sources = tuple(gathered.sources)
@@ -67,7 +72,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     policy = make_policy(
         source.name,
         _checksum(*gathered.sources, *included),
-        cache=_cache(top),
+        cache=cache,
         tiers=tiers,
         hosts=registries.hosts,
         connecting=table,

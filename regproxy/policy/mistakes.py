@@ -2,7 +2,7 @@
 
 from lark import Token
 
-from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.diagnostic import Diagnostic, error, replaced
 from regproxy.policy.source import Source, Span
 
 _WORDS = {
@@ -39,7 +39,8 @@ def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset
     later = before is not None and (token is None or token.type == "RBRACE" or _line(token) > _line(before))
     if before is not None and later and "SEMICOLON" in accepted:
         place = _span(source, before).end
-        return error("RP002", place, f"missing `;` after `{_short(before)}`", help="add `;` here")
+        sentence = f"missing `;` after `{_short(before)}`"
+        return error("RP002", place, sentence, help="add `;` here", fix=replaced(place, ";"))
     in_match = bool(accepted & {"AND", *_OPERATORS})
     for near in tokens[max(0, at - 3) : at + 1] if in_match else ():
         if near.type in ("BADCHARACTER", "EQUAL") and near[0] in _MEANT:

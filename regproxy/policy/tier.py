@@ -10,20 +10,17 @@ from regproxy.model.decision import (
     Failures,
     Negative,
     Passed,
-    PolicyRequest,
     Revalidation,
     StaleIfError,
     Terms,
 )
 from regproxy.policy.check import Checked
-from regproxy.policy.condition import Condition, Predicate, possible
-from regproxy.policy.diagnostic import Diagnostic, error, warning
+from regproxy.policy.condition import Condition
+from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.expression import Names, resolve
 from regproxy.policy.given import Entry, Failure
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Duration, Integer, Text, Word
-
-_ANY_TAG = PolicyRequest(method="GET", authority="", registry="", kind="manifest", path="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,6 @@ def build_tiers(
         condition = resolve(block.match.expression, names, found)
         _exclusions(block, found)
         tiers.append(Tier(block.name, block.span, condition, _decision(block, inherited)))
-    found += _split_rollouts(tiers, blocks, inherited)
     return tuple(tiers)
 
 
@@ -125,42 +121,3 @@ def _negative(entry: Entry | None) -> Negative | None:
         return None
     statuses = frozenset(given.number for given in entry.arguments if isinstance(given, Integer))
     return Negative(statuses, _duration(entry))
-
-
-def _split_rollouts(tiers: list[Tier], blocks: list[Checked], inherited: Mapping[str, list[Entry]]) -> list[Diagnostic]:
-    """RP505: while-revalidate on tags lets one rollout see two digests."""
-    entries = {block.name: block.one("stale while-revalidate") for block in blocks}
-    common = inherited.get("stale while-revalidate", [None])[0]
-    affected: dict[Span, list[str]] = {}
-    for tier in tiers:
-        match tier.decision:
-            case Cached(terms=Terms(stale_while_revalidate=duration)) if duration > 0 and matches_tags(tier.condition):
-                entry = entries.get(tier.name) or common
-                if entry is not None:
-                    affected.setdefault(entry.span, []).append(tier.name)
-    return [
-        warning(
-            "RP505",
-            span,
-            f"tier {', '.join(f'`{name}`' for name in names)} can match tags: one rollout may see two digests",
-            note="while-revalidate answers the first client with the old digest and the next with the new one",
-            help="leave it out for tags: `revalidate head within 2s` bounds the wait instead",
-        )
-        for span, names in affected.items()
-    ]
-
-
-def matches_tags(condition: Condition) -> bool:
-    """Whether a manifest asked for by tag may fulfil the condition; True where that is not certain."""
-    return possible(condition, _of_a_tag) is not False
-
-
-def _of_a_tag(predicate: Predicate) -> bool | None:
-    """What is certain of a predicate for a manifest that is asked for by some tag."""
-    match predicate.attribute:
-        case "kind":
-            return predicate.holds(_ANY_TAG)
-        case "digest":
-            return predicate.negated
-        case _:
-            return None

@@ -4,6 +4,7 @@ import click
 
 from regproxy.cli.policy.check import check_command
 from regproxy.cli.policy.explain import explain_command
+from regproxy.cli.policy.explain_code import explain_code_command
 
 
 @click.group("policy")
@@ -13,3 +14,4 @@ def policy_group() -> None:
 
 policy_group.add_command(check_command)
 policy_group.add_command(explain_command)
+policy_group.add_command(explain_code_command)

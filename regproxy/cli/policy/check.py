@@ -4,44 +4,120 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from regproxy import __version__
 from regproxy.cli.ca import ca_dir_option, passphrase_option
-from regproxy.cli.policy.given import POLICY_PATH, finding, json_option, load_named, running
+from regproxy.cli.policy.given import POLICY_PATH, json_option, load_named, paint, running
+from regproxy.cli.policy.rewrite import rewrite
 from regproxy.policy.cover import uncovered
-from regproxy.policy.diagnostic import render
+from regproxy.policy.diagnostic import Diagnostic, Severity, render
+from regproxy.policy.fixing import fixed
 from regproxy.policy.load import Loaded
+from regproxy.policy.report import as_github, as_object, as_sarif
 from regproxy.settings.directories import default_ca_directory
 from regproxy.tls.authority import load as load_ca
 from regproxy.tls.constraints import as_address
 
+MAX_FIXES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One policy and its findings, as far as they are shown."""
+
+    name: str
+    findings: tuple[Diagnostic, ...]
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for finding in self.findings)
+
 
 @click.command("check")
 @click.argument("files", nargs=-1, type=POLICY_PATH)
+@click.option("--deny-warnings", is_flag=True, help="Exit 1 for warnings, too.")
+@click.option("--fix", is_flag=True, help="Mend in the files what can be mended without doubt, then check.")
+@click.option("-v", "--verbose", is_flag=True, help="Show notes, too.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json", "sarif", "github")),
+    default="text",
+    show_default=True,
+    help="How findings are printed.",
+)
+@json_option
 @ca_dir_option
 @passphrase_option
-@json_option
-def check_command(files: tuple[Path, ...], ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) -> None:
+def check_command(
+    files: tuple[Path, ...],
+    deny_warnings: bool,
+    fix: bool,
+    verbose: bool,
+    form: str,
+    as_json: bool,
+    ca_dir: Path | None,
+    ca_passphrase_file: Path | None,
+) -> None:
     """Check policy FILES; without one, the policy that `serve` would run here.
 
     Prints every finding; exit 1 when one of them is an error. Hosts that the CA does not cover count too; where
     there is no CA yet, the one that a first start makes counts.
     """
+    if fix and not files:
+        raise click.UsageError("--fix needs the files to mend")
+    if fix:
+        for path in files:
+            _fix(path)
     permits = _permits(ca_dir or default_ca_directory(os.environ), ca_passphrase_file)
     read = [(str(path), load_named(path)) for path in files] or [running(None)]
-    checked = [(name, _covered(one, permits)) for name, one in read]
-    if as_json:
-        findings = [finding(diagnostic) for _, loaded in checked for diagnostic in loaded.diagnostics]
-        click.echo(json.dumps({"ok": _all_right(checked), "findings": findings}, indent=2))
-    else:
-        for name, loaded in checked:
-            for diagnostic in loaded.diagnostics:
-                click.echo(render(diagnostic))
-            click.echo(_summary(name, loaded))
-    sys.exit(0 if _all_right(checked) else 1)
+    checked = [_Checked(name, tuple(_findings(loaded, permits, verbose=verbose))) for name, loaded in read]
+    _print(checked, "json" if as_json else form)
+    failing = {Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR}
+    sys.exit(1 if any(finding.severity in failing for one in checked for finding in one.findings) else 0)
+
+
+def _findings(loaded: Loaded, permits: Callable[[str], bool], *, verbose: bool) -> Iterable[Diagnostic]:
+    """All that is found; notes only when they are asked for."""
+    outside = uncovered(loaded.policy, permits) if loaded.policy is not None else ()
+    return (one for one in (*loaded.diagnostics, *outside) if verbose or one.severity is not Severity.NOTE)
+
+
+def _print(checked: Sequence[_Checked], form: str) -> None:
+    every = [finding for one in checked for finding in one.findings]
+    match form:
+        case "json":
+            ok = not any(finding.is_error for finding in every)
+            click.echo(json.dumps({"ok": ok, "findings": [as_object(finding) for finding in every]}, indent=2))
+        case "sarif":
+            click.echo(json.dumps(as_sarif(every, __version__), indent=2))
+        case "github":
+            for finding in every:
+                click.echo(as_github(finding))
+        case _:
+            colours = paint()
+            for one in checked:
+                for finding in one.findings:
+                    click.echo(render(finding, colours))
+                click.echo(_summary(one))
+
+
+def _fix(path: Path) -> None:
+    """Make the fixes of a file and of what it includes, again until none is left."""
+    for _ in range(MAX_FIXES):
+        loaded = load_named(path)
+        changed = {source: text for source, text in fixed(loaded.diagnostics).items() if source in loaded.sources}
+        if not changed:
+            return
+        for source, text in changed.items():
+            try:
+                rewrite(Path(source.name), text)
+            except OSError as error:
+                raise click.UsageError(f"cannot write {source.name}: {error.strerror or error}") from error
 
 
 def _permits(directory: Path, passphrase_file: Path | None) -> Callable[[str], bool]:
@@ -55,24 +131,13 @@ def _permits(directory: Path, passphrase_file: Path | None) -> Callable[[str], b
         return lambda _: True
 
 
-def _covered(loaded: Loaded, permits: Callable[[str], bool]) -> Loaded:
-    """The same with what the CA does not cover."""
-    if loaded.policy is None:
-        return loaded
-    outside = uncovered(loaded.policy, permits)
-    return Loaded(None, (*loaded.diagnostics, *outside)) if outside else loaded
-
-
-def _all_right(checked: Iterable[tuple[str, Loaded]]) -> bool:
-    return all(loaded.policy is not None for _, loaded in checked)
-
-
-def _summary(name: str, loaded: Loaded) -> str:
-    errors = len(loaded.errors)
-    warnings = len(loaded.diagnostics) - errors
-    if not loaded.diagnostics:
-        return f"{name}: ok"
-    return f"{name}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
+def _summary(checked: _Checked) -> str:
+    if not checked.findings:
+        return f"{checked.name}: ok"
+    counts = [(checked.count(Severity.ERROR), "error"), (checked.count(Severity.WARNING), "warning")]
+    if notes := checked.count(Severity.NOTE):
+        counts.append((notes, "note"))
+    return f"{checked.name}: {', '.join(_count(number, word) for number, word in counts)}"
 
 
 def _count(number: int, word: str) -> str:

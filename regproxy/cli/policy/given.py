@@ -1,30 +1,27 @@
-"""What the commands about policies share: which policy is meant, and findings as JSON."""
+"""What the commands about policies share: which policy is meant, and how findings look."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
-from regproxy.policy.diagnostic import Diagnostic
+from regproxy.policy.diagnostic import Paint, plain
 from regproxy.policy.load import Loaded
 from regproxy.settings.choose import choose_policy, load_file
 
 POLICY_PATH = click.Path(path_type=Path)
+_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan", "place": "blue", "caret": "red"}
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
-def finding(diagnostic: Diagnostic) -> dict[str, object]:
-    """A finding as a JSON object."""
-    return {
-        "code": diagnostic.code,
-        "severity": str(diagnostic.severity),
-        "file": diagnostic.span.source.name,
-        "line": diagnostic.span.line,
-        "column": diagnostic.span.column,
-        "sentence": diagnostic.sentence,
-        "note": diagnostic.note,
-        "help": diagnostic.help,
-    }
+def paint() -> Paint:
+    """Colours where standard output is a terminal and nobody asked for none (https://no-color.org)."""
+    return _coloured if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else plain
+
+
+def _coloured(style: str, text: str) -> str:
+    return click.style(text, bold=style != "place", fg=_COLOURS.get(style))
 
 
 def load_named(path: Path) -> Loaded:
