@@ -11,7 +11,7 @@ from regproxy.policy.given import Entry
 from regproxy.policy.schema import POLICY, BlockType, Directive
 from regproxy.policy.secrecy import NAMES as SECRET_NAMES
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Argument, Block, Broken, Item, Let, List, Match, Statement, Text, Word
+from regproxy.policy.syntax import Argument, Bad, Block, Broken, Item, Let, List, Match, Statement, Text, Word
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-.]+[A-Za-z0-9_]+)*\Z")
 
@@ -27,6 +27,7 @@ class Checked:
     blocks: list["Checked"] = field(default_factory=list)
     match: Match | None = None
     complete: bool = True
+    named: dict[tuple[str, str], Span] = field(default_factory=dict)
 
     def one(self, key: str) -> Entry | None:
         """The entry of a directive that stands once."""
@@ -180,10 +181,10 @@ def _block(checked: Checked, item: Block, found: list[Diagnostic]) -> None:
             found.append(error("RP100", item.name.span, f"unknown block `{written}` in {where}", help=hint))
         return
     name = _name(type_, item, found)
-    twin = next((block for block in checked.blocks if block.type is type_ and block.name == name), None)
-    if twin is not None and (type_.once or name):
+    twin = checked.named.setdefault((type_.key, name), item.name.span)
+    if twin is not item.name.span and (type_.once or name):
         called = f"{type_.key} `{name}`" if name else f"`{type_.key}`"
-        where = f"first on line {twin.span.line} of {twin.span.source.name}"
+        where = f"first on line {twin.line} of {twin.source.name}"
         found.append(error("RP106", item.name.span, f"{called} stands twice", note=where, help="keep one"))
     place = item.arguments[0].span if item.arguments else item.name.span
     inside = check_items(type_, name, place, item.items, found)
@@ -201,6 +202,8 @@ def _name(type_: BlockType, item: Block, found: list[Diagnostic]) -> str:
         found.append(error("RP108", item.name.span, f"`{type_.key}` needs a name", help=f"write `{type_.key} NAME {{`"))
         return ""
     first, *rest = item.arguments
+    if isinstance(first, Bad):
+        return ""
     if not isinstance(first, Word):
         hint = f"write `{type_.key} {first.text}`" if isinstance(first, Text) else "a name begins with a letter"
         if not isinstance(first, List):

@@ -13,6 +13,7 @@ from regproxy.policy.secrecy import masked, without_secrets
 from regproxy.policy.source import Source, Span
 
 MAX_LINE = 160
+MAX_WORD = 64
 
 
 class Severity(StrEnum):
@@ -92,10 +93,22 @@ def replaced(span: Span, text: str) -> tuple[Edit, ...]:
     return (Edit(span, text),)
 
 
+# What people write who know other programs.
+_MEANT = {
+    "repository": "repo", "image": "repo", "name": "repo", "reference": "ref", "version": "tag", "ip": "client",
+    "address": "client", "source": "client", "verb": "method", "url": "path", "uri": "path", "domain": "host",
+    "layer": "blob", "layers": "blob", "config": "blob", "index": "manifest", "refused": "connect",
+    "unreachable": "connect", "certificate": "tls", "slow": "timeout", "ttl": "fresh", "max-age": "fresh",
+    "grace": "stale if-error", "cache-for": "fresh", "bypass": "pass", "block": "deny", "forbid": "deny",
+}  # fmt: skip
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """``did you mean `x`?`` for a misspelt word, or the choice when it is small, or nothing."""
+    """``did you mean `x`?`` for a misspelt word or one of another language, the choice when it is small, or nothing."""
     names = sorted(set(known))
-    close = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    if (meant := _MEANT.get(word.lower())) in names:
+        return f"did you mean `{meant}`?"
+    close = get_close_matches(word.lower(), names, n=1, cutoff=0.6) if len(word) <= MAX_WORD else []
     if close:
         return f"did you mean `{close[0]}`?"
     return f"known here: {', '.join(names)}" if 0 < len(names) <= 24 else ""

@@ -37,6 +37,8 @@ from regproxy.policy.syntax import (
 
 LITERAL_OPERATORS = ("is", "in")
 KINDS = tuple(str(kind) for kind in Kind)
+MAX_TESTS = 1000
+_SHORTER = "write a pattern, or several tiers"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Attributes from a closed choice or of a type of their own: only literals and, for registry, globs make sense.
 _OPERATORS = {"kind": LITERAL_OPERATORS, "method": LITERAL_OPERATORS, "client": LITERAL_OPERATORS}
@@ -48,6 +50,29 @@ class Names:
 
     registries: Collection[str]
     complete: bool
+
+
+def resolve_match(expression: Expression, names: Names, found: list[Diagnostic]) -> Condition:
+    """The condition of a tier; RP005 where it has more tests than anybody can read."""
+    count = _count(expression)
+    if count > MAX_TESTS:
+        found.append(error("RP005", expression.span, f"more than {MAX_TESTS} tests in one match", help=_SHORTER))
+        return Anything()
+    return resolve(expression, names, found)
+
+
+def _count(expression: Expression) -> int:
+    match expression:
+        case Negation(inner):
+            return _count(inner)
+        case Conjunction(parts) | Disjunction(parts):
+            return sum(_count(part) for part in parts)
+        case Always():
+            return 1
+        case Comparison(operands=operands):
+            return len(operands)
+        case _:
+            assert_never(expression)
 
 
 def resolve(expression: Expression, names: Names, found: list[Diagnostic]) -> Condition:

@@ -96,7 +96,7 @@ def read(directive: Directive, statement: Statement, arguments: Sequence[Argumen
                 sound = False
             else:
                 given += one
-    if at < len(values) and sound:
+    if at < len(values) and sound and not isinstance(values[at].value, Bad):
         found.append(_too_many(directive, values[at]))
     return Reading(tuple(given) if sound and not found else None, tuple(found))
 

@@ -11,6 +11,7 @@ from regproxy.policy.syntax import Broken, Integer, Item, Statement, Text
 VERSION = 1
 MAX_DEPTH = 8
 MAX_FILES = 64
+MAX_TEXT = 2 * 1024 * 1024
 
 
 class Files(Protocol):
@@ -83,6 +84,8 @@ class Gathered:
             self._wrong(place, f"more than {MAX_DEPTH} files include one another", "include it from higher up")
         elif len(self.sources) >= MAX_FILES:
             self._wrong(place, f"more than {MAX_FILES} files", "join some of them")
+        elif len(source.text) + sum(len(earlier.text) for earlier in self.sources) > MAX_TEXT:
+            self._wrong(place, f"the files have more than {MAX_TEXT // 1024:,} KiB together", "are they policies?")
         else:
             self._take(source, chain)
 

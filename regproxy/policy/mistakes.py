@@ -36,7 +36,8 @@ def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset
     """The diagnostic for the token `at` which an item stopped; past the end when it is unfinished."""
     token = tokens[at] if at < len(tokens) else None
     before = tokens[at - 1] if at else None
-    later = before is not None and (token is None or token.type == "RBRACE" or _line(token) > _line(before))
+    # Where a statement is complete and a name follows, the next statement begins.
+    later = before is not None and (token is None or token.type in ("RBRACE", "NAME") or _line(token) > _line(before))
     if before is not None and later and "SEMICOLON" in accepted:
         place = _span(source, before).end
         sentence = f"missing `;` after `{_short(before)}`"

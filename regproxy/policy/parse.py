@@ -7,6 +7,7 @@ on its own; where a block does not parse, its header and the items in it are tri
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from lark import Lark, Token, UnexpectedToken
 
@@ -17,6 +18,7 @@ from regproxy.policy.syntax import Block, Broken, Item
 from regproxy.policy.tree import Reader
 
 MAX_NESTING = 32
+MAX_TOKENS = 60_000
 MAX_MISTAKES = 100
 
 
@@ -43,15 +45,21 @@ class Parsed:
 
 def parse(source: Source) -> Parsed:
     """Parse a source; never raises."""
+    tokens = _tokens(source.text)
+    if len(tokens) > MAX_TOKENS:
+        last = tokens[-1]
+        place = Span(source, last.start_pos or 0, last.end_pos or 0)
+        found = error("RP005", place, f"the file has more than {MAX_TOKENS:,} words", help="is it a policy?")
+        return Parsed((Broken(place),), (found,))
     parser = _Parser(source)
-    items = parser.items(_tokens(source.text))
+    items = parser.items(tokens)
     return Parsed(tuple(items), tuple(parser.found))
 
 
 def _tokens(text: str) -> list[Token]:
-    """All tokens; `Lark.lex` would build the lexer anew at each call."""
+    """The tokens, one more than `MAX_TOKENS` at most; `Lark.lex` would build the lexer anew at each call."""
     whole = grammar().parse_interactive(text)
-    return list(whole.lexer_thread.lex(whole.parser_state))  # type: ignore[no-untyped-call]
+    return list(islice(whole.lexer_thread.lex(whole.parser_state), MAX_TOKENS + 1))  # type: ignore[no-untyped-call]
 
 
 class _Parser:

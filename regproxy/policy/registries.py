@@ -36,19 +36,21 @@ def build_registries(own: Iterable[Checked], known: Iterable[Checked], found: li
     """The registries of a policy; what it says itself about a host or a name wins over an included block."""
     blocks: list[Registry] = []
     hosts: list[NamedHost] = []
+    seen: dict[HostPattern, NamedHost] = {}
     for checked in own:
         registry, named = _registry(checked, found)
-        _twins(hosts, named, found)
+        _twins(seen, named, found)
         blocks.append(registry)
         hosts += named
     names = {block.name for block in blocks}
     taken = {host.pattern for host in hosts}
+    seen = {}
     for checked in known:
         registry, named = _registry(checked, found)
         kept = _yield(registry, taken)
         if kept is None or registry.name in names:
             continue
-        _twins([host for host in hosts if host.registry not in names], named, found)
+        _twins(seen, named, found)
         blocks.append(kept)
         remaining = {*kept.hosts, *(HostPattern(alias.host, alias.port) for alias in kept.aliases)}
         hosts += [host for host in named if host.pattern in remaining]
@@ -70,9 +72,8 @@ def _is_taken(pattern: HostPattern, taken: set[HostPattern]) -> bool:
     return exact or pattern in taken
 
 
-def _twins(earlier: list[NamedHost], named: list[NamedHost], found: list[Diagnostic]) -> None:
+def _twins(seen: dict[HostPattern, NamedHost], named: list[NamedHost], found: list[Diagnostic]) -> None:
     """RP116: a host belongs to one block, once."""
-    seen = {host.pattern: host for host in earlier}
     for host in named:
         twin = seen.setdefault(host.pattern, host)
         if twin is not host:

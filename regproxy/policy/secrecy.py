@@ -9,7 +9,8 @@ MASK = "*"
 _BETWEEN = r"(?:\s|#[^\n]*\n|=)+"
 _QUOTED = r"""(?:"(?:[^"\\\n]|\\[^\n])*"?|'[^'\n]*'?)"""
 _NAMED = re.compile(rf"\b(?:{'|'.join(NAMES)})\b{_BETWEEN}(?:\[\s*)?({_QUOTED})")
-_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/\"'@:]*:([^\s/\"'@]+)@", re.IGNORECASE)
+# The bounds keep the search linear in a text that a stranger may have written.
+_IN_URL = re.compile(r"\b[a-z][a-z0-9+.-]{0,20}://[^\s/\"'@:]{0,200}:([^\s/\"'@]{1,500})@", re.IGNORECASE)
 _REMEMBERED = 64
 
 

@@ -17,7 +17,7 @@ from regproxy.model.decision import (
 from regproxy.policy.check import Checked
 from regproxy.policy.condition import Condition
 from regproxy.policy.diagnostic import Diagnostic, error
-from regproxy.policy.expression import Names, resolve
+from regproxy.policy.expression import Names, resolve_match
 from regproxy.policy.given import Entry, Failure
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Duration, Integer, Text, Word
@@ -42,7 +42,7 @@ def build_tiers(
     for block in blocks:
         if block.match is None:
             continue
-        condition = resolve(block.match.expression, names, found)
+        condition = resolve_match(block.match.expression, names, found)
         _exclusions(block, found)
         tiers.append(Tier(block.name, block.span, condition, _decision(block, inherited)))
     return tuple(tiers)
