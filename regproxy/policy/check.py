@@ -1,6 +1,5 @@
 """Blocks against the schema: unknown, repeated and missing names, and arguments of the wrong type."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -8,12 +7,11 @@ from typing import assert_never
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
 from regproxy.policy.forms import read
 from regproxy.policy.given import Entry
+from regproxy.policy.naming import block_name
 from regproxy.policy.schema import POLICY, BlockType, Directive
 from regproxy.policy.secrecy import NAMES as SECRET_NAMES
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Argument, Bad, Block, Broken, Item, Let, List, Match, Statement, Text, Word
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:[-.]+[A-Za-z0-9_]+)*\Z")
+from regproxy.policy.syntax import Argument, Block, Broken, Item, Let, Match, Statement, Text, Word
 
 
 @dataclass(slots=True)
@@ -163,7 +161,8 @@ def _unknown(type_: BlockType, name: Span, item: Statement) -> Diagnostic:
         return error("RP101", name, f"`{written}` alone says nothing", help=f"write {choice}")
     if written in type_.blocks:
         return error("RP003", name, f"`{written}` is a block", help=f"write `{written} {{ … }}`")
-    home = next((block.key for block in type_.blocks.values() if written in block.directives), "")
+    homes = (block.key for block in type_.blocks.values() for key in block.directives if key.split()[0] == written)
+    home = next(homes, "")
     hint = f"write `{home} {{ {written} … }}`" if home else nearest(written, (*type_.directives, *type_.blocks))
     return error("RP101", name, f"unknown directive `{written}` in {_where(type_)}", help=hint)
 
@@ -180,7 +179,7 @@ def _block(checked: Checked, item: Block, found: list[Diagnostic]) -> None:
             where = _where(checked.type)
             found.append(error("RP100", item.name.span, f"unknown block `{written}` in {where}", help=hint))
         return
-    name = _name(type_, item, found)
+    name = block_name(type_, item, found)
     twin = checked.named.setdefault((type_.key, name), item.name.span)
     if twin is not item.name.span and (type_.once or name):
         called = f"{type_.key} `{name}`" if name else f"`{type_.key}`"
@@ -190,31 +189,6 @@ def _block(checked: Checked, item: Block, found: list[Diagnostic]) -> None:
     inside = check_items(type_, name, place, item.items, found)
     inside.complete = inside.complete and bool(name or not type_.named)
     checked.blocks.append(inside)
-
-
-def _name(type_: BlockType, item: Block, found: list[Diagnostic]) -> str:
-    """The name of a named block; empty where there is none or it was reported."""
-    if not type_.named:
-        if item.arguments:
-            found.append(error("RP108", item.arguments[0].span, f"`{type_.key}` takes no name", help="remove it"))
-        return ""
-    if not item.arguments:
-        found.append(error("RP108", item.name.span, f"`{type_.key}` needs a name", help=f"write `{type_.key} NAME {{`"))
-        return ""
-    first, *rest = item.arguments
-    if isinstance(first, Bad):
-        return ""
-    if not isinstance(first, Word):
-        hint = f"write `{type_.key} {first.text}`" if isinstance(first, Text) else "a name begins with a letter"
-        if not isinstance(first, List):
-            fix = replaced(first.span, first.text) if isinstance(first, Text) and _NAME.match(first.text) else ()
-            found.append(error("RP108", first.span, f"the name of a {type_.key} is a bare word", help=hint, fix=fix))
-        else:
-            found.append(error("RP108", first.span, f"the name of a {type_.key} is one word"))
-        return ""
-    if rest:
-        found.append(error("RP108", rest[0].span, f"a {type_.key} has one name", help="remove what follows it"))
-    return first.text
 
 
 def _where(type_: BlockType) -> str:

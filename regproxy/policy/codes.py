@@ -68,9 +68,14 @@ CODES: Mapping[str, Code] = {
         "`$name` needs a `let name = …;` before it. In quotes a `$` is a dollar, so that a robot account may be "
         "written as it is.",
     ),
-    "RP105": Code("unknown registry", "`registry is NAME` means a `registry NAME { }` block, and there is none."),
+    "RP105": Code(
+        "unknown registry or tier",
+        "`registry is NAME` means a `registry NAME { }` block, and `expect tier NAME` a `tier NAME { }`; there is none.",
+    ),
     "RP106": Code("said twice", "A directive, a block, a name or a file stands twice, and only one of them can count."),
-    "RP107": Code("something is missing", "A tier needs a `match`, a registry needs `hosts`."),
+    "RP107": Code(
+        "something is missing", "A tier needs a `match`, a registry `hosts`, a test a `request` and an `expect`."
+    ),
     "RP108": Code(
         "wrong argument",
         "A directive has too many or too few arguments, or one of another type than it takes. The help line shows "

@@ -13,6 +13,7 @@ from regproxy.model.decision import FailureClass, Failures
 from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced
 from regproxy.policy.given import Cidr, Endpoint, Failure, Given, Host
 from regproxy.policy.pattern import Anchor, compile_glob
+from regproxy.policy.scenario_types import SCENARIO_TYPES
 from regproxy.policy.syntax import Duration, Integer, Percent, Size, Statuses, Text, Value, Word
 
 Converted = Given | Diagnostic | None
@@ -221,4 +222,5 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "STATUS": ("a status such as 403", _status),
     "NOT_FOUND": ("404 or 410", _not_found),
     "FAILURE": ("a failure class such as `error`, `429` or `5xx`", _failure),
+    **SCENARIO_TYPES,
 }

@@ -20,7 +20,7 @@ from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced, war
 from regproxy.policy.lint import looks_wrong
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
-from regproxy.policy.schema import ATTRIBUTES
+from regproxy.policy.schema import ATTRIBUTES, METHODS
 from regproxy.policy.syntax import (
     Always,
     Bad,
@@ -39,7 +39,6 @@ LITERAL_OPERATORS = ("is", "in")
 KINDS = tuple(str(kind) for kind in Kind)
 MAX_TESTS = 1000
 _SHORTER = "write a pattern, or several tiers"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Attributes from a closed choice or of a type of their own: only literals and, for registry, globs make sense.
 _OPERATORS = {"kind": LITERAL_OPERATORS, "method": LITERAL_OPERATORS, "client": LITERAL_OPERATORS}
 

@@ -15,6 +15,7 @@ from regproxy.policy.given import Cidr
 from regproxy.policy.include import Alone, Files, Gathered
 from regproxy.policy.policy import Policy, make_policy
 from regproxy.policy.registries import build_registries
+from regproxy.policy.scenario import TierNames, build_scenarios
 from regproxy.policy.schema import POLICY
 from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Duration, Integer, Item, Let, Percent, Size, Text, Word
@@ -65,6 +66,8 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     if not any(one.is_error for one in found):
         found += surprising_times(tiers, top.inner("tier"), common, cache)
     table = ConnectTable(registries.blocks, _tunnel(top))
+    named = frozenset(block.name for block in top.inner("tier"))
+    tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
     diagnostics = _ordered(found, gathered.sources)
     sources = tuple(gathered.sources)
     if any(diagnostic.is_error for diagnostic in diagnostics):
@@ -76,6 +79,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
         tiers=tiers,
         hosts=registries.hosts,
         connecting=table,
+        tests=tests,
     )
     return Loaded(policy, diagnostics, sources)
 
@@ -106,11 +110,15 @@ def _ordered(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Di
 
 def _all_named(top: Checked, gathered: Gathered, known: Mapping[str, Source]) -> bool:
     """Whether every registry block is known by name: none was lost to a syntax error or a wrong include."""
-    nameless = any(not block.name for block in top.inner("registry"))
     included = (
         given.text for entry in top.all("include known") for given in entry.arguments if isinstance(given, Text)
     )
-    return gathered.complete and not nameless and all(name in known for name in included)
+    return _whole(top, gathered, "registry") and all(name in known for name in included)
+
+
+def _whole(top: Checked, gathered: Gathered, key: str) -> bool:
+    """Whether no block of a kind was lost to a syntax error or has no name."""
+    return gathered.complete and all(block.name for block in top.inner(key))
 
 
 def _included(top: Checked, known: Mapping[str, Source], found: list[Diagnostic]) -> list[Source]:

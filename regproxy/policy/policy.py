@@ -11,9 +11,10 @@ from regproxy.policy.condition import predicates
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.matcher import Matcher, Memory
 from regproxy.policy.registries import NamedHost
+from regproxy.policy.scenario import UNMATCHED_TIER, Scenario
 from regproxy.policy.tier import Tier
 
-UNMATCHED = Passed("unmatched")
+UNMATCHED = Passed(UNMATCHED_TIER)
 
 _FIELDS = {"host": ("authority",), "repo": ("repository",), "ref": ("tag", "digest")}
 
@@ -28,6 +29,7 @@ class Policy:
     tiers: tuple[Tier, ...]
     hosts: tuple[NamedHost, ...]
     connecting: ConnectTable
+    tests: tuple[Scenario, ...]
     _memory: Memory
 
     @property
@@ -63,8 +65,9 @@ def make_policy(
     tiers: tuple[Tier, ...],
     hosts: tuple[NamedHost, ...],
     connecting: ConnectTable,
+    tests: tuple[Scenario, ...] = (),
 ) -> Policy:
     """Compile the parts to a policy."""
     asked = {predicate.attribute for tier in tiers for predicate in predicates(tier.condition)}
     fields = frozenset(field for attribute in asked for field in _FIELDS.get(attribute, (attribute,)))
-    return Policy(name, checksum, cache, tiers, hosts, connecting, Memory(Matcher(tiers, UNMATCHED), fields))
+    return Policy(name, checksum, cache, tiers, hosts, connecting, tests, Memory(Matcher(tiers, UNMATCHED), fields))

@@ -6,6 +6,7 @@ words stand for themselves, `a|b` is a choice, `...` means one or more, `[ ]` en
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,16 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class BlockType:
-    """One kind of block; `named` blocks carry a name, `once` blocks stand at most once in their parent."""
+    """One kind of block; `once` blocks stand at most once in their parent.
+
+    `named` says how its name is written: empty, it has none; NAME, a bare word; SENTENCE, a string.
+    """
 
     key: str
     doc: str
     directives: Mapping[str, Directive] = field(default_factory=dict)
     blocks: Mapping[str, "BlockType"] = field(default_factory=dict)
-    named: bool = False
+    named: Literal["", "NAME", "SENTENCE"] = ""
     once: bool = True
     has_match: bool = False
     required: str = ""
@@ -106,7 +110,7 @@ REGISTRY = BlockType(
         Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
     ),
     _blocks(UPSTREAM, TLS),
-    named=True,
+    named="NAME",
     once=False,
     required="hosts",
 )
@@ -134,9 +138,49 @@ TIER = BlockType(
             Directive("deny", "STATUS REASON", "refuse the request with this status and text"),
         ),
     },
-    named=True,
+    named="NAME",
     once=False,
     has_match=True,
+)
+
+TEST = BlockType(
+    "test",
+    "what the policy must do with one request; a policy whose tests fail is not used",
+    _directives(
+        Directive(
+            "request",
+            "METHOD REFERENCE [from ADDRESS]",
+            'what a client asks for, an image like "docker.io/library/redis:7" or a URL, and its address',
+        ),
+        Directive(
+            "given stored",
+            "nothing|age|gone [DURATION]",
+            "what is stored: nothing; an answer last validated so long ago; or one that vanished so long ago",
+            "nothing",
+        ),
+        Directive(
+            "given upstream",
+            "same|moved|slow|dns|connect|tls|timeout|reset|credential|FAILED_STATUS",
+            "what the registry does when asked: has the same; has another answer under this name; answers later "
+            "than any `within`; gives no usable answer; or answers this status",
+            "same",
+        ),
+        Directive(
+            "given quota",
+            "exhausted",
+            "the registry's pull limit is used up: a GET of a manifest is answered 429, a HEAD is free",
+            "not exhausted",
+        ),
+        Directive("expect tier", "TIER", "the tier that decides; `unmatched` when none does"),
+        Directive("expect outcome", "OUTCOME", "how the request is answered, as in the log's `outcome`"),
+        Directive("expect status", "ANSWER_STATUS", "the status that the client gets"),
+        Directive("expect fresh", "DURATION|forever", "for how long what is stored is served without asking"),
+        Directive("expect pass", "", "the request is passed on and nothing is stored"),
+        Directive("expect deny", "STATUS", "the policy refuses the request with this status"),
+        Directive("expect connect", "intercept|tunnel|refuse", "what the client's CONNECT leads to"),
+    ),
+    named="SENTENCE",
+    once=False,
 )
 
 POLICY = BlockType(
@@ -147,8 +191,10 @@ POLICY = BlockType(
         Directive("include", "TEXT", "take in files below the policy's folder: `conf.d/*.policy`", repeatable=True),
         Directive("include known", "TEXT", "take in a packaged file", repeatable=True),
     ),
-    _blocks(CACHE, REGISTRY, TUNNEL, DEFAULTS, TIER),
+    _blocks(CACHE, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
 )
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 ATTRIBUTES: Mapping[str, str] = {
     "kind": "manifest blob tags referrers catalog upload other",
@@ -158,7 +204,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "tag": "the tag, where there is one",
     "digest": "the digest, where there is one",
     "ref": "the tag or the digest",
-    "method": "GET HEAD POST PUT PATCH DELETE OPTIONS",
+    "method": " ".join(METHODS),
     "path": "the path of the request",
     "client": "the client's address, as CIDR",
 }
