@@ -10,8 +10,9 @@ from regproxy.cache.manifests import Manifests, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import failed, kept_fields, link_head, refused, relayed, with_length
 from regproxy.freshness.lifetime import Absent, Known, Validated
+from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
-from regproxy.freshness.verdict import ABSENCES, Failed, Relay, ServeStale, Upstreamed, judge
+from regproxy.freshness.verdict import ABSENCES, Failed, Relay, Same, Upstreamed, judge
 from regproxy.freshness.verdict import Answered as Status
 from regproxy.model.answer import Answer, Reply, Stored
 from regproxy.model.decision import Cached
@@ -45,9 +46,9 @@ class Contents:
             case Serve() if link is not None:
                 if step.refresh:
                     self._checks.join(key, lambda: self._check(lookup, key))
-                return self._stored(lookup, key, link, Outcome.SWR if step.refresh else Outcome.HIT)
+                return self._stored(lookup, key, link, outcome_of_serving(step))
             case Serve() if negative is not None:
-                return relayed(negative.head, negative.body, lookup.labels(Outcome.NEGATIVE))
+                return relayed(negative.head, negative.body, lookup.labels(outcome_of_serving(step)))
             case Revalidate(within=within) if link is not None:
                 return await self._revalidate(lookup, key, link, within)
             case Fetch() | Revalidate() | Serve():
@@ -100,18 +101,17 @@ class Contents:
         try:
             head = task.result()
         except UpstreamFailed as error:
-            if self._stands_in(lookup, link, Failed(error.failure)):
-                return self._stored(lookup, key, link, Outcome.STALE)
-            return failed(error, lookup.labels(Outcome.ERROR))
-        if head.status == 200:
-            return self._stored(lookup, key, await self._engines.store.link(key) or link, Outcome.REVALIDATED)
-        if self._stands_in(lookup, link, Status(head.status)):
-            return self._stored(lookup, key, link, Outcome.STALE)
-        return refusal(lookup, head, b"")
+            outcome = self._outcome(lookup, link, Failed(error.failure))
+            if outcome is Outcome.STALE:
+                return self._stored(lookup, key, link, outcome)
+            return failed(error, lookup.labels(outcome))
+        outcome = self._outcome(lookup, link, Same() if head.status == 200 else Status(head.status))
+        if outcome is Outcome.MISS:
+            return refusal(lookup, head, b"")
+        return self._stored(lookup, key, await self._engines.store.link(key) or link, outcome)
 
-    def _stands_in(self, lookup: Lookup, link: Link, upstream: Upstreamed) -> bool:
-        verdict = judge(lookup.terms, Validated(link.checked_at), upstream, self._engines.clock())
-        return isinstance(verdict, ServeStale)
+    def _outcome(self, lookup: Lookup, link: Link, upstream: Upstreamed) -> Outcome:
+        return outcome_of_asking(lookup.terms, Validated(link.checked_at), upstream, self._engines.clock())
 
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
         store = self._engines.store

@@ -10,9 +10,10 @@ from regproxy.cache.manifests import digest_of, keep_bytes, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import API_VERSION, failed, kept_fields, refused, with_length
 from regproxy.freshness.lifetime import Validated
+from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import Answered as Status
-from regproxy.freshness.verdict import Failed, ServeStale, Upstreamed, judge
+from regproxy.freshness.verdict import Failed, New, Same, Upstreamed
 from regproxy.model.answer import Answer, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Generic, GenericKey
@@ -50,10 +51,10 @@ class Lists:
         known = Validated(row.validated_at) if row is not None else None
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
         match step:
-            case Serve(refresh=refresh) if row is not None:
-                if refresh:
+            case Serve() if row is not None:
+                if step.refresh:
                     self._flights.join(key, lambda: self._fetch(lookup, key, row))
-                return self._stored(lookup, row, Outcome.SWR if refresh else Outcome.HIT)
+                return self._stored(lookup, row, outcome_of_serving(step))
             case Fetch() | Revalidate() | Serve():
                 return await self._ask(lookup, key, row, step.within if isinstance(step, Revalidate) else None)
             case Refuse(status=status, text=text):
@@ -85,24 +86,25 @@ class Lists:
         try:
             listed = task.result()
         except UpstreamFailed as error:
-            if row is not None and self._stands_in(lookup, row, Failed(error.failure)):
-                return self._stored(lookup, row, Outcome.STALE)
-            return failed(error, lookup.labels(Outcome.ERROR))
+            outcome = self._outcome(lookup, row, Failed(error.failure))
+            if row is not None and outcome is Outcome.STALE:
+                return self._stored(lookup, row, outcome)
+            return failed(error, lookup.labels(outcome))
         except ValueError:
             return await self._passage.anonymous(lookup)
+        outcome = self._outcome(lookup, row, _upstreamed(listed))
+        if row is not None and outcome is Outcome.STALE:
+            return self._stored(lookup, row, outcome)
         if isinstance(listed, Answered):
-            if row is not None and self._stands_in(lookup, row, Status(listed.head.status)):
-                return self._stored(lookup, row, Outcome.STALE)
             return refusal(lookup, listed.head, listed.body)
         if listed.body is None:
-            return self._stored(lookup, listed.row, Outcome.REVALIDATED)
-        first = Outcome.COLLAPSED if joined else Outcome.MISS if row is None else Outcome.EXPIRED
+            return self._stored(lookup, listed.row, outcome)
         head = with_length(Head(200, (*listed.row.fields, *API_VERSION)), len(listed.body))
-        return Reply(head, listed.body, lookup.labels(Outcome.REVALIDATED if listed.same else first))
+        return Reply(head, listed.body, lookup.labels(Outcome.COLLAPSED if joined and not listed.same else outcome))
 
-    def _stands_in(self, lookup: Lookup, row: Generic, upstream: Upstreamed) -> bool:
-        verdict = judge(lookup.terms, Validated(row.validated_at), upstream, self._engines.clock())
-        return isinstance(verdict, ServeStale)
+    def _outcome(self, lookup: Lookup, row: Generic | None, upstream: Upstreamed) -> Outcome:
+        known = Validated(row.validated_at) if row is not None else None
+        return outcome_of_asking(lookup.terms, known, upstream, self._engines.clock())
 
     async def _fetch(self, lookup: Lookup, key: GenericKey, row: Generic | None) -> Listed | Answered:
         etag = field(row.fields, "etag") if row is not None else None
@@ -127,3 +129,9 @@ class Lists:
             public = ((key.authority, repository, now),)
             await record(self._engines, Changes(generics=((key, found),), public=public))
         return Listed(found, body, same=row is not None and row.digest == digest)
+
+
+def _upstreamed(listed: Listed | Answered) -> Upstreamed:
+    if isinstance(listed, Answered):
+        return Status(listed.head.status)
+    return Same() if listed.same else New()

@@ -1,7 +1,5 @@
 """Heads and bodies of answers: what a stored row looks like to a client, and how failures read."""
 
-from typing import assert_never
-
 from regproxy.model.address import Authority
 from regproxy.model.answer import Reply
 from regproxy.model.decision import FailureClass
@@ -9,7 +7,7 @@ from regproxy.model.entry import Binding, Link
 from regproxy.model.event import Labels
 from regproxy.model.message import Fields, Head, end_to_end, only, without
 from regproxy.model.oci import Digest
-from regproxy.model.refusal import refusal
+from regproxy.model.refusal import failure_status, refusal
 from regproxy.upstream.failure import UpstreamFailed
 
 # What is worth keeping of a registry's answer; never Set-Cookie, quota headers or dates.
@@ -78,17 +76,6 @@ def unusable(authority: Authority, error: UpstreamFailed | ValueError) -> Upstre
     return (
         error if isinstance(error, UpstreamFailed) else UpstreamFailed(FailureClass.RESET, f"{authority.name}: {error}")
     )
-
-
-def failure_status(failure: FailureClass) -> int:
-    """The status for a failure class (RFC 9110 §15.6.3, §15.6.5)."""
-    match failure:
-        case FailureClass.TIMEOUT:
-            return 504
-        case FailureClass.DNS | FailureClass.CONNECT | FailureClass.TLS | FailureClass.RESET | FailureClass.CREDENTIAL:
-            return 502
-        case _:
-            assert_never(failure)
 
 
 def refused(status: int, code: str, sentence: str, labels: Labels, fields: Fields = ()) -> Reply:

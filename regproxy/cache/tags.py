@@ -10,8 +10,9 @@ from regproxy.cache.manifests import Manifests, digest_of, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import binding_head, failed, kept_fields, refused, relayed, with_length
 from regproxy.freshness.lifetime import Absent, Known, Validated
+from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
-from regproxy.freshness.verdict import ABSENCES, Failed, Relay, ServeStale, Upstreamed, judge
+from regproxy.freshness.verdict import ABSENCES, Failed, New, Relay, Same, Upstreamed, judge
 from regproxy.freshness.verdict import Answered as Status
 from regproxy.model.answer import Answer, Reply, Stored
 from regproxy.model.decision import Cached, FailureClass
@@ -51,11 +52,11 @@ class Tags:
         match step:
             case Serve(negative=True):
                 head, body = (negative.head, negative.body) if negative else (Head(404), b"")
-                return relayed(head, body, lookup.labels(Outcome.NEGATIVE))
+                return relayed(head, body, lookup.labels(outcome_of_serving(step)))
             case Serve() if binding is not None:
                 if step.refresh:
                     self._flights.join(key, lambda: self._resolve(lookup, key, binding, "head"))
-                return await self._serve(lookup, key, binding, Outcome.SWR if step.refresh else Outcome.HIT)
+                return await self._serve(lookup, key, binding, outcome_of_serving(step))
             case Revalidate() if binding is not None:
                 return await self._revalidate(lookup, key, binding, step)
             case Fetch() | Serve() | Revalidate():
@@ -97,9 +98,11 @@ class Tags:
         if content is not None and await store.link(link_key) is not None:
             store.touch(binding.digest)
             return Stored(head, binding.digest, content.size, labels)
-        return await self._by_digest(lookup, key, link_key, binding)
+        return await self._by_digest(lookup, key, link_key, binding, moved=outcome is Outcome.EXPIRED)
 
-    async def _by_digest(self, lookup: Lookup, key: BindingKey, link_key: LinkKey, binding: Binding) -> Answer:
+    async def _by_digest(
+        self, lookup: Lookup, key: BindingKey, link_key: LinkKey, binding: Binding, *, moved: bool
+    ) -> Answer:
         """The tag is known and its bytes are not: get them by digest, for the tag may have moved meanwhile."""
         try:
             found, joined_other = await self._manifests.fetch(lookup, link_key)
@@ -114,7 +117,8 @@ class Tags:
         if isinstance(found, Answered):
             return refusal(lookup, found.head, found.body)
         head = with_length(binding_head(binding, self._engines.clock()), len(found.body))
-        return Reply(head, found.body, lookup.labels(Outcome.COLLAPSED if joined_other else Outcome.MISS))
+        first = Outcome.EXPIRED if moved else Outcome.MISS
+        return Reply(head, found.body, lookup.labels(Outcome.COLLAPSED if joined_other else first))
 
     async def _resolved(
         self, lookup: Lookup, key: BindingKey, resolved: Resolved | Answered, outcome: Outcome
@@ -160,18 +164,19 @@ class Tags:
         try:
             resolved = task.result()
         except UpstreamFailed as error:
-            if self._stands_in(lookup, binding, Failed(error.failure)):
-                return await self._serve(lookup, key, binding, Outcome.STALE)
-            return failed(error, lookup.labels(Outcome.ERROR))
+            outcome = self._outcome(lookup, binding, Failed(error.failure))
+            if outcome is Outcome.STALE:
+                return await self._serve(lookup, key, binding, outcome)
+            return failed(error, lookup.labels(outcome))
         except ValueError:
             return await self._passage.anonymous(lookup)
-        if isinstance(resolved, Answered) and self._stands_in(lookup, binding, Status(resolved.head.status)):
-            return await self._serve(lookup, key, binding, Outcome.STALE)
-        same = isinstance(resolved, Resolved) and resolved.same
-        return await self._resolved(lookup, key, resolved, Outcome.REVALIDATED if same else Outcome.EXPIRED)
+        outcome = self._outcome(lookup, binding, _upstreamed(resolved))
+        if outcome is Outcome.STALE:
+            return await self._serve(lookup, key, binding, outcome)
+        return await self._resolved(lookup, key, resolved, outcome)
 
-    def _stands_in(self, lookup: Lookup, binding: Binding, upstream: Upstreamed) -> bool:
-        return isinstance(judge(lookup.terms, _known(binding), upstream, self._engines.clock()), ServeStale)
+    def _outcome(self, lookup: Lookup, binding: Binding, upstream: Upstreamed) -> Outcome:
+        return outcome_of_asking(lookup.terms, _known(binding), upstream, self._engines.clock())
 
     async def _resolve(
         self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str
@@ -247,6 +252,12 @@ class Tags:
 
 def _known(binding: Binding) -> Validated:
     return Validated(binding.validated_at, binding.gone_at)
+
+
+def _upstreamed(resolved: Resolved | Answered) -> Upstreamed:
+    if isinstance(resolved, Answered):
+        return Status(resolved.head.status)
+    return Same() if resolved.same else New()
 
 
 def _named_digest(key: BindingKey, head: Head, body: bytes) -> Digest:

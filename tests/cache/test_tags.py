@@ -48,8 +48,8 @@ def test_a_moved_tag_is_served_by_its_new_digest(tmp_path: Path) -> None:
         world.now += 299
         assert (await world.get(TAG))[1] == ONE
         world.now += 1
-        _, body = await world.get(TAG)
-        assert body == TWO
+        answer, body = await world.get(TAG)
+        assert (answer.labels.outcome, body) == (Outcome.EXPIRED, TWO)
         assert world.asked(TAG) == ["GET", "HEAD"]
         assert world.asked(f"/v2/a/b/manifests/{digest}") == ["GET"]
 
