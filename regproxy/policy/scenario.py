@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
+from regproxy.model.oci import Kind, Resource, classify
 from regproxy.policy.check import Checked
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
@@ -123,7 +124,16 @@ def _scenario(block: Checked, table: ConnectTable, tiers: TierNames, found: list
         hint = 'like "docker.io/library/redis:7" or "https://quay.io/v2/a/b/tags/list"'
         found.append(error("RP112", place, str(wrong), help=hint))
         return None
+    stored = block.one("given stored")
+    if stored is not None and isinstance(given.stored, Gone) and _is_list(target):
+        sentence = "`given stored gone` has no meaning for a list: that it is not there is not remembered"
+        found.append(error("RP110", stored.span, sentence, help="write `given stored nothing;`"))
     return Scenario(block.name, block.span, authority, target, method, client, given, expectations)
+
+
+def _is_list(target: str) -> bool:
+    resource = classify(target)
+    return isinstance(resource, Resource) and resource.kind in (Kind.TAGS, Kind.REFERRERS, Kind.CATALOG)
 
 
 def _stored(entry: Entry | None, found: list[Diagnostic]) -> Stored | Gone | None:

@@ -36,8 +36,7 @@ class Explanation:
 
 def explain(policy: Policy, rehearsed: Rehearsed) -> Explanation:
     """Explain one request by the code that serves it."""
-    client = rehearsed.request.client if rehearsed.request else ""
-    connect = policy.on_connect(rehearsed.authority, client)
+    connect = policy.on_connect(rehearsed.authority, rehearsed.client)
     request = rehearsed.request
     if request is None or not isinstance(connect, Intercept):
         return Explanation(rehearsed, connect, (), None)

@@ -1,6 +1,6 @@
 """What people paste, as the request that the tiers see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from regproxy.model.address import Authority
 from regproxy.model.decision import PolicyRequest
@@ -19,7 +19,8 @@ class Rehearsed:
     authority: Authority
     target: str
     method: str
-    request: PolicyRequest | None
+    client: str
+    request: PolicyRequest | None = None
     note: str = ""
 
 
@@ -30,9 +31,10 @@ def rehearse(policy: Policy, text: str, method: str = "GET", client: str = "") -
 
 def rehearse_target(policy: Policy, authority: Authority, target: str, method: str, client: str = "") -> Rehearsed:
     """A request for a target where a client connects to `authority`."""
+    bare = Rehearsed(authority, target, method, client)
     registry = policy.registry_of(authority)
     if registry is None or not registry.intercept:
-        return Rehearsed(authority, target, method, None, "not intercepted: no tier is asked")
+        return replace(bare, note="not intercepted: no tier is asked")
     canonical = registry.canonical(authority)
     found = classify(target)
     match found:
@@ -48,12 +50,12 @@ def rehearse_target(policy: Policy, authority: Authority, target: str, method: s
                 digest=str(found.digest) if found.digest else "",
                 client=client,
             )
-            return Rehearsed(authority, target, method, request)
+            return replace(bare, request=request)
         case OtherPath():
             path = target.partition("?")[0]
             request = PolicyRequest(method, str(canonical), registry.name, str(Kind.OTHER), path, client=client)
-            return Rehearsed(authority, target, method, request)
+            return replace(bare, request=request)
         case Malformed(status, _, sentence):
-            return Rehearsed(authority, target, method, None, f"answered {status} here: {sentence}; no tier is asked")
+            return replace(bare, note=f"answered {status} here: {sentence}; no tier is asked")
         case _:
-            return Rehearsed(authority, target, method, None, "pings and token requests never reach the tiers")
+            return replace(bare, note="pings and token requests never reach the tiers")
