@@ -70,7 +70,8 @@ CODES: Mapping[str, Code] = {
     ),
     "RP105": Code(
         "unknown registry or tier",
-        "`registry is NAME` means a `registry NAME { }` block, and `expect tier NAME` a `tier NAME { }`; there is none.",
+        "`registry is NAME` means a `registry NAME { }` block, and `expect tier NAME` a `tier NAME { }` block; there "
+        "is none.",
     ),
     "RP106": Code("said twice", "A directive, a block, a name or a file stands twice, and only one of them can count."),
     "RP107": Code(
@@ -165,5 +166,10 @@ CODES: Mapping[str, Code] = {
         "rollout that may split",
         "While a stale tag is revalidated behind the first client's back, that client gets the old digest and the "
         "next one the new: one deployment, two images. `revalidate head within 2s` bounds the wait instead.",
+    ),
+    "RP701": Code(
+        "test that fails",
+        "The policy does not do what a `test` in it says it must. One of the two is wrong; until they agree the policy "
+        "is not used. `regproxy policy explain` shows tier by tier why a request is decided as it is.",
     ),
 }
