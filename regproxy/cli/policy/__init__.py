@@ -5,6 +5,7 @@ import click
 from regproxy.cli.policy.check import check_command
 from regproxy.cli.policy.explain import explain_command
 from regproxy.cli.policy.explain_code import explain_code_command
+from regproxy.cli.policy.test import test_command
 
 
 @click.group("policy")
@@ -15,3 +16,4 @@ def policy_group() -> None:
 policy_group.add_command(check_command)
 policy_group.add_command(explain_command)
 policy_group.add_command(explain_code_command)
+policy_group.add_command(test_command)
