@@ -14,6 +14,7 @@ from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.policy.syntax import Block, Statement
 from regproxy.rehearsal.reference import rehearse
+from regproxy.rehearsal.scenarios import failures
 from regproxy.settings.packaged import known_sources, policies_directory
 
 FILES = sorted(policies_directory().rglob("*.policy"))
@@ -38,6 +39,14 @@ def decide(text: str) -> Decision:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_packaged_policy_checks_without_a_finding(path: Path) -> None:
     assert load(Source(path.name, path.read_text()), known_sources()).diagnostics == ()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_packaged_policy_does_what_its_tests_say(path: Path) -> None:
+    loaded = load(Source(path.name, path.read_text()), known_sources())
+    assert loaded.policy is not None
+    assert failures(loaded.policy) == ()
+    assert loaded.policy.tests or path.stem != "default"
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "known"], ids=lambda path: path.stem)

@@ -47,9 +47,9 @@ def _names(directive: str, names: tuple[str, ...]) -> str:
 
 
 def packaged_tiers() -> str:
-    """`defaults` and the tiers of policies/default.policy, word for word: its head names the real registries."""
+    """`defaults` and the tiers of policies/default.policy, word for word; head and tests name the real registries."""
     text = (REPOSITORY / "policies" / "default.policy").read_text()
-    return text[text.index("\ndefaults {") :]
+    return text[text.index("\ndefaults {") : text.index('\ntest "')]
 
 
 def policy(*blocks: Block, tiers: str | None = None, head: str = "") -> str:
