@@ -12,6 +12,7 @@ from regproxy.cli import main
 from regproxy.policy.diagnostic import render
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
+from regproxy.rehearsal.scenarios import failures
 from regproxy.settings.packaged import known_sources
 
 ROOT = Path(__file__).parents[1]
@@ -148,7 +149,8 @@ def test_every_policy_checks_clean(readme: str) -> None:
         text = block.text if whole else f"policy 1;\n{block.text}"
         loaded = load(Source(f"README.md (block on line {block.line})", text), known_sources())
         findings = loaded.diagnostics if whole else loaded.errors
-        assert not findings, "\n".join(render(one) for one in findings)
+        failed = failures(loaded.policy) if loaded.policy is not None else ()
+        assert not (*findings, *failed), "\n".join(render(one) for one in (*findings, *failed))
 
 
 def test_every_relative_link_leads_somewhere(readme: str) -> None:

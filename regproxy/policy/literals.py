@@ -50,8 +50,15 @@ def literal(kind: str, span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
             return Word(written, span), ()
 
 
+def parse_duration(text: str) -> float:
+    """Seconds of a time such as `1h30m`; raises ValueError in one sentence."""
+    if not re.fullmatch(rf"(?:{_PART.pattern})+", text):
+        raise ValueError(f"{text[:40]!r} is no time such as 90s, 2h or 1h30m")
+    return sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+
+
 def _duration(span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
-    seconds = sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(span.text))
+    seconds = parse_duration(span.text)
     if seconds <= MAX_DURATION:
         return Duration(seconds, span), ()
     return Bad(span), (error("RP001", span, f"`{span.text}` is too long", help="write `forever`"),)

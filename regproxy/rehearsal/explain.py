@@ -1,6 +1,7 @@
 """Why a request is decided as it is: every tier that was tried, the test on which each failed, and the decision."""
 
 import math
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -11,6 +12,8 @@ from regproxy.policy.condition import Anything, Condition, Either, Every, Not, P
 from regproxy.policy.policy import UNMATCHED, Policy
 from regproxy.rehearsal.reference import Rehearsed
 
+WIDTH = 100
+INDENT = 10
 ALL_5XX = frozenset(range(500, 600))
 
 
@@ -83,19 +86,25 @@ def render(explanation: Explanation) -> str:
             "digest": request.digest,
             "client": request.client,
         }
-        rows.append("          " + "  ".join(f"{name}={value}" for name, value in seen.items() if value))
-    rows.append(f"connect   {connect_in_words(explanation.connect)}")
+        rows.append(row("", "  ".join(f"{name}={value}" for name, value in seen.items() if value)))
+    rows.append(row("connect", connect_in_words(explanation.connect)))
     width = max((len(trial.tier) for trial in explanation.trials), default=0)
     for trial in explanation.trials:
         mark = "->" if trial.matched else "  "
         tests = ", ".join(f"{'yes' if passed else 'no'}: {written}" for written, passed in trial.tests)
-        rows.append(f"       {mark} {trial.tier:<{width}}  {trial.place}  {tests}")
+        rows.append(row(f"       {mark}", f"{trial.tier:<{width}}  {trial.place}  {tests}"))
     if explanation.decision is None:
         note = rehearsed.note or "no tier is asked"
-        rows.append(f"decision  {note}")
+        rows.append(row("decision", note))
     else:
-        rows.append(f"decision  {decision_in_words(explanation.decision)}")
+        rows.append(row("decision", decision_in_words(explanation.decision)))
     return "\n".join(rows) + "\n"
+
+
+def row(label: str, text: str) -> str:
+    """A labelled row, wrapped to the width of a terminal; what is longer than a line stays whole."""
+    lines = textwrap.wrap(text, WIDTH - INDENT, break_long_words=False, break_on_hyphens=False)
+    return f"{label:<{INDENT}}" + f"\n{' ' * INDENT}".join(lines)
 
 
 def connect_in_words(decision: ConnectDecision) -> str:

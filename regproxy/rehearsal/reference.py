@@ -8,6 +8,8 @@ from regproxy.model.oci import Kind, Malformed, OtherPath, Resource, classify
 from regproxy.policy.policy import Policy
 from regproxy.policy.reference import read_reference
 
+_UNSEEN = "not intercepted, and so not cached"
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsed:
@@ -33,8 +35,10 @@ def rehearse_target(policy: Policy, authority: Authority, target: str, method: s
     """A request for a target where a client connects to `authority`."""
     bare = Rehearsed(authority, target, method, client)
     registry = policy.registry_of(authority)
-    if registry is None or not registry.intercept:
-        return replace(bare, note="not intercepted: no tier is asked")
+    if registry is None:
+        return replace(bare, note=f"{_UNSEEN}: no registry block has {authority.name} among its `hosts`")
+    if not registry.intercept:
+        return replace(bare, note=f"{_UNSEEN}: registry {registry.name} says `intercept off`")
     canonical = registry.canonical(authority)
     found = classify(target)
     match found:

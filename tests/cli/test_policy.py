@@ -19,6 +19,11 @@ def run(*arguments: str, **environ: str) -> Result:
     return runner.invoke(policy_group, arguments)
 
 
+def decision(*arguments: str) -> str:
+    """The line of an explanation that says what is decided."""
+    return next(line for line in run(*arguments).stdout.splitlines() if line.startswith("decision"))
+
+
 @pytest.fixture
 def written(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "good.policy").write_text(GOOD)
@@ -103,21 +108,53 @@ def test_a_ca_that_cannot_be_read_is_said_and_not_judged(tmp_path: Path, written
 
 
 def test_explain_says_which_tier_decides(written: dict[str, str]) -> None:
-    assert run("explain", "nginx:1.25").stdout.splitlines()[-1].startswith("decision  tier hub-tags: fresh 5m;")
-    result = run("explain", "--policy", written["good"], "--method", "HEAD", "r.example/app")
+    assert decision("explain", "nginx:1.25").startswith("decision  tier hub-tags: fresh 5m;")
+    arguments = ("explain", "--policy", written["good"], "--method", "HEAD", "r.example/app")
+    result = run(*arguments)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[0] == "request   HEAD https://r.example/v2/app/manifests/latest"
-    assert result.stdout.splitlines()[-1] == "decision  tier a: pass"
+    assert decision(*arguments) == "decision  tier a: pass"
 
 
 def test_explain_knows_the_client(tmp_path: Path) -> None:
     path = tmp_path / "a.policy"
     path.write_text('policy 1; registry r { hosts "r.example"; } tier a { match client in ["10.0.0.0/8"]; pass; }')
     lines = {
-        client: run("explain", "--policy", str(path), "--client", client, "r.example/app").stdout.splitlines()[-1]
+        client: decision("explain", "--policy", str(path), "--client", client, "r.example/app")
         for client in ("10.1.1.1", "11.1.1.1")
     }
     assert lines == {"10.1.1.1": "decision  tier a: pass", "11.1.1.1": "decision  unmatched: no tier matches, so pass"}
+
+
+def test_explain_says_what_would_happen_now() -> None:
+    cold = run("explain", "redis:7.2.4").stdout
+    assert "now       miss: the client gets 200\n" in cold
+    assert "fresh     for 1h; then the registry is asked whether it still holds\n" in cold
+    late = run("explain", "--stored-age", "2d", "--upstream", "429", "redis:7.2.4").stdout
+    assert "now       stale: the client gets 200\n" in late
+    assert "stale     for 5d1h more" in late
+    report = json.loads(run("explain", "--json", "--stored-age", "8d", "--upstream", "dns", "redis:7.2.4").stdout)
+    assert {key: report["now"][key] for key in ("outcome", "status", "asked")} == {
+        "outcome": "error",
+        "status": 502,
+        "asked": ["HEAD"],
+    }
+    assert json.loads(run("explain", "--json", "https://pypi.org/").stdout)["now"] is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--stored-age", "2", "'2' is no time such as 90s, 2h or 1h30m"),
+        ("--stored-age", "", "'' is no time"),
+        ("--upstream", "down", "'down' is none of same, moved, slow, dns,"),
+        ("--upstream", "200", "or a status from 400 to 599"),
+    ],
+)
+def test_circumstances_that_make_no_sense_are_usage_errors(option: str, value: str, sentence: str) -> None:
+    result = run("explain", option, value, "redis")
+    assert result.exit_code == 2
+    assert sentence in result.stderr.replace("\n", " ")
 
 
 def test_explain_can_be_had_as_json() -> None:

@@ -11,6 +11,7 @@ from regproxy.policy.source import Source
 from regproxy.rehearsal.explain import duration, explain, failures_in_words, render, terms_in_words
 from regproxy.rehearsal.reference import rehearse
 
+UNSEEN = "not intercepted, and so not cached"
 TEXT = """policy 1;
 registry hub { hosts "registry-1.docker.io"; aliases "docker.io"; }
 tier push { match method not in [GET, HEAD] or path like "/v1/**"; deny 405 "read only"; }
@@ -60,7 +61,11 @@ def test_the_tiers_after_the_one_that_matches_are_not_tried() -> None:
         ("nginx:1.25", "GET", "decision  unmatched: no tier matches, so pass"),
         ("team/app", "GET", "decision  tier lab: pass"),
         ("https://registry-1.docker.io/v2/", "GET", "decision  pings and token requests never reach the tiers"),
-        ("https://quay.io/v2/a/manifests/1", "GET", "decision  not intercepted: no tier is asked"),
+        (
+            "https://quay.io/v2/a/manifests/1",
+            "GET",
+            "decision  not intercepted, and so not cached: no registry block has quay.io among its `hosts`",
+        ),
     ],
 )
 def test_the_last_line_is_the_decision(text: str, method: str, last: str) -> None:

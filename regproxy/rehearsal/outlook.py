@@ -1,0 +1,165 @@
+"""What would happen now, in words: how the client is answered and why, and how long what is stored will do."""
+
+import math
+from dataclasses import dataclass
+from typing import assert_never
+
+from regproxy.freshness.lifetime import Validated
+from regproxy.freshness.verdict import ABSENCES
+from regproxy.model.connect import Intercept
+from regproxy.model.decision import Cached, Denied, FailureClass, Passed, Terms
+from regproxy.model.event import Outcome
+from regproxy.policy.policy import UNMATCHED
+from regproxy.policy.scenario import Circumstances, Working
+from regproxy.rehearsal.explain import Explanation, duration, failures_in_words, row
+from regproxy.rehearsal.happening import NOW, Happening
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The answer of now, and what of it lasts; `fresh` and `stale` are empty where nothing is stored."""
+
+    given: str
+    answer: str
+    why: str
+    fresh: str = ""
+    stale: str = ""
+
+
+def outlook(explanation: Explanation, happening: Happening, given: Circumstances) -> Outlook | None:
+    """What would happen now; None where the client does not talk to us."""
+    if happening.outcome is None or not isinstance(happening.connect, Intercept):
+        return None
+    told = Outlook(
+        _given(given),
+        f"{happening.outcome}: the client gets {happening.status}",
+        _why(explanation, happening, given),
+    )
+    decision = happening.decision
+    if not isinstance(decision, Cached) or happening.plan is None or (age := _age_after(happening)) is None:
+        return told
+    fresh, stale = _fresh(decision.terms, age), _stale(decision.terms, age)
+    return Outlook(told.given, told.answer, told.why, fresh, stale)
+
+
+def render_outlook(told: Outlook) -> str:
+    """The outlook as people read it, below the explanation."""
+    lasting = [("fresh", told.fresh), ("stale", told.stale)]
+    rows = [("given", told.given), ("now", told.answer), ("why", told.why), *lasting]
+    return "\n".join(row(label, text) for label, text in rows if text) + "\n"
+
+
+def _given(given: Circumstances) -> str:
+    stored = "nothing is stored" if given.stored is None else f"stored, validated {duration(given.stored.age)} ago"
+    return f"{stored}; the registry {_upstream(given.upstream)}"
+
+
+def _upstream(upstream: Working | FailureClass | int) -> str:
+    match upstream:
+        case Working.SAME:
+            return "works"
+        case Working.MOVED:
+            return "has another answer under this name"
+        case Working.SLOW:
+            return "is slow"
+        case FailureClass():
+            return f"fails ({upstream})"
+        case status:
+            return f"answers {status}"
+
+
+def _why(explanation: Explanation, happening: Happening, given: Circumstances) -> str:
+    decision = happening.decision
+    match decision:
+        case None:
+            return explanation.rehearsed.note
+        case Denied(tier=tier, text=text):
+            return f'tier {tier} denies it: "{text}"'
+        case _ if happening.outcome is Outcome.LOCAL:
+            return "only GET and HEAD are let through; push to the registry directly"
+        case Passed() | Cached() if happening.outcome is Outcome.ERROR and happening.plan is None:
+            return f"it is passed on, and the registry {_upstream(given.upstream)}"
+        case Passed(tier=tier):
+            reason = "no tier matches it" if decision is UNMATCHED else f"tier {tier} says `pass`"
+            return f"not cached: {reason}, so it is passed on and nothing is stored"
+        case Cached() if happening.plan is None:
+            return "not cached: answers of this kind are never stored, whatever the tier grants"
+        case Cached(terms=terms):
+            return _why_cached(terms, happening, given)
+        case _:
+            assert_never(decision)
+
+
+def _why_cached(terms: Terms, happening: Happening, given: Circumstances) -> str:
+    known = happening.known
+    age = NOW - known.validated_at if isinstance(known, Validated) else 0.0
+    stale = f"stale for {duration(age - terms.fresh)}"
+    asked = f"asked by {' and '.join(happening.asked)}"
+    match happening.outcome:
+        case Outcome.HIT:
+            return "it is still fresh, so nobody is asked"
+        case Outcome.SWR:
+            return f"{stale}; the registry is asked meanwhile, by `stale while-revalidate`"
+        case Outcome.NEGATIVE:
+            return "that it does not exist is remembered"
+        case Outcome.REVALIDATED:
+            return f"{stale}; {asked}, the registry says that it still holds"
+        case Outcome.EXPIRED:
+            return f"{stale}; {asked}, the registry gives another answer"
+        case Outcome.STALE if given.upstream is Working.SLOW:
+            return f"{stale}; the registry takes too long (`revalidate … within`), and asking goes on behind"
+        case Outcome.STALE:
+            return f"{stale}; the registry {_upstream(given.upstream)}, and `stale if-error` covers that"
+        case Outcome.MISS if happening.status == 200:
+            return f"nothing is stored, so the registry is {asked}"
+        case _:
+            return f"the registry {_upstream(given.upstream)}; {_why_not_stale(terms, happening, given)}"
+
+
+def _why_not_stale(terms: Terms, happening: Happening, given: Circumstances) -> str:
+    """Why nothing stands in for a failed upstream: the conditions of the verdict, one by one."""
+    known, rule, upstream = happening.known, terms.stale_if_error, given.upstream
+    if not isinstance(known, Validated):
+        return "nothing is stored that could stand in"
+    if rule is None:
+        return "the tier has no `stale if-error`, so nothing stands in"
+    listed = upstream in rule.on.classes if isinstance(upstream, FailureClass) else upstream in rule.on.statuses
+    if not listed:
+        return f"`stale if-error` lists [{failures_in_words(rule.on)}] and not that, so nothing stands in"
+    over = NOW - known.validated_at - terms.fresh - rule.duration
+    return f"`stale if-error {duration(rule.duration)}` ended {duration(over)} ago, so nothing stands in"
+
+
+def _age_after(happening: Happening) -> float | None:
+    """How long ago what is stored was validated once the client is answered; None where nothing is stored."""
+    match happening.outcome:
+        case Outcome.MISS | Outcome.EXPIRED | Outcome.REVALIDATED if happening.status == 200:
+            return 0.0
+        case Outcome.MISS if happening.status in ABSENCES:
+            return None
+        case _:
+            return NOW - happening.known.validated_at if isinstance(happening.known, Validated) else None
+
+
+def _fresh(terms: Terms, age: float) -> str:
+    if terms.fresh == math.inf:
+        return "for ever, without asking"
+    if age >= terms.fresh:
+        return f"no longer: `fresh {duration(terms.fresh)}` ended {duration(age - terms.fresh)} ago"
+    return f"for {duration(terms.fresh - age)}; then the registry is asked whether it still holds"
+
+
+def _stale(terms: Terms, age: float) -> str:
+    rule = terms.stale_if_error
+    if terms.fresh == math.inf:
+        return ""
+    if rule is None:
+        return "never: the tier has no `stale if-error`"
+    on = f"when the registry fails with [{failures_in_words(rule.on)}]"
+    if rule.duration == math.inf:
+        return f"for ever, {on}"
+    left = terms.fresh + rule.duration - age
+    if left <= 0:
+        return f"no longer: `stale if-error {duration(rule.duration)}` ended {duration(-left)} ago"
+    span = f"{duration(rule.duration)} after that" if age < terms.fresh else f"{duration(left)} more"
+    return f"for {span}, {on}"
