@@ -141,9 +141,12 @@ class _Begun:
         upstream = _upstreamed(self._reply(method), step, target)
         outcome = outcome_of_asking(decision.terms, known, upstream, NOW)
         if outcome is Outcome.EXPIRED and (method, self.method) == ("HEAD", "GET"):
-            # The tag moved: its new manifest is got by digest, and that counts as a pull.
-            refused = self._reply("GET") == TOO_MANY
-            return ("HEAD", "GET"), *((Outcome.MISS, TOO_MANY) if refused else (outcome, 200))
+            # The tag moved: its new manifest is got by digest, and that counts as a pull; until it is here the old
+            # one may stand in.
+            if self._reply("GET") != TOO_MANY:
+                return ("HEAD", "GET"), outcome, 200
+            outcome = outcome_of_asking(decision.terms, known, Answered(TOO_MANY), NOW)
+            return ("HEAD", "GET"), outcome, 200 if outcome is Outcome.STALE else TOO_MANY
         match upstream:
             case Answered(status) if outcome is not Outcome.STALE:
                 return (method,), outcome, status

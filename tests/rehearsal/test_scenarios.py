@@ -54,7 +54,7 @@ def said(test: str) -> list[str]:
         f"{RELEASE} given stored gone 11s; expect outcome revalidated;",
         f"{RELEASE} given quota exhausted; expect outcome miss; expect status 429;",
         f"{RELEASE} given stored age 2d; given quota exhausted; expect outcome revalidated;",
-        f"{RELEASE} given stored age 2d; given upstream moved; given quota exhausted; expect status 429;",
+        f"{RELEASE} given stored age 2d; given upstream moved; given quota exhausted; expect outcome stale;",
         'request HEAD "redis:7.2.4"; given quota exhausted; expect outcome miss; expect status 200;',
         'request GET "quay.io/a/b:main"; given stored age 2m; expect tier swr; expect outcome swr;',
         'request GET "bitnami/redis"; given upstream dns; expect deny 451; expect outcome denied; expect status 451;',

@@ -1,0 +1,129 @@
+"""What a tag means now: one question to the registry, by HEAD or GET, and what of its answer is kept."""
+
+from dataclasses import dataclass, replace
+
+from regproxy.cache.fetches import Answered
+from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
+from regproxy.cache.manifests import Manifests, digest_of, record
+from regproxy.cache.replies import kept_fields
+from regproxy.freshness.verdict import ABSENCES
+from regproxy.model.decision import FailureClass
+from regproxy.model.entry import Binding, BindingKey, Content, LinkKey
+from regproxy.model.message import Fields, Head, content_length, field, media_type
+from regproxy.model.oci import MAX_MANIFEST, Digest, Kind, parse_digest
+from regproxy.store.rows import Changes
+from regproxy.upstream.failure import UpstreamFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What the tag means now; `same`: what it meant before; `body`: the manifest, when a GET brought it."""
+
+    binding: Binding
+    same: bool
+    body: bytes | None = None
+
+
+class Resolver:
+    """Asks registries what tags mean; one flight for each tag is its caller's business."""
+
+    def __init__(self, engines: Engines, manifests: Manifests) -> None:
+        self._engines = engines
+        self._manifests = manifests
+
+    async def held(self, key: BindingKey, digest: Digest) -> Content | None:
+        """The manifest of this digest, where we have it and the repository is known to."""
+        store = self._engines.store
+        content = await store.content(digest)
+        return content if content is not None and await store.link(link_key(key, digest)) is not None else None
+
+    async def resolve(
+        self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str
+    ) -> Resolved | Answered:
+        """Ask what the tag means and keep the answer; a HEAD without a digest is followed by a GET."""
+        accept: Fields = (("Accept", key.accept),) if key.accept else ACCEPT_MANIFESTS
+        target = f"/v2/{key.repository}/manifests/{key.tag}"
+        if method == "head":
+            head, _ = await self._engines.upstream.fetch(lookup.upstream("HEAD", target, accept), key.repository, 0)
+            if head.status != 200:
+                return await self._not_there(key, binding, Answered(head, b""))
+            resolved = await self._by_head(key, binding, head)
+            if resolved is not None:
+                return resolved
+        etag = f'"{binding.digest}"' if binding is not None and method == "etag" else None
+        fields = (*accept, ("If-None-Match", etag)) if etag else accept
+        request = lookup.upstream("GET", target, fields)
+        head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
+        if head.status == 304 and binding is not None:
+            return await self._freshened(key, binding)
+        if head.status != 200:
+            return await self._not_there(key, binding, Answered(head, body))
+        return await self._by_get(key, binding, head, body)
+
+    async def _by_head(self, key: BindingKey, binding: Binding | None, head: Head) -> Resolved | None:
+        try:
+            digest = parse_digest(field(head.fields, "docker-content-digest") or "")
+            size = content_length(head.fields)
+        except ValueError:
+            return None
+        if size is None or not digest.verifiable:
+            return None
+        if binding is not None and binding.digest == digest:
+            return await self._freshened(key, binding)
+        found = self._new_binding(digest, head, size)
+        public = (key.authority, key.repository, found.stored_at)
+        # What the tag meant is kept until the new manifest is here: a pull limit must not lose both.
+        known = binding is None or await self.held(key, digest) is not None
+        await record(self._engines, Changes(bindings=((key, found),) if known else (), public=(public,)))
+        self._engines.negatives.pop(key, None)
+        return Resolved(found, same=False)
+
+    async def _by_get(self, key: BindingKey, binding: Binding | None, head: Head, body: bytes) -> Resolved:
+        digest = _named_digest(key, head, body)
+        same = binding is not None and binding.digest == digest
+        found = self._new_binding(digest, head, len(body))
+        if same and binding is not None:
+            found = replace(found, stored_at=binding.stored_at)
+        await self._manifests.keep(link_key(key, digest), head, body, Changes(bindings=((key, found),)))
+        self._engines.negatives.pop(key, None)
+        return Resolved(found, same, body)
+
+    def _new_binding(self, digest: Digest, head: Head, size: int) -> Binding:
+        now = self._engines.clock()
+        kind = media_type(field(head.fields, "content-type"))
+        return Binding(digest, kind, size, kept_fields(head.fields), now, now)
+
+    async def _freshened(self, key: BindingKey, binding: Binding) -> Resolved:
+        found = replace(binding, validated_at=self._engines.clock(), gone_at=None)
+        public = (key.authority, key.repository, found.validated_at)
+        await record(self._engines, Changes(bindings=((key, found),), public=(public,)))
+        return Resolved(found, same=True)
+
+    async def _not_there(self, key: BindingKey, binding: Binding | None, answered: Answered) -> Answered:
+        """Our anonymous question was refused: the name is gone, or the repository is no longer public."""
+        status = answered.head.status
+        if status in ABSENCES and binding is not None and binding.gone_at is None:
+            gone = replace(binding, gone_at=self._engines.clock())
+            await record(self._engines, Changes(bindings=((key, gone),)))
+        elif status in (401, 403):
+            await record(self._engines, Changes(private=((key.authority, key.repository),)))
+        return answered
+
+
+def link_key(key: BindingKey, digest: Digest) -> LinkKey:
+    """The key under which the manifest of a tag is linked to its repository."""
+    return LinkKey(key.authority, key.repository, Kind.MANIFEST, digest)
+
+
+def _named_digest(key: BindingKey, head: Head, body: bytes) -> Digest:
+    """The digest of a tag's manifest; raises UpstreamFailed when the registry names another."""
+    named = field(head.fields, "docker-content-digest")
+    try:
+        digest = parse_digest(named) if named else None
+    except ValueError:
+        digest = None
+    algorithm = digest.algorithm if digest is not None and digest.verifiable else "sha256"
+    found = digest_of(body, algorithm)
+    if digest is not None and digest.verifiable and digest != found:
+        raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the manifest does not hash to {digest}")
+    return found
