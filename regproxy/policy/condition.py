@@ -1,7 +1,7 @@
 """A tier's `match`, resolved: a tree of tests over one request, each a pure and total function."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from regproxy.model.decision import PolicyRequest
@@ -15,12 +15,16 @@ class Anything:
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """One test: any operand will do; a missing attribute never passes it, so it always passes when `negated`."""
+    """One test: any operand will do; a missing attribute never passes it, so it always passes when `negated`.
+
+    `operator` is one of `is in like matches finds`; `written` is the test as people know it, no part of its value.
+    """
 
     attribute: str
-    written: str
+    operator: str
     negated: bool
     operands: tuple[Operand, ...]
+    written: str = field(compare=False)
 
     def holds(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""

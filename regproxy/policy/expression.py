@@ -20,7 +20,7 @@ from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced, war
 from regproxy.policy.lint import looks_wrong
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
-from regproxy.policy.schema import ATTRIBUTES, METHODS
+from regproxy.policy.schema import ATTRIBUTES, METHODS, operators
 from regproxy.policy.syntax import (
     Always,
     Bad,
@@ -35,12 +35,9 @@ from regproxy.policy.syntax import (
     Word,
 )
 
-LITERAL_OPERATORS = ("is", "in")
 KINDS = tuple(str(kind) for kind in Kind)
 MAX_TESTS = 1000
 _SHORTER = "write a pattern, or several tiers"
-# Attributes from a closed choice or of a type of their own: only literals and, for registry, globs make sense.
-_OPERATORS = {"kind": LITERAL_OPERATORS, "method": LITERAL_OPERATORS, "client": LITERAL_OPERATORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
         hint = nearest(attribute, ATTRIBUTES)
         found.append(error("RP102", test.attribute.span, f"unknown attribute `{attribute}`", help=hint))
         return Anything()
-    allowed = _OPERATORS.get(attribute, (*LITERAL_OPERATORS, "like", "matches", "finds"))
+    allowed = operators(attribute)
     if test.operator not in allowed:
         choice = " or ".join(f"`{operator}`" for operator in allowed)
         sentence = f"`{attribute}` cannot be tested with `{test.operator}`"
@@ -117,7 +114,7 @@ def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
         if operand is not None:
             operands.append(operand)
     phrase = f"{attribute} {_operator(test)} {' '.join(value.span.text for value in values)}"
-    return Predicate(attribute, phrase, test.negated, tuple(operands))
+    return Predicate(attribute, test.operator, test.negated, tuple(operands), phrase)
 
 
 def _values(operands: tuple[Value, ...]) -> tuple[Value, ...]:

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from regproxy.policy.diagnostic import Diagnostic, error, replaced, warning
 from regproxy.policy.parse import parse
+from regproxy.policy.schema import VERSION
 from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Broken, Integer, Item, Statement, Text
 
-VERSION = 1
 MAX_DEPTH = 8
 MAX_FILES = 64
 MAX_TEXT = 2 * 1024 * 1024

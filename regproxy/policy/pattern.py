@@ -5,7 +5,7 @@ character, `[a-z]` a class, `{a,b}` a choice.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
@@ -36,7 +36,7 @@ class Pattern:
     text: str
     anchor: Anchor
     regex: str
-    compiled: _Compiled
+    compiled: _Compiled = field(compare=False, repr=False)
 
     def matches(self, value: str) -> bool:
         """Whether the pattern matches."""

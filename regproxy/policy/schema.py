@@ -4,9 +4,11 @@ It drives the checks, the hints and the docs. A form is read word by word: CAPIT
 words stand for themselves, `a|b` is a choice, `...` means one or more, `[ ]` encloses what may be left out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
+
+VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,12 @@ def _blocks(*rows: BlockType) -> Mapping[str, BlockType]:
 
 
 TERMS = _directives(
-    Directive("fresh", "DURATION|forever", "serve without asking for so long", "0s"),
+    Directive(
+        "fresh",
+        "DURATION|forever",
+        "serve for so long without asking; `0s` asks each time, and outages are survived all the same",
+        "0s",
+    ),
     Directive(
         "stale if-error",
         "DURATION|forever on FAILURE...",
@@ -56,7 +63,7 @@ TERMS = _directives(
     Directive(
         "stale while-revalidate",
         "DURATION",
-        "serve what is stored for so long after freshness ended, and ask meanwhile",
+        "serve what is stored for so long after freshness ended, and ask meanwhile: a rollout may see two digests",
         "0s",
     ),
     Directive(
@@ -208,3 +215,26 @@ ATTRIBUTES: Mapping[str, str] = {
     "path": "the path of the request",
     "client": "the client's address, as CIDR",
 }
+
+OPERATORS: Mapping[str, str] = {
+    "is": "this value",
+    "in": "one of these values",
+    "like": "a glob over the whole value: `*` stops at `/`, in hosts at `.`; `**` stops at nothing",
+    "matches": "a regular expression (RE2) over the whole value",
+    "finds": "a regular expression (RE2) anywhere in the value",
+}
+# Attributes from a closed choice or of a type of their own: only literals make sense.
+LITERAL_OPERATORS = ("is", "in")
+LITERAL_ATTRIBUTES = frozenset({"kind", "method", "client"})
+
+
+def operators(attribute: str) -> tuple[str, ...]:
+    """The operators that an attribute can be tested with, each also with `not`."""
+    return LITERAL_OPERATORS if attribute in LITERAL_ATTRIBUTES else tuple(OPERATORS)
+
+
+def every_block(outer: BlockType = POLICY) -> Iterator[BlockType]:
+    """A kind of block and all kinds inside it."""
+    yield outer
+    for inner in outer.blocks.values():
+        yield from every_block(inner)
