@@ -6,7 +6,7 @@ from regproxy.policy.diagnostic import Diagnostic, error, replaced
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Bad, Duration, Integer, Percent, Size, Statuses, Text, Value, Variable, Word
 
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+MILLISECONDS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 BYTES = {"B": 1} | {
     f"{prefix}{binary}B": (1024 if binary else 1000) ** power
     for power, prefixes in enumerate(("kK", "M", "G", "T"), start=1)
@@ -54,7 +54,7 @@ def parse_duration(text: str) -> float:
     """Seconds of a time such as `1h30m`; raises ValueError in one sentence."""
     if not re.fullmatch(rf"(?:{_PART.pattern})+", text):
         raise ValueError(f"{text[:40]!r} is no time such as 90s, 2h or 1h30m")
-    return sum(int(number) * SECONDS[unit] for number, unit in _PART.findall(text))
+    return sum(int(number) * MILLISECONDS[unit] for number, unit in _PART.findall(text)) / 1000
 
 
 def _duration(span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:

@@ -1,20 +1,19 @@
 """Why a request is decided as it is: every tier that was tried, the test on which each failed, and the decision."""
 
-import math
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
 from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
-from regproxy.model.decision import Cached, Decision, Denied, Failures, Passed, PolicyRequest, Terms
+from regproxy.model.decision import Cached, Decision, Denied, Passed, PolicyRequest
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, holds
 from regproxy.policy.policy import UNMATCHED, Policy
+from regproxy.policy.words import terms_in_words
 from regproxy.rehearsal.reference import Rehearsed
 
 WIDTH = 100
 INDENT = 10
-ALL_5XX = frozenset(range(500, 600))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,41 +132,3 @@ def decision_in_words(decision: Decision) -> str:
             return f"tier {tier}: deny {status} {text}"
         case _:
             assert_never(decision)
-
-
-def terms_in_words(terms: Terms) -> str:
-    """What a tier grants, as the language writes it."""
-    parts = [f"fresh {duration(terms.fresh)}"]
-    if terms.stale_if_error is not None:
-        on = failures_in_words(terms.stale_if_error.on)
-        parts.append(f"stale if-error {duration(terms.stale_if_error.duration)} on [{on}]")
-    if terms.stale_while_revalidate:
-        parts.append(f"stale while-revalidate {duration(terms.stale_while_revalidate)}")
-    within = terms.revalidate.within
-    parts.append(f"revalidate {terms.revalidate.method}" + (f" within {duration(within)}" if within else ""))
-    if terms.negative is not None:
-        statuses = " ".join(str(status) for status in sorted(terms.negative.statuses))
-        parts.append(f"negative {statuses} for {duration(terms.negative.duration)}")
-    return "; ".join(parts)
-
-
-def failures_in_words(failures: Failures) -> str:
-    """A set of failures, as the language writes it."""
-    whole = len(failures.classes) == len(type(next(iter(failures.classes)))) if failures.classes else False
-    words = ["error"] if whole else sorted(str(one) for one in failures.classes)
-    single = failures.statuses - ALL_5XX if failures.statuses >= ALL_5XX else failures.statuses
-    words += [str(status) for status in sorted(single)]
-    return ", ".join([*words, "5xx"] if failures.statuses >= ALL_5XX else words)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as the language writes them."""
-    if math.isinf(seconds):
-        return "forever"
-    parts = []
-    left = round(seconds * 1000)
-    for unit, length in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        number, left = divmod(left, length)
-        if number:
-            parts.append(f"{number}{unit}")
-    return "".join(parts) or "0s"

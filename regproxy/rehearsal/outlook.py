@@ -11,7 +11,8 @@ from regproxy.model.decision import Cached, Denied, FailureClass, Passed, Terms
 from regproxy.model.event import Outcome
 from regproxy.policy.policy import UNMATCHED
 from regproxy.policy.scenario import Circumstances, Working
-from regproxy.rehearsal.explain import Explanation, duration, failures_in_words, row
+from regproxy.policy.words import duration, failures_in_words
+from regproxy.rehearsal.explain import Explanation, row
 from regproxy.rehearsal.happening import NOW, Happening
 
 

@@ -10,7 +10,7 @@ from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.policy import Policy
 from regproxy.policy.scenario import Aspect, Expectation, Scenario
 from regproxy.policy.source import Span
-from regproxy.rehearsal.explain import duration
+from regproxy.policy.words import duration
 from regproxy.rehearsal.happening import Happening, happen
 from regproxy.rehearsal.reference import rehearse_target
 

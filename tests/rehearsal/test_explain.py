@@ -1,14 +1,11 @@
 """Explanations: every tier that was tried, why it did not match, and the decision of the server's own code."""
 
-import math
-
 import pytest
 
-from regproxy.model.decision import FailureClass, Failures, Negative, Revalidation, StaleIfError, Terms
 from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
-from regproxy.rehearsal.explain import duration, explain, failures_in_words, render, terms_in_words
+from regproxy.rehearsal.explain import explain, render
 from regproxy.rehearsal.reference import rehearse
 
 UNSEEN = "not intercepted, and so not cached"
@@ -75,21 +72,3 @@ def test_the_last_line_is_the_decision(text: str, method: str, last: str) -> Non
 def test_a_refused_connect_is_shown_with_its_reason() -> None:
     assert "connect   refuse 403: regproxy refused quay.io:22: port 22" in said("https://quay.io:22/")
     assert "connect   tunnel (allowed by the tunnel rules)" in said("https://quay.io/")
-
-
-def test_terms_are_written_as_the_language_writes_them() -> None:
-    some = Failures(frozenset({FailureClass.DNS, FailureClass.TLS}), frozenset({404, *range(500, 600)}))
-    terms = Terms(
-        fresh=math.inf,
-        stale_if_error=StaleIfError(90.0, some),
-        stale_while_revalidate=1.5,
-        revalidate=Revalidation("etag", 2.0),
-        negative=Negative(frozenset({410, 404}), 60.0),
-    )
-    assert terms_in_words(terms) == (
-        "fresh forever; stale if-error 1m30s on [dns, tls, 404, 5xx]; stale while-revalidate 1s500ms; "
-        "revalidate etag within 2s; negative 404 410 for 1m"
-    )
-    assert failures_in_words(Failures(frozenset(FailureClass), frozenset({429, 502}))) == "error, 429, 502"
-    assert failures_in_words(Failures(statuses=frozenset({404}))) == "404"
-    assert duration(0.0) == "0s"
