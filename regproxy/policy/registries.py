@@ -153,14 +153,15 @@ def _connect_to(checked: Checked, registry: Registry, port: int, found: list[Dia
                 case (Host(host, given_port, _, span), Endpoint(target)):
                     ports = (given_port,) if given_port else (port, 443)
                     candidates = [Authority(host, one) for one in ports]
-                    meant = next((one for one in candidates if registry.names(one)), None)
+                    named = next((one for one in candidates if registry.names(one)), None)
+                    meant = registry.canonical(named) if named is not None else None
                     if meant is None and checked.complete:
                         sentence = f"`{candidates[0].name}` is no host of registry `{checked.name}`"
                         hint = "name it in `hosts`, `token-hosts` or `redirect-hosts`"
                         found.append(error("RP108", span, sentence, help=hint))
                     elif meant in seen:
-                        sentence = f"`connect-to` stands twice for `{candidates[0].name}`"
+                        sentence = f"`connect-to` stands twice for `{meant.name}`"
                         found.append(error("RP106", span, sentence, note=f"first on line {seen[meant].line}"))
                     elif meant is not None:
                         seen[meant] = span
-                        yield ConnectTo(registry.canonical(meant), target)
+                        yield ConnectTo(meant, target)

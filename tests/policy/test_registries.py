@@ -94,3 +94,11 @@ def test_an_alias_that_the_policy_names_itself_leaves_the_included_block() -> No
         "hub": [],
         "many": [],
     }
+
+
+def test_connecting_elsewhere_stands_once_for_a_host_and_its_aliases() -> None:
+    text = 'registry a { hosts "a.example"; aliases "b.example"; upstream { connect-to "a.example" "10.0.0.1:1"; %s } }'
+    found = load(Source("x", "policy 1; " + text % 'connect-to "b.example" "10.0.0.2:1";'), {})
+    assert [(one.code, one.sentence) for one in found.diagnostics] == [
+        ("RP106", "`connect-to` stands twice for `a.example`")
+    ]
