@@ -5,11 +5,13 @@ on its own; where a block does not parse, its header and the items in it are tri
 """
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
 from lark import Lark, Token, UnexpectedToken
+from lark.lexer import BasicLexer, LexerThread
 
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.mistakes import unexpected
@@ -33,6 +35,19 @@ def grammar() -> Lark:
         propagate_positions=True,
         maybe_placeholders=False,
     )
+
+
+@cache
+def _ignoring_nothing() -> BasicLexer:
+    """The grammar's lexer, built once; `Lark.lex` would build it anew at each call."""
+    terminals = copy(grammar().lexer_conf)
+    terminals.ignore = ()
+    return BasicLexer(terminals)
+
+
+def every_token(text: str) -> Iterator[Token]:
+    """All tokens of a text, comments and white space too: put together they are the text."""
+    return LexerThread.from_text(_ignoring_nothing(), text).lex(None)  # type: ignore[no-untyped-call,no-any-return]
 
 
 @dataclass(frozen=True, slots=True)
