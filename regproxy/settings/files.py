@@ -23,7 +23,7 @@ class PolicyFiles:
     def main(self) -> Source | Diagnostic:
         """The policy's own text, or why it is none; raises OSError with the way out when it cannot be read."""
         try:
-            return _source(str(self._path), read_regular(self._path))
+            return decoded(str(self._path), read_regular(self._path))
         except OSError as wrong:
             sentence = f"cannot read the policy {self._path}: {wrong.strerror or wrong}"
             raise OSError(sentence) from wrong
@@ -64,7 +64,7 @@ class PolicyFiles:
         name = os.path.normpath(path)
         self._contained(path)
         try:
-            return _source(name, read_regular(path))
+            return decoded(name, read_regular(path))
         except OSError as wrong:
             raise ValueError(f"cannot read {name}: {wrong.strerror or wrong}") from wrong
 
@@ -82,8 +82,8 @@ def read_regular(path: Path) -> bytes:
         return file.read(MAX_POLICY + 1)
 
 
-def _source(name: str, content: bytes) -> Source | Diagnostic:
-    """The text of a file, or why it is none."""
+def decoded(name: str, content: bytes) -> Source | Diagnostic:
+    """The text of a file, or why it is none; `content` may be a byte too long."""
     if len(content) > MAX_POLICY:
         first = Span(Source(name, ""), 0, 0)
         return error("RP009", first, f"the file is larger than {MAX_POLICY // 1024} KiB", help="is it a policy?")

@@ -1,19 +1,21 @@
-"""`regproxy policy`: check policy files, and ask what they do."""
+"""`regproxy policy`: check and format policy files, and ask what they do."""
 
 import click
 
 from regproxy.cli.policy.check import check_command
 from regproxy.cli.policy.explain import explain_command
 from regproxy.cli.policy.explain_code import explain_code_command
+from regproxy.cli.policy.fmt import fmt_command
 from regproxy.cli.policy.test import test_command
 
 
 @click.group("policy")
 def policy_group() -> None:
-    """The policy: check it, and ask it what it would do."""
+    """The policy: check and format it, and ask it what it would do."""
 
 
 policy_group.add_command(check_command)
 policy_group.add_command(explain_command)
 policy_group.add_command(explain_code_command)
 policy_group.add_command(test_command)
+policy_group.add_command(fmt_command)
