@@ -1,0 +1,154 @@
+"""A policy as it runs: files taken in, names resolved, defaults merged into each tier, ports written out.
+
+What is shown loads again to the same policy. It is made from what the data path reads, not from the text; tests, which
+say what a policy should do and not what it does, are left out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from regproxy.model.address import Authority
+from regproxy.model.connect import TunnelRules
+from regproxy.model.decision import Cached, Denied, Passed
+from regproxy.model.entry import CacheLimits
+from regproxy.model.registry import HostPattern, Registry
+from regproxy.policy.format import formatted
+from regproxy.policy.policy import Policy
+from regproxy.policy.schema import VERSION
+from regproxy.policy.tier import Tier
+from regproxy.policy.words import condition_in_words, duration, percentage, quoted, size, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One statement: `words` as they are written, then `texts`, which get quotes; `many` where it may be repeated."""
+
+    key: str
+    words: str = ""
+    texts: tuple[str, ...] = ()
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One block; a block that may stand more than once has a `name`."""
+
+    key: str
+    rows: tuple[Row, ...]
+    blocks: tuple["Shown", ...] = ()
+    name: str = ""
+
+
+def show(policy: Policy) -> str:
+    """The policy as text."""
+    blocks = "\n".join(_text(block) for block in outline(policy))
+    return formatted(f"policy {VERSION};\n\n{blocks}")
+
+
+def as_object(policy: Policy) -> dict[str, object]:
+    """The policy as an object for JSON, in the names of the language.
+
+    A statement is a string, its arguments; where they hold texts, it is the list of them. Blocks with a name and
+    statements that may be repeated are lists of such.
+    """
+    return {"policy": VERSION, **_object(outline(policy))}
+
+
+def outline(policy: Policy) -> tuple[Shown, ...]:
+    """The blocks of a policy."""
+    return (
+        _cache(policy.cache),
+        *(_registry(registry) for registry in policy.registries),
+        _tunnel(policy.connecting.tunnel),
+        *(_tier(tier) for tier in policy.tiers),
+    )
+
+
+def _cache(limits: CacheLimits) -> Shown:
+    free = size(limits.min_free) if limits.min_free else percentage(limits.min_free_share)
+    rows = (Row("size", size(limits.size)), Row("inactive", duration(limits.inactive)), Row("min-free", free))
+    return Shown("cache", rows)
+
+
+def _registry(registry: Registry) -> Shown:
+    rows = (
+        *_texts("hosts", _hosts(registry.hosts)),
+        *_texts("aliases", map(str, registry.aliases)),
+        *_texts("token-hosts", _hosts(registry.token_hosts)),
+        *_texts("redirect-hosts", _hosts(registry.redirect_hosts)),
+        Row("scheme", registry.scheme),
+        Row("intercept", "on" if registry.intercept else "off"),
+        *_texts("allow-address", map(str, registry.allow_address)),
+    )
+    dialled = tuple(
+        Row("connect-to", "", (str(one.authority), str(one.target)), many=True) for one in registry.connect_to
+    )
+    trusted = tuple(Row("ca", "file", (path,), many=True) for path in registry.ca_files)
+    blocks = (Shown("upstream", dialled), Shown("tls", trusted))
+    return Shown("registry", rows, tuple(block for block in blocks if block.rows), registry.name)
+
+
+def _tunnel(rules: TunnelRules) -> Shown:
+    ports = [str(port) for port in sorted(rules.ports) if not rules.any_port or rules.ports != TunnelRules().ports]
+    rows = (
+        *_texts("allow", rules.allow),
+        *_texts("deny", rules.deny),
+        Row("ports", " ".join(["any", *ports] if rules.any_port else ports)),
+        *_texts("allow-address", map(str, rules.allow_address)),
+    )
+    return Shown("tunnel", rows)
+
+
+def _tier(tier: Tier) -> Shown:
+    match tier.decision:
+        case Cached(terms=terms):
+            rows = tuple(Row(key, words) for key, words in statements(terms))
+        case Passed():
+            rows = (Row("pass"),)
+        case Denied(status=status, text=text):
+            rows = (Row("deny", str(status), (text,)),)
+        case _:
+            assert_never(tier.decision)
+    return Shown("tier", (Row("match", condition_in_words(tier.condition)), *rows), name=tier.name)
+
+
+def _texts(key: str, texts: Iterable[str]) -> Iterator[Row]:
+    """The statement, where there is something to say."""
+    if found := tuple(texts):
+        yield Row(key, "", found)
+
+
+def _hosts(patterns: Iterable[HostPattern]) -> Iterator[str]:
+    """Hosts with their ports, 443 too: what is shown depends on no default."""
+    for pattern in patterns:
+        yield f"{'*.' if pattern.wildcard else ''}{Authority(pattern.host, pattern.port)}"
+
+
+def _text(block: Shown) -> str:
+    rows = [" ".join([row.key, row.words, *map(quoted, row.texts)]) + ";" for row in block.rows]
+    return "\n".join([f"{block.key} {block.name} {{", *rows, *map(_text, block.blocks), "}\n"])
+
+
+def _object(blocks: Iterable[Shown]) -> dict[str, object]:
+    single: dict[str, object] = {}
+    many: dict[str, list[object]] = {}
+    for block in blocks:
+        inner = {**_statements(block.rows), **_object(block.blocks)}
+        if block.name:
+            many.setdefault(block.key, []).append({"name": block.name, **inner})
+        else:
+            single[block.key] = inner
+    return {**single, **many}
+
+
+def _statements(rows: Iterable[Row]) -> dict[str, object]:
+    single: dict[str, object] = {}
+    many: dict[str, list[object]] = {}
+    for row in rows:
+        value = [*filter(None, [row.words]), *row.texts] if row.texts else row.words
+        if row.many:
+            many.setdefault(row.key, []).append(value)
+        else:
+            single[row.key] = value
+    return {**single, **many}
