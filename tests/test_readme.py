@@ -10,6 +10,7 @@ import pytest
 
 from regproxy.cli import main
 from regproxy.policy.diagnostic import render
+from regproxy.policy.format import formatted
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
 from regproxy.rehearsal.scenarios import failures
@@ -151,6 +152,7 @@ def test_every_policy_checks_clean(readme: str) -> None:
         findings = loaded.diagnostics if whole else loaded.errors
         failed = failures(loaded.policy) if loaded.policy is not None else ()
         assert not (*findings, *failed), "\n".join(render(one) for one in (*findings, *failed))
+        assert formatted(block.text) == block.text, f"line {block.line}: regproxy policy fmt"
 
 
 def test_every_relative_link_leads_somewhere(readme: str) -> None:
