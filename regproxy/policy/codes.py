@@ -167,6 +167,11 @@ CODES: Mapping[str, Code] = {
         "While a stale tag is revalidated behind the first client's back, that client gets the old digest and the "
         "next one the new: one deployment, two images. `revalidate head within 2s` bounds the wait instead.",
     ),
+    "RP601": Code(
+        "layout",
+        "Policies have one layout, so that a change shows what changed and nothing else. `regproxy policy fmt` writes "
+        "it and keeps every comment.",
+    ),
     "RP701": Code(
         "test that fails",
         "The policy does not do what a `test` in it says it must. One of the two is wrong; until they agree the policy "

@@ -49,6 +49,22 @@ def test_notes_are_shown_when_they_are_asked_for(tmp_path: Path) -> None:
     assert said.endswith(f"{path}: 0 errors, 0 warnings, 1 note\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"{HEAD}\ntier a {{ match any; pass; }}\n", None),
+        (f"{HEAD}\ntier  a {{ match any; pass; }}\n", 4),
+        (f"{HEAD}\n\n\ntier a {{ match any; pass; }}\n", 4),
+        (f"{HEAD}\ntier a {{ match any; pass; }}\n\n", 5),
+    ],
+)
+def test_a_layout_of_its_own_is_a_note_at_the_first_line_that_differs(
+    tmp_path: Path, text: str, line: int | None
+) -> None:
+    report = json.loads(run("check", "-v", "--json", written(tmp_path, text)).stdout)
+    assert [one["line"] for one in report["findings"] if one["code"] == "RP601"] == ([line] if line else [])
+
+
 def test_a_fix_mends_the_file_and_what_it_includes_and_keeps_their_modes(tmp_path: Path) -> None:
     path = written(tmp_path, 'policy 1;\ninclude "more.policy";\ncache { size 1GiB }\n')
     more = tmp_path / "more.policy"

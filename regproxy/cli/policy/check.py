@@ -17,6 +17,7 @@ from regproxy.cli.policy.rewrite import rewrite
 from regproxy.policy.cover import uncovered
 from regproxy.policy.diagnostic import Diagnostic, Severity, render
 from regproxy.policy.fixing import fixed
+from regproxy.policy.layout import layout
 from regproxy.policy.load import Loaded
 from regproxy.policy.report import as_github, as_object, as_sarif
 from regproxy.rehearsal.scenarios import failures
@@ -86,7 +87,8 @@ def _findings(loaded: Loaded, permits: Callable[[str], bool], *, verbose: bool) 
     """All that is found, failed tests too; notes only when they are asked for."""
     policy = loaded.policy
     proved = (*uncovered(policy, permits), *failures(policy)) if policy is not None else ()
-    return (one for one in (*loaded.diagnostics, *proved) if verbose or one.severity is not Severity.NOTE)
+    laid_out = [found for source in loaded.sources for found in layout(source)] if verbose else ()
+    return (one for one in (*loaded.diagnostics, *proved, *laid_out) if verbose or one.severity is not Severity.NOTE)
 
 
 def _print(checked: Sequence[_Checked], form: str) -> None:
