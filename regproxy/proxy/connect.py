@@ -1,5 +1,6 @@
 """The proxy port: CONNECT leads to a tunnel, an interception or a refusal; the rest is the proxy's own, or refused."""
 
+import contextlib
 import time
 from collections.abc import Awaitable
 from typing import assert_never
@@ -23,6 +24,7 @@ from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.interception import ESTABLISHED, Interception
+from regproxy.proxy.reply import SEND_SECONDS
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
@@ -58,16 +60,19 @@ class _FrontRequest(HTTPMessageDelegate):
         self._stream = stream
         self._client = client
         self._exchange: Exchange | None = None
+        self._page_asked: tuple[RequestStartLine, HTTPHeaders] | None = None
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Decide where the request leads."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
+        if start_line.method != "CONNECT" and start_line.path.startswith("/"):
+            # Answered once the request is whole, still under the deadline of its head: then the connection is kept.
+            self._page_asked = start_line, headers
+            return
         self._stream.request_received()
         if start_line.method == "CONNECT":
             self._edge.spawn(self._connect(start_line.path, headers))
-        elif start_line.path.startswith("/"):
-            self._page(start_line, headers)
         else:
             self._absolute(start_line, headers)
 
@@ -79,6 +84,8 @@ class _FrontRequest(HTTPMessageDelegate):
         """The request is whole."""
         if self._exchange is not None:
             self._exchange.finish()
+        if self._page_asked is not None:
+            self._page(*self._page_asked)
 
     def on_connection_close(self) -> None:
         """The client is gone."""
@@ -191,6 +198,14 @@ class _FrontRequest(HTTPMessageDelegate):
             self._connection.finish()
         except StreamClosedError:
             return
+        self._edge.spawn(self._hang_up())
+
+    async def _hang_up(self) -> None:
+        """Close once the refusal has left, whatever the client does: no refused connection is kept for nothing."""
+        self._stream.sending(SEND_SECONDS)
+        with contextlib.suppress(StreamClosedError):
+            await self._stream.write(b"")
+        self._stream.close()
 
     def _note(self, authority: str, decision: str, status: int, reason: str = "") -> None:
         self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])

@@ -1,6 +1,7 @@
 """The proxy port: its own pages, refusals that say why, tunnels that go only where they may."""
 
 import asyncio
+import http.client
 import ipaddress
 import socket
 from pathlib import Path
@@ -51,6 +52,46 @@ def test_a_refused_connect_says_why_in_its_reason_phrase(
         assert caught.value.status == status
         assert words in caught.value.reason
         assert isinstance(serving.core.events[-1], ConnectFinished)
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("request_line", ["CONNECT elsewhere.example:443", "GET http://quay.io/v2/", "GET /nothing"])
+def test_a_refused_client_that_stays_is_let_go(tmp_path: Path, request_line: str) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as client:
+                client.sendall(f"{request_line} HTTP/1.1\r\nHost: elsewhere.example:443\r\n\r\n".encode())
+                received = b""
+                while chunk := client.recv(4096):  # to the end of the connection, or the time limit
+                    received += chunk
+                return received
+
+        answer = await asyncio.to_thread(run)
+        assert answer.startswith(b"HTTP/1.1 40")
+        assert b"Connection: close" in answer
+        assert answer.endswith(b"}\n")
+        assert serving.edge.streams == set()
+
+    told(story, tmp_path)
+
+
+def test_pages_keep_the_connection(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> list[int]:
+            connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=5)
+            connection.connect()
+            connection.auto_open = 0
+            statuses = []
+            for method, path in (("GET", "/"), ("HEAD", "/ca.crt"), ("GET", "/ca.crt")):
+                connection.request(method, path)
+                response = connection.getresponse()
+                response.read()
+                statuses.append(response.status)
+            connection.close()
+            return statuses
+
+        assert await asyncio.to_thread(run) == [200, 200, 200]
 
     told(story, tmp_path)
 
