@@ -25,10 +25,10 @@ class Outcome(StrEnum):
         """The seed's word in X-Docker-Registry-Proxy-Cache-Upstream-Status (nginx's $upstream_cache_status)."""
         return _SEED[self]
 
-    @property
-    def cache_status(self) -> str:
-        """The value of Cache-Status (RFC 9211)."""
-        return f"regproxy; {_CACHE_STATUS[self]}"
+    def cache_status(self, status: int) -> str:
+        """The value of Cache-Status (RFC 9211) on an answer of this status; a refusal is not `stored`."""
+        value = _CACHE_STATUS[self]
+        return f"regproxy; {value if status < 300 else value.removesuffix('; stored')}"
 
 
 _SEED = {

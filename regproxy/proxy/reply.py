@@ -186,7 +186,7 @@ class Replier:
         headers = HTTPHeaders()
         for name, value in head.fields:
             headers.add(name, value)
-        headers.add("Cache-Status", labels.outcome.cache_status)
+        headers.add("Cache-Status", labels.outcome.cache_status(head.status))
         headers["X-Docker-Registry-Proxy-Cache-Upstream-Status"] = labels.outcome.seed
         headers["X-Docker-Registry-Proxy-Cache-Type"] = labels.tier or "unknown"
         headers.add("Via", "1.1 regproxy")
