@@ -19,6 +19,7 @@ from regproxy.model.answer import Answer, Ask
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Cached, Denied, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.message import is_method
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
@@ -63,6 +64,8 @@ class Cache:
         if registry is None:
             sentence = f"regproxy: {ask.authority.name} is no longer in the policy; connect again"
             return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL))
+        if not is_method(ask.method):
+            return refused(501, "UNSUPPORTED", "regproxy: no such method", Labels(Outcome.LOCAL, registry.name))
         target = classify(ask.target)
         match target:
             case Malformed(status=status, code=code, sentence=sentence):

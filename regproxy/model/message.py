@@ -16,6 +16,7 @@ HOP_BY_HOP = frozenset(
 )
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_METHOD = re.compile(r"[A-Z][A-Z-]{0,31}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ def end_to_end(fields: Fields) -> Fields:
         for key, value in fields
         if key.lower() not in HOP_BY_HOP and key.lower() not in listed and _NAME.match(key) and _VALUE.match(value)
     )
+
+
+def is_method(text: str) -> bool:
+    """Whether this is a method that we pass on; methods are case-sensitive (RFC 9110 §9.1), all in use are capitals."""
+    return _METHOD.match(text) is not None
 
 
 def printable(text: str, limit: int = 200) -> str:

@@ -63,8 +63,7 @@ class Exchange(HTTPMessageDelegate):
             self._body, theirs = socket.socketpair()
             self._body.setblocking(False)
             body = RequestBody(theirs.detach(), size)
-        method = start_line.method.upper()
-        ask = Ask(self._authority, self._scheme, method, target, fields, self._client, body)
+        ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
         self._task = self._edge.spawn(self._answer(ask, misdirected))
 
     def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from regproxy.model.address import Authority
-from regproxy.model.message import Fields, Head
+from regproxy.model.message import Fields, Head, is_method
 from regproxy.model.registry import Registry
 
 _TARGET = re.compile(r"(?:/[\x21-\x7e\x80-\xff]*|\*)\Z")
-_METHOD = re.compile(r"[A-Z][A-Z-]{0,31}\Z")
 
 
 class BodySource(Protocol):
@@ -67,7 +66,7 @@ class UpstreamRequest:
     def __post_init__(self) -> None:
         if not _TARGET.match(self.target):
             raise ValueError(f"{self.target[:80]!r} is not a request target")
-        if not _METHOD.match(self.method):
+        if not is_method(self.method):
             raise ValueError(f"{self.method[:40]!r} is not a method")
         if self.scheme not in ("https", "http"):
             raise ValueError(f"{self.scheme[:20]!r} is not a scheme that we speak")

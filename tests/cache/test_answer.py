@@ -29,6 +29,8 @@ DIGEST = sha256(b"x")
         ("PUT", "/v2/a/manifests/x", 405),
         ("DELETE", f"/v2/a/blobs/{DIGEST}", 405),
         ("OPTIONS", "/v2/a/tags/list", 405),
+        ("get", "/v2/a/tags/list", 501),
+        ("FOO_BAR", "/login", 501),
     ],
 )
 def test_what_is_refused_never_goes_upstream(tmp_path: Path, method: str, target: str, status: int) -> None:
