@@ -18,7 +18,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Cached, Denied, Passed, PolicyRequest, Terms
-from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import is_method
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
 from regproxy.model.registry import Registry
@@ -113,7 +113,12 @@ class Cache:
             case Passed():
                 return await self._passage.anonymous(lookup)
             case Cached():
-                return await self._cached(lookup)
+                try:
+                    return await self._cached(lookup)
+                except OSError as error:
+                    # The store cannot be read: a cache failure is never a pull failure.
+                    self._engines.report(StoreFailed("look-up", str(error)))
+                    return await self._passage.anonymous(lookup)
             case _:
                 assert_never(decision)
 

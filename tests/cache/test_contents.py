@@ -1,6 +1,7 @@
 """Content by digest: one transfer for many readers, verified before it is whole, linked before it is served."""
 
 import asyncio
+import errno
 import os
 from pathlib import Path
 from threading import Event
@@ -11,6 +12,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
 from regproxy.model.event import Outcome, StoreFailed
 from regproxy.model.message import field
+from regproxy.store.index import Index
 from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told, world
 from tests.lab.answers import Answer, Generated, blob, manifest, redirect
 from tests.lab.images import sha256
@@ -217,6 +219,26 @@ def test_a_full_disk_never_breaks_a_pull(tmp_path: Path) -> None:
             assert any(isinstance(event, StoreFailed) for event in small.events)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    "target", [PATH, "/v2/a/b/manifests/latest", f"/v2/a/b/manifests/{DIGEST}", "/v2/a/b/tags/list"]
+)
+def test_an_index_that_cannot_be_read_never_breaks_a_pull(
+    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        async def refuse(*_: object) -> None:
+            raise OSError(errno.EIO, "the cache's index failed")
+
+        world.hostile.on("quay.io", target, blob(BLOB))
+        monkeypatch.setattr(Index, "run", refuse)
+        answer, body = await world.get(target)
+        monkeypatch.undo()
+        assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
+        assert any(isinstance(event, StoreFailed) for event in world.events)
+
+    told(story, tmp_path)
 
 
 def test_what_is_streamed_past_a_full_disk_is_verified_all_the_same(tmp_path: Path) -> None:
