@@ -98,6 +98,7 @@ class Fill:
         self._whole = False
         self._resuming = False
         self._woken_at = 0
+        self.outgrew_the_disk = False
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: set[asyncio.Future[None]] = set()
         self.beginning: asyncio.Future[Beginning] = asyncio.get_running_loop().create_future()
@@ -119,6 +120,7 @@ class Fill:
             self._writer.write(chunk)
         except OSError as error:
             self._engines.report(StoreFailed("write", str(error)))
+            self.outgrew_the_disk = True
             self._break(f"the disk refused: {error}")
             if self._transfer is not None:
                 self._transfer.cancel()

@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from regproxy.cache.blobs import PASSED_BY_SECONDS
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
 from regproxy.model.event import Outcome, StoreFailed
@@ -239,6 +240,28 @@ def test_an_index_that_cannot_be_read_never_breaks_a_pull(
         assert any(isinstance(event, StoreFailed) for event in world.events)
 
     told(story, tmp_path)
+
+
+def test_a_body_that_outgrows_the_disk_is_passed_by_when_its_client_comes_again(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
+            # Without a length nobody can know beforehand that it will not fit.
+            small.hostile.on("quay.io", PATH, Answer(body=BLOB, framing="chunked", ranges=True))
+            first = await small.core.cache.answer(_ask())
+            with pytest.raises(BrokenBody, match="disk"):
+                await small.read(first)
+            for _ in range(2):
+                answer, body = await small.get(PATH)
+                assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
+            rest, body = await small.get(PATH, ("Range", "bytes=100000-"))
+            assert (rest.head.status, body) == (206, BLOB[100_000:])
+            small.now += PASSED_BY_SECONDS
+            again = await small.core.cache.answer(_ask())
+            assert isinstance(again, Filling)
+            with pytest.raises(BrokenBody, match="disk"):
+                await small.read(again)
+
+    asyncio.run(run())
 
 
 def test_what_is_streamed_past_a_full_disk_is_verified_all_the_same(tmp_path: Path) -> None:
