@@ -1,10 +1,14 @@
 """A client that brings credentials is relayed end to end, and leaves nothing for others."""
 
+import base64
+import json
+
 import pytest
 
 from tests.e2e.conftest import ALICE, HUB, PRIVATE, Images, Story
 from tests.lab.client import Client
-from tests.lab.clients import Skopeo, proxied
+from tests.lab.clients import Containerd, Dockerd, Podman, Puller, Skopeo, proxied
+from tests.lab.peers import need
 from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.real
@@ -43,3 +47,32 @@ def test_a_login_does_not_spoil_public_images(story: Story, both: str, hub: Regi
     hub.forget()
     assert anyone.pull("docker.io/library/small:latest").digests == {digest}
     assert hub.requests() == []
+
+
+@pytest.mark.parametrize("name", ["podman", "containerd", "dockerd"])
+def test_every_client_with_a_login_reads_its_private_image(
+    name: str, story: Story, both: str, hub: Registry, images: Images
+) -> None:
+    need(name)
+    digest = hub.push(images.small(4), f"{PRIVATE}:1")
+    proxy = story.proxy(both)
+    home, folder = story.directory / "home", story.directory / name
+    environment = proxied(proxy, home)
+    login = f"{ALICE.user}:{ALICE.password}"
+    auth = {"auth": base64.b64encode(login.encode()).decode()}
+    for file in ("auth.json", "config.json"):
+        (home / file).write_text(json.dumps({"auths": {"docker.io": auth, "https://index.docker.io/v1/": auth}}))
+    client: Puller
+    match name:
+        case "podman":
+            client = Podman(environment, folder)
+        case "containerd":  # Its login is a form in a POST, without an Authorization field.
+            client = Containerd(story.processes, environment, folder, login).start()
+        case _:
+            client = Dockerd(story.processes, environment, folder).start()
+    pulled = client.pull(f"docker.io/{PRIVATE}:1")
+    assert pulled.ok, pulled.output
+    assert digest in pulled.digests
+    stranger = Skopeo(proxied(proxy, story.directory / "nobody"), story.directory / "stranger")
+    assert not stranger.pull(f"docker.io/{PRIVATE}:1").ok
+    assert ALICE.password not in proxy.process.output()

@@ -136,10 +136,13 @@ class Containerd:
 
     name = "containerd"
 
-    def __init__(self, processes: Processes, environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, processes: Processes, environment: dict[str, str], directory: Path, credentials: str = ""
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = environment
         self._command = ["ctr", "-a", str(directory / "c.sock")]
+        self._credentials = ["--user", credentials] if credentials else []
         configuration = directory / "config.toml"
         configuration.write_text(
             f'version = 2\nroot = "{directory / "root"}"\nstate = "{directory / "state"}"\n'
@@ -154,7 +157,7 @@ class Containerd:
         return self
 
     def pull(self, reference: str) -> Pulled:
-        ok, output, seconds = run([*self._command, "images", "pull", reference], self._environment)
+        ok, output, seconds = run([*self._command, "images", "pull", *self._credentials, reference], self._environment)
         return Pulled(ok, output, self._digests(reference) if ok else frozenset(), seconds)
 
     def _digests(self, reference: str) -> frozenset[str]:
