@@ -3,7 +3,7 @@
 import pytest
 
 from tests.e2e.conftest import HUB, QUAY, Images, Story, hostile_block, hub_block, quay_block
-from tests.lab.answers import Answer
+from tests.lab.answers import Answer, Received
 from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
@@ -49,18 +49,29 @@ def test_a_registry_that_says_200_to_every_head_gets_no_bytes_of_another(
     image = images.small()
     hub.push(image, "library/small:latest")
     layer = image.platforms[0].layers[0]
-    path = f"/v2/library/small/blobs/{layer.digest}"
-    liar = Answer(200, (("Content-Type", "application/octet-stream"), ("Docker-Content-Digest", layer.digest)))
-    hostile.on("registry.test", "/v2/*", lambda r: liar if r.method == "HEAD" else Answer(404))
+    things = {
+        f"/v2/library/small/blobs/{layer.digest}": layer,
+        f"/v2/library/small/manifests/{image.digest}": image.top,
+        "/v2/library/small/manifests/latest": image.top,
+    }
+
+    def lie(request: Received) -> Answer:
+        thing = things.get(request.path, layer)
+        fields = (("Content-Type", thing.media_type), ("Docker-Content-Digest", thing.digest))
+        return Answer(200, fields, claim=thing.size) if request.method == "HEAD" else Answer(404)
+
+    hostile.on("registry.test", "/v2/*", lie)
     proxy = story.proxy(policy(hub_block(hub, pki), hostile_block(hostile, pki)))
     assert story.client("skopeo", proxy).pull("docker.io/library/small:latest").ok
     with Client(proxy.port, proxy.ca_file, f"{HUB}:443") as client:
-        assert client.get(path).digest == layer.digest
+        for path, thing in things.items():
+            assert client.get(path).digest == thing.digest
     with Client(proxy.port, proxy.ca_file, "registry.test:443") as client:
-        client.request("HEAD", path)
-        reply = client.get(path)
-        assert reply.status in {404, 502}
-        assert reply.digest != layer.digest
+        for path, thing in things.items():
+            assert client.request("HEAD", path).status == 200
+            reply = client.get(path)
+            assert reply.status in {404, 502}
+            assert reply.digest != thing.digest
 
 
 def test_another_registrys_host_field_gets_421_and_changes_nothing(
