@@ -23,6 +23,7 @@ from regproxy.model.registry import Registry
 from regproxy.upstream.failure import UpstreamFailed
 
 MAX_FORM = 64 * 1024
+FORM_SECONDS = 30.0
 LEARN_SECONDS = 3.0
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
@@ -66,7 +67,10 @@ class Login:
         if ask.method not in ("GET", "POST", "HEAD"):
             return refused(405, "UNSUPPORTED", "regproxy: only GET and POST", labels, (("Allow", "GET, POST"),))
         try:
-            form = await inflow.read_all(MAX_FORM) if inflow is not None else b""
+            async with asyncio.timeout(FORM_SECONDS):
+                form = await inflow.read_all(MAX_FORM) if inflow is not None else b""
+        except TimeoutError:
+            return refused(408, "UNSUPPORTED", f"regproxy: the form did not come within {FORM_SECONDS:g} s", labels)
         except (OSError, ValueError) as error:
             return refused(413, "UNSUPPORTED", f"regproxy: {error}", labels)
         if media_type(field(ask.fields, "content-type")) != "application/x-www-form-urlencoded":

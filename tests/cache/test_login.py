@@ -1,9 +1,13 @@
 """Pings and tokens: one challenge, ours; anonymous callers never go upstream for it, logins go through."""
 
+import asyncio
 import json
 import socket
 from pathlib import Path
 
+import pytest
+
+from regproxy.cache import login
 from regproxy.model.answer import Reply, RequestBody
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
@@ -65,6 +69,20 @@ def test_a_login_reaches_the_realm_by_header_and_by_form_and_nothing_is_kept(tmp
         assert body == b'{"token":"t"}'
         assert world.hostile.seen("quay.io", "/token")[-1].method == "POST"
         assert not any(b"dTpw" in path.read_bytes() for path in world.directory.rglob("*") if path.is_file())
+
+    told(story, tmp_path)
+
+
+def test_a_login_that_never_ends_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(world: World) -> None:
+        monkeypatch.setattr(login, "FORM_SECONDS", 0.05)
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.sendall(b"username=u")
+            async with asyncio.timeout(5):
+                answer, _ = await world.ask("POST", TOKEN, body=RequestBody(theirs.detach(), 100))
+            assert answer.head.status == 408
+            assert ours.recv(1) == b"", "the core's end is closed"
 
     told(story, tmp_path)
 
