@@ -47,6 +47,45 @@ def test_every_redirect_is_followed_without_credentials_and_stored_once(
     assert "key=secret" not in proxy.process.output()
 
 
+EVERY_ANSWER = [
+    ("GET", "/v2/", {}, 401),
+    ("GET", "/v2/_regproxy/token?service=x", {}, 200),
+    ("POST", "/v2/_regproxy/token", {}, 200),
+    ("GET", "/v2/team/app/manifests/none", {}, 404),
+    ("GET", "/v2/team/../app/manifests/none", {}, 400),
+    ("GET", "/v2/", {"Host": "other.test"}, 421),
+    ("PUT", "/v2/team/app/manifests/1", {}, 405),
+    ("get", "/v2/", {}, 501),
+    ("GET", "/v2/team/app/manifests/limited", {}, 429),
+    ("GET", "/v2/team/app/manifests/astray", {}, 502),
+    ("GET", "/v2/team/app/manifests/cold", {"Cache-Control": "only-if-cached"}, 504),
+    ("HEAD", PATH, {}, 200),
+    ("GET", PATH, {}, 200),
+    ("GET", PATH, {"Range": "bytes=5-9"}, 206),
+    ("GET", PATH, {"Range": f"bytes={len(DATA)}-"}, 416),
+    ("GET", PATH, {"If-None-Match": f'"{sha256(DATA)}"'}, 304),
+    ("GET", "/login", {}, 302),
+    ("GET", "/broken", {}, 500),
+]
+
+
+def test_every_answer_carries_cache_status_and_the_seeds_fields(proxy: Proxy, hostile: Hostile) -> None:
+    hostile.on(HOST, PATH, blob(DATA))
+    hostile.on(HOST, "/v2/team/app/manifests/limited", Answer(429))
+    hostile.on(HOST, "/v2/team/app/manifests/astray", redirect(307, "http://cdn.test/x"))
+    hostile.on(HOST, "/login", redirect(302, "/home"))
+    hostile.on(HOST, "/broken", Answer(500, body=b"no"))
+    for method, path, fields, status in EVERY_ANSWER:
+        with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
+            reply = client.request(method, path, fields)
+        assert (method, path, reply.status) == (method, path, status)
+        assert reply.fields["cache-status"].startswith("regproxy; ")
+        assert reply.fields["x-docker-registry-proxy-cache-upstream-status"].isupper()
+        assert reply.fields["x-docker-registry-proxy-cache-type"]
+    lines = proxy.access(at_least=len(EVERY_ANSWER))
+    assert [line["status"] for line in lines] == [status for *_, status in EVERY_ANSWER], "one log line each"
+
+
 def test_a_redirect_loop_ends_in_502(proxy: Proxy, hostile: Hostile) -> None:
     hostile.on(HOST, PATH, redirect(302, PATH))
     assert get(proxy, PATH).status == 502
