@@ -105,9 +105,9 @@ class Upstream:
         scope = _scope(asked, repository)
         challenge = self._challenges.get(asked.authority)
         bearer = challenge if challenge is not None and challenge.scheme == "bearer" else None
-        token = await self._tokens.get(asked, bearer, scope) if bearer is not None else None
-        # Where the token service gave us nothing a moment ago, a 401 is final.
-        teachable = token is not None or bearer is None
+        token, failure = await self._remembered(asked, bearer, scope)
+        # Where the token service gave us nothing a moment ago, a 401 is final; where it failed, it may have moved.
+        teachable = token is not None or bearer is None or failure is not None
 
         def is_final(head: Head) -> bool:
             return not leads_on(asked, head) and not (teachable and _asks_for_bearer(head))
@@ -116,6 +116,8 @@ class Upstream:
         if not passed and opened.head.status == 401:
             learned = read_challenge(opened.head.fields)
             assert learned is not None  # noqa: S101 -- the gate held this 401 back because it has one
+            if failure is not None and learned == bearer:
+                raise failure
             self._learn(asked.authority, learned)
             if token is not None:
                 self._tokens.drop(asked, learned, scope, token)
@@ -124,6 +126,15 @@ class Upstream:
         if passed and opened.head.status == 401:
             self._learn(asked.authority, read_challenge(opened.head.fields))
         return opened if passed else await self._follow(opened, sink)
+
+    async def _remembered(
+        self, asked: UpstreamRequest, bearer: Challenge | None, scope: str
+    ) -> tuple[str | None, UpstreamFailed | None]:
+        """A token by the remembered challenge, and why there is none: the registry may name another service now."""
+        try:
+            return (await self._tokens.get(asked, bearer, scope) if bearer is not None else None), None
+        except UpstreamFailed as error:
+            return None, error
 
     async def fetch(self, request: UpstreamRequest, repository: str, limit: int) -> tuple[Head, bytes]:
         """`open` with the whole body in memory; raises ValueError when it is larger than `limit` bytes."""

@@ -183,3 +183,27 @@ def test_a_failure_at_the_token_service_names_the_token_service() -> None:
         assert caught.value.failure is FailureClass.CONNECT
 
     play(story)
+
+
+@pytest.mark.parametrize("realm", ["https://evil.test/token", "https://auth.test:1/token"])
+def test_a_token_service_that_moved_is_learned_again(realm: str) -> None:
+    async def story(stage: Stage) -> None:
+        stage.challenges.known[HERE] = Challenge("bearer", realm, "registry.test")
+        head, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        assert head.status == 200
+        assert stage.challenges.known == {HERE: BEARER}
+        assert stage.hosts["evil.test"].heard == []
+
+    play(story)
+
+
+def test_a_registry_that_asks_for_no_token_any_more_needs_no_token_service() -> None:
+    async def story(stage: Stage) -> None:
+        stage.challenges.known[HERE] = BEARER
+        await stage.hosts["auth.test"].__aexit__()
+        with pytest.raises(UpstreamFailed, match=r"^auth\.test: connection refused"):
+            await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        stage.hosts["registry.test"].script = stage.world.bytes
+        assert (await stage.upstream.fetch(stage.ask(), "a/b", 100))[1] == b"the bytes"
+
+    play(story)
