@@ -271,6 +271,23 @@ def test_a_tier_may_revalidate_by_entity_tag(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
+def test_a_tier_may_revalidate_by_the_whole_manifest(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        path = "/v2/a/b/manifests/full"
+        world.tag("full", ONE)
+        await world.get(path)
+        world.now += 61
+        assert await world.outcome(path) is Outcome.REVALIDATED
+        world.tag("full", TWO)
+        world.now += 61
+        answer, body = await world.get(path)
+        assert (answer.labels.outcome, body) == (Outcome.EXPIRED, TWO)
+        assert world.asked(path) == ["GET", "GET", "GET"]
+        assert all(not request.field("if-none-match") for request in world.hostile.seen("quay.io", path))
+
+    told(story, tmp_path)
+
+
 def test_a_denied_tag_never_reaches_the_registry(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         answer, body = await world.get("/v2/a/b/manifests/banned")

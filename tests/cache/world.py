@@ -119,6 +119,7 @@ tier by-digest { match kind in [manifest, blob] and digest like "*"; fresh forev
 tier zero { match kind is manifest and tag like "zero*"; fresh 0s; }
 tier negative { match kind is manifest and tag like "neg*"; fresh 1m; negative 404 for 10s; }
 tier etag { match kind is manifest and tag like "etag*"; fresh 1m; revalidate etag; }
+tier full { match kind is manifest and tag like "full*"; fresh 1m; revalidate full; }
 tier swr { match kind is manifest and tag like "swr*"; fresh 1m; stale while-revalidate 1h; }
 tier banned { match kind is manifest and tag is "banned"; deny 403 "pin a digest"; }
 tier passing { match kind is manifest and tag is "passed"; pass; }
