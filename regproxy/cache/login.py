@@ -24,7 +24,7 @@ from regproxy.upstream.failure import UpstreamFailed
 
 MAX_FORM = 64 * 1024
 FORM_SECONDS = 30.0
-LEARN_SECONDS = 3.0
+LEARN_SECONDS = 2.0
 _JSON = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 
