@@ -20,8 +20,10 @@ OPEN_PORTS = "tunnel { ports any; }\n"  # so that only the address stands in the
 
 @pytest.fixture
 def trap() -> Iterator[socket.socket]:
-    """A listener on every loopback address of IPv4 that nobody may reach."""
-    with socket.create_server(("0.0.0.0", 0)) as listener:
+    """A listener on every loopback address, of IPv6 too where there is one, that nobody may reach."""
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    with socket.create_server(("::" if both else "0.0.0.0", 0), family=family, dualstack_ipv6=both) as listener:
         listener.setblocking(False)
         yield listener
 
