@@ -44,12 +44,15 @@ class Exchange(HTTPMessageDelegate):
         self._body: socket.socket | None = None
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
+        self._ends_the_connection = False
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Begin to answer as soon as the head is here; the body follows through a socket pair."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
         self._stream.request_received()
+        # To HTTP/1.0 the end of a body without a length is the end of the connection.
+        self._ends_the_connection = start_line.version == "HTTP/1.0"
         # Tornado tells a delegate only of clients that leave before their request is whole.
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
@@ -127,7 +130,7 @@ class Exchange(HTTPMessageDelegate):
                 await self._hang_up()
             else:
                 await self._ask_and_send(ask, replier)
-                if self._edge.draining:
+                if self._edge.draining or self._ends_the_connection:
                     await self._hang_up()
         except (StreamClosedError, asyncio.CancelledError):
             pass

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regproxy.model.address import Authority
-from regproxy.model.answer import Answer, Ask, Reply
+from regproxy.model.answer import Answer, Ask, Reply, Streaming
 from regproxy.model.event import ExchangeFinished
 from regproxy.model.message import Head
 from tests.lab.client import Client, connect
@@ -94,6 +94,28 @@ def test_a_connection_serves_many_requests_also_sent_at_once(tmp_path: Path) -> 
         assert answer.count(b"hello") == 10
 
     told(story, tmp_path)
+
+
+def test_an_answer_in_http_1_0_ends_with_its_connection(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def script(_: Ask) -> Answer:
+            ours, theirs = socket.socketpair()
+            with ours:
+                ours.sendall(b"no length")
+            return Streaming(Head(200), theirs.detach(), Whole(), LABELS)
+
+        serving.core.script = script
+        request = b"GET /x HTTP/1.0\r\nHost: quay.io\r\nConnection: keep-alive\r\n\r\n"
+        assert (await asyncio.to_thread(raw, serving, request)).endswith(b"\r\n\r\nno length")
+
+    told(story, tmp_path)
+
+
+class Whole:
+    """A streamed body that ended as it should."""
+
+    async def wait(self) -> None:
+        return None
 
 
 @pytest.mark.parametrize("chunked", [False, True])
