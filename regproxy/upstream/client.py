@@ -8,7 +8,7 @@ keeps the pool of handles; requests, callbacks and options are ours.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import pycurl
@@ -34,7 +34,6 @@ class Pool:
     """Connections and handles for one block's large or small transfers: blobs must not queue manifests out."""
 
     def __init__(self, registry: Registry, limits: Limits) -> None:
-        self.registry = registry
         self.active = 0
         self._limits = limits
         self._trust = TrustBundle(registry.ca_files)
@@ -79,6 +78,10 @@ class Pool:
         # fetch() would put a future between libcurl's end and ours, after the handle was reset.
         self._curl.fetch_impl(request, done)
 
+    def trusts(self, hashes: Mapping[str, str]) -> bool:
+        """Whether the ca files still hold what they held when this pool was made."""
+        return all(hashes.get(name) == held for name, held in self._trust.hashes.items())
+
     def close(self) -> None:
         """Close every connection, whatever is under way."""
         self._curl.close()
@@ -101,6 +104,7 @@ class Client:
         self._listeners = listeners
         self._limits = limits or Limits()
         self._pools: dict[tuple[Registry, bool], Pool] = {}
+        self._retiring: set[Pool] = set()
         self._transfers: set[Transfer] = set()
         self._idle = asyncio.Event()
         self._closed = False
@@ -124,8 +128,20 @@ class Client:
             return transfer
         self._transfers.add(transfer)
         self._idle.clear()
-        pool.start(transfer, partial(self._released, transfer))
+        pool.start(transfer, partial(self._released, pool, transfer))
         return transfer
+
+    def follow(self, registries: Iterable[Registry], ca_files: Mapping[str, str]) -> None:
+        """These are the blocks of the active policy now, and the hashes of the files that they trust.
+
+        What another block or an older file made takes nothing new, and closes with its last transfer.
+        """
+        current = frozenset(registries)
+        for key, pool in tuple(self._pools.items()):
+            if key[0] not in current or not pool.trusts(ca_files):
+                del self._pools[key]
+                self._retiring.add(pool)
+                self._close_retired(pool)
 
     async def close(self) -> None:
         """Give up what is under way, wait a moment for it to end, and close every connection."""
@@ -136,22 +152,29 @@ class Client:
             # All have ended; their handles come back a moment later, but for those that hang in a connect.
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), _CLOSE_SECONDS)
-        for pool in self._pools.values():
+        for pool in (*self._pools.values(), *self._retiring):
             pool.close()
         self._pools.clear()
+        self._retiring.clear()
 
-    def _released(self, transfer: Transfer) -> None:
+    def _close_retired(self, pool: Pool) -> None:
+        if pool in self._retiring and not pool.active:
+            self._retiring.discard(pool)
+            # Tornado may be at work on its handles right now.
+            asyncio.get_running_loop().call_soon(pool.close)
+
+    def _released(self, pool: Pool, transfer: Transfer) -> None:
+        self._close_retired(pool)
         self._transfers.discard(transfer)
         if not self._transfers:
             self._idle.set()
 
     def _pool(self, registry: Registry, large: bool) -> Pool | None:
-        """The pool for these settings; None when closed or at the bound. A block that changed retires its old ones."""
+        """The pool for these settings; None when closed or at the bound."""
         pool = self._pools.get((registry, large))
         if pool is None and not self._closed:
-            for key, old in tuple(self._pools.items()):
-                crowded = len(self._pools) >= MAX_POOLS
-                if not old.active and (crowded or (key[0].name == registry.name and key[0] != registry)):
+            for key, idle in tuple(self._pools.items()):
+                if len(self._pools) >= MAX_POOLS and not idle.active:
                     self._pools.pop(key).close()
             if len(self._pools) < MAX_POOLS:
                 pool = self._pools[registry, large] = Pool(registry, self._limits)

@@ -144,22 +144,6 @@ def test_connections_are_used_again_and_blobs_have_their_own() -> None:
         asyncio.run(story(authority))
 
 
-def test_a_block_that_changed_gets_new_connections_and_the_old_ones_close() -> None:
-    async def story() -> None:
-        client = Client(Events())
-        async with StandIn(hello) as stand_in:
-            block = registry(("registry.test", stand_in), scheme="http")
-            await client.start(ask(block), Recorder()).finished()
-            closed = replace(block, allow_address=())
-            with pytest.raises(UpstreamFailed, match="loopback"):
-                await client.start(ask(closed), Recorder()).finished()
-            assert stand_in.connections == 1
-            assert len(client._pools) == 1
-            await client.close()
-
-    asyncio.run(story())
-
-
 def test_a_ca_file_that_is_gone_is_a_tls_failure_that_names_it() -> None:
     async def story() -> None:
         client = Client(Events())

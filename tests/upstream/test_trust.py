@@ -1,5 +1,6 @@
 """The bundle of certificate authorities that libcurl is given."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,12 @@ def test_a_machine_without_any_bundle_says_what_to_do(tmp_path: Path) -> None:
     bundle = TrustBundle((str(own),), ())
     assert Path(bundle.path).read_text() == "OWN"
     bundle.close()
+
+
+def test_a_pipe_in_the_place_of_a_ca_file_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="pipe cannot be read: it is not a regular file"):
+        TrustBundle((str(tmp_path / "pipe"),))
 
 
 def test_a_ca_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
