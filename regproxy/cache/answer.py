@@ -61,9 +61,9 @@ class Cache:
 
     async def _answer(self, policy: Policy, ask: Ask, inflow: Inflow | None) -> Answer:
         registry = policy.registry_of(ask.authority)
-        if registry is None:
-            sentence = f"regproxy: {ask.authority.name} is no longer in the policy; connect again"
-            return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL))
+        if registry is None or not _still_meant(registry, ask):
+            sentence = f"regproxy: the policy for {ask.authority.name} has changed; connect again"
+            return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL), (("Connection", "close"),))
         if not is_method(ask.method):
             return refused(501, "UNSUPPORTED", "regproxy: no such method", Labels(Outcome.LOCAL, registry.name))
         target = classify(ask.target)
@@ -133,6 +133,12 @@ class Cache:
                 return await self._lists.answer(lookup)
             case _:
                 return await self._passage.anonymous(lookup)
+
+
+def _still_meant(registry: Registry, ask: Ask) -> bool:
+    """Whether a CONNECT now would lead where this connection did when it began, under an earlier policy perhaps."""
+    same = registry.canonical(ask.authority) == ask.authority and registry.scheme == ask.scheme
+    return same and registry.intercept
 
 
 def _policy_request(ask: Ask, registry: Registry, resource: Resource) -> PolicyRequest:

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,9 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import RequestBody, Streaming
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
-from tests.cache.world import World, told
+from regproxy.model.registry import HostPattern
+from regproxy.policy.connecting import ConnectTable
+from tests.cache.world import QUAY, World, told
 from tests.lab.answers import Answer
 from tests.lab.images import sha256
 
@@ -48,6 +52,32 @@ def test_an_authority_that_left_the_policy_is_misdirected(tmp_path: Path) -> Non
     async def story(world: World) -> None:
         answer, _ = await world.get("/v2/", authority=Authority("gone.example", 443))
         assert answer.head.status == 421
+
+    told(story, tmp_path)
+
+
+REGISTRY = Authority("registry.example", 443)
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"name": "renamed"}, 401),
+        ({"intercept": False}, 421),
+        ({"scheme": "http"}, 421),
+        ({"hosts": (HostPattern(REGISTRY.host, REGISTRY.port),), "aliases": (QUAY,)}, 421),
+    ],
+)
+def test_a_connection_from_before_a_reload_is_misdirected_only_where_it_now_means_something_else(
+    tmp_path: Path, changed: dict[str, Any], status: int
+) -> None:
+    async def story(world: World) -> None:
+        table = world.policy.connecting
+        blocks = tuple(replace(one, **changed) if one.name == "quay" else one for one in table.registries)
+        world.policy = replace(world.policy, connecting=ConnectTable(blocks, table.tunnel))
+        answer, _ = await world.get("/v2/")
+        assert answer.head.status == status
+        assert (field(answer.head.fields, "connection") == "close") == (status == 421)
 
     told(story, tmp_path)
 
