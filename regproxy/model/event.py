@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Outcome(StrEnum):
@@ -155,6 +156,33 @@ class StoreFailed:
     error: str
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyStarted:
+    """The proxy begins to serve by a policy, at `at` seconds since the epoch; `resumed`: by the last good one."""
+
+    checksum: str
+    at: float
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyReloaded:
+    """A reload ended; `checksum` and `registries` are those of the policy that runs now, whichever it is.
+
+    `trigger` is `file`, `signal` or `api`, `at` in seconds since the epoch; `findings` and `changes` (what is decided
+    differently) are a few sentences each.
+    """
+
+    result: Literal["success", "unchanged", "failure"]
+    trigger: str
+    checksum: str
+    registries: tuple[str, ...]
+    at: float
+    milliseconds: float
+    findings: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+
+
 Event = (
     ExchangeFinished
     | UpstreamFinished
@@ -164,4 +192,6 @@ Event = (
     | EntryStored
     | EntryEvicted
     | StoreFailed
+    | PolicyStarted
+    | PolicyReloaded
 )

@@ -151,6 +151,19 @@ def render(diagnostic: Diagnostic, paint: Paint = plain) -> str:
     return "\n".join(rows) + "\n"
 
 
+def in_brief(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
+    """The findings in a line each, for logs: errors, then warnings, no notes."""
+    shown = [one for one in diagnostics if one.severity is not Severity.NOTE]
+    return tuple(_brief(one) for one in sorted(shown, key=lambda one: not one.is_error))
+
+
+def _brief(diagnostic: Diagnostic) -> str:
+    span = diagnostic.span
+    place = f"{span.source.name}:{span.line}:{span.column}"
+    way = f" ({diagnostic.help})" if diagnostic.help else ""
+    return visible(f"{diagnostic.severity}[{diagnostic.code}] {place}: {diagnostic.sentence}{way}")
+
+
 def _window(line: str, at: int) -> tuple[str, int]:
     """The part of a very long line around a column, and the column within it."""
     if len(line) <= MAX_LINE:

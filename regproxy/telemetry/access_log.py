@@ -11,6 +11,8 @@ from regproxy.model.event import (
     Event,
     ExchangeFinished,
     HandshakeFailed,
+    PolicyReloaded,
+    PolicyStarted,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
@@ -36,7 +38,7 @@ class AccessLog:
     def line(self, fields: dict[str, Any]) -> None:
         """Write one line with the time first."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        bounded = {key: printable(v, FIELD_LENGTH) if isinstance(v, str) else v for key, v in fields.items()}
+        bounded = {key: _bounded(value) for key, value in fields.items()}
         try:
             self._out.write(json.dumps({"time": now, **bounded}, separators=(",", ":")) + "\n")
             self._out.flush()
@@ -44,25 +46,20 @@ class AccessLog:
             self.dropped += 1
 
 
+def _bounded(value: Any) -> Any:
+    match value:
+        case str():
+            return printable(value, FIELD_LENGTH)
+        case tuple():
+            return [_bounded(one) for one in value]
+        case _:
+            return value
+
+
 def _fields(event: Event) -> dict[str, Any] | None:
     match event:
-        case ExchangeFinished(labels=labels):
-            return {
-                "event": "request",
-                "client": event.client,
-                "authority": event.authority,
-                "registry": labels.registry,
-                "repository": labels.repository,
-                "reference": labels.reference,
-                "kind": labels.kind,
-                "method": event.method,
-                "status": event.status,
-                "bytes": event.bytes,
-                "milliseconds": round(event.milliseconds, 1),
-                "outcome": str(labels.outcome),
-                "tier": labels.tier,
-                "complete": event.complete,
-            }
+        case ExchangeFinished():
+            return _request(event)
         case ConnectFinished(decision="refuse" | "failed"):
             return {
                 "event": "connect",
@@ -99,7 +96,43 @@ def _fields(event: Event) -> dict[str, Any] | None:
                 "failure": str(failure),
                 "milliseconds": round(event.milliseconds, 1),
             }
+        case PolicyStarted():
+            return {"event": "policy", "checksum": event.checksum, "resumed": event.resumed}
+        case PolicyReloaded():
+            return _reload(event)
         case ConnectFinished() | UpstreamFinished() | EntryStored() | EntryEvicted():
             return None
         case _:
             assert_never(event)
+
+
+def _request(event: ExchangeFinished) -> dict[str, Any]:
+    labels = event.labels
+    return {
+        "event": "request",
+        "client": event.client,
+        "authority": event.authority,
+        "registry": labels.registry,
+        "repository": labels.repository,
+        "reference": labels.reference,
+        "kind": labels.kind,
+        "method": event.method,
+        "status": event.status,
+        "bytes": event.bytes,
+        "milliseconds": round(event.milliseconds, 1),
+        "outcome": str(labels.outcome),
+        "tier": labels.tier,
+        "complete": event.complete,
+    }
+
+
+def _reload(event: PolicyReloaded) -> dict[str, Any]:
+    sentences = {"findings": event.findings, "changes": event.changes}
+    return {
+        "event": "reload",
+        "result": event.result,
+        "trigger": event.trigger,
+        "checksum": event.checksum,
+        "milliseconds": round(event.milliseconds, 1),
+        **{name: some for name, some in sentences.items() if some},
+    }

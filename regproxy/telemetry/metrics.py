@@ -13,6 +13,8 @@ from regproxy.model.event import (
     ExchangeFinished,
     HandshakeFailed,
     Outcome,
+    PolicyReloaded,
+    PolicyStarted,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
@@ -21,14 +23,16 @@ from regproxy.model.event import (
 KINDS = ("manifest", "blob", "tags", "referrers", "catalog", "upload", "other", "ping", "token", "")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 OTHER = "other"
+MAX_REGISTRIES = 1000  # names that the `registry` label may take over all reloads
+RELOADS = ("success", "unchanged", "failure")
 
 
 class Metrics:
-    """Counts events into one registry; `registries` bounds the `registry` label."""
+    """Counts events into one registry; `registries` bounds the `registry` label, and those of reloads extend it."""
 
     def __init__(self, registries: Iterable[str], version: str) -> None:
         self.registry = CollectorRegistry()
-        self._names = frozenset(registries)
+        self._names: frozenset[str] = frozenset()
         self._requests = self._counter("requests", "Requests answered on intercepted connections", "registry", "status")
         self._results = self._counter("cache_results", "Answers by cache outcome", "registry", "kind", "outcome")
         self._bytes = self._counter("response_bytes", "Bytes of bodies sent to clients", "registry", "outcome")
@@ -54,7 +58,14 @@ class Metrics:
         self._store_failures = self._counter("store_failures", "Times the disk refused", "operation")
         build = Gauge("regproxy_build_info", "The running version", ["version"], registry=self.registry)
         build.labels(version).set(1)
-        for name in (*self._names, OTHER):
+        self._policy = _PolicyMetrics(self.registry)
+        self._name((OTHER, *registries))
+
+    def _name(self, registries: Iterable[str]) -> None:
+        """Let names into the `registry` label, their series there from now on; beyond the bound they are `other`."""
+        new = sorted(frozenset(registries) - self._names)[: MAX_REGISTRIES - len(self._names)]
+        self._names |= frozenset(new)
+        for name in new:
             for kind in ("manifest", "blob"):
                 for outcome in Outcome:
                     self._results.labels(name, kind, str(outcome))
@@ -97,6 +108,11 @@ class Metrics:
                 self._evicted.labels(cause).inc(size)
             case StoreFailed(operation=operation):
                 self._store_failures.labels(operation).inc()
+            case PolicyStarted():
+                self._policy.started(event)
+            case PolicyReloaded(registries=registries):
+                self._name(registries)
+                self._policy.reloaded(event)
             case _:
                 assert_never(event)
 
@@ -108,6 +124,42 @@ class Metrics:
         self._results.labels(name, kind, str(labels.outcome)).inc()
         self._bytes.labels(name, str(labels.outcome)).inc(event.bytes)
         self._duration.labels(kind).observe(event.milliseconds / 1000)
+
+
+class _PolicyMetrics:
+    """Which policy runs, and how the reloads went."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"regproxy_policy_{name}", text, labels, registry=registry)
+
+        self._info = gauge("info", "The policy that runs, by the SHA-256 of its texts", "checksum")
+        self._resumed = gauge("resumed", "1 while the last good policy runs because the policy file did not load")
+        self._successful = gauge("last_reload_successful", "Whether what the policy file says is what runs")
+        self._success_at = gauge("last_reload_success_timestamp_seconds", "When the policy file was last loaded")
+        self._reloads = Counter("regproxy_policy_reloads", "Reloads of the policy", ["result"], registry=registry)
+        self._duration = Histogram(
+            "regproxy_policy_reload_duration_seconds", "Time that a reload took", buckets=SECONDS, registry=registry
+        )
+        for result in RELOADS:
+            self._reloads.labels(result)
+
+    def started(self, event: PolicyStarted) -> None:
+        self._info.labels(event.checksum).set(1)
+        self._resumed.set(int(event.resumed))
+        self._successful.set(int(not event.resumed))
+        if not event.resumed:
+            self._success_at.set(event.at)
+
+    def reloaded(self, event: PolicyReloaded) -> None:
+        self._reloads.labels(event.result).inc()
+        self._duration.observe(event.milliseconds / 1000)
+        self._successful.set(int(event.result != "failure"))
+        if event.result != "failure":
+            self._resumed.set(0)
+            self._success_at.set(event.at)
+            self._info.clear()
+            self._info.labels(event.checksum).set(1)
 
 
 def _method(method: str) -> str:

@@ -13,6 +13,8 @@ from regproxy.model.event import (
     HandshakeFailed,
     Labels,
     Outcome,
+    PolicyReloaded,
+    PolicyStarted,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
@@ -92,3 +94,17 @@ def test_a_log_that_cannot_be_written_is_dropped_and_counted() -> None:
     log = AccessLog(Full())
     log.line({"event": "x"})
     assert log.dropped == 1
+
+
+def test_a_reload_says_what_runs_now_and_what_was_found() -> None:
+    out = io.StringIO()
+    log = AccessLog(out)
+    log.observe(PolicyStarted("a" * 64, 1.0, resumed=False))
+    log.observe(PolicyReloaded("failure", "file", "a" * 64, ("hub",), 2.0, 12.34, ("error[RP101] p:1:1: x" * 50,)))
+    log.observe(PolicyReloaded("success", "signal", "b" * 64, ("hub",), 3.0, 5.0, changes=("tier a: fresh 1h",)))
+    started, failure, success = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (started["event"], started["checksum"], started["resumed"]) == ("policy", "a" * 64, False)
+    assert (failure["event"], failure["result"], failure["checksum"]) == ("reload", "failure", "a" * 64)
+    assert [len(sentence) for sentence in failure["findings"]] == [FIELD_LENGTH]
+    assert "changes" not in failure
+    assert (success["trigger"], success["changes"]) == ("signal", ["tier a: fresh 1h"])

@@ -13,11 +13,13 @@ from regproxy.model.event import (
     HandshakeFailed,
     Labels,
     Outcome,
+    PolicyReloaded,
+    PolicyStarted,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
 )
-from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.metrics import MAX_REGISTRIES, Metrics
 
 LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
 
@@ -83,3 +85,56 @@ def test_gauges_are_read_at_each_scrape() -> None:
     metrics.gauge("cache_entries", "x", lambda: next(values))
     found = [re.search(r"^regproxy_cache_entries (\S+)$", metrics.render().decode(), re.MULTILINE) for _ in range(2)]
     assert [match.group(1) if match else "" for match in found] == ["1.0", "2.0"]
+
+
+def policy_samples(metrics: Metrics) -> dict[str, float]:
+    lines = (line.rpartition(" ") for line in metrics.render().decode().splitlines())
+    return {name.removeprefix("regproxy_policy_"): float(value) for name, _, value in lines if "_policy_" in name[:17]}
+
+
+def test_a_failed_reload_shows_until_the_file_says_what_runs() -> None:
+    metrics = Metrics(["hub"], "1")
+    metrics.observe(PolicyStarted("a", 10.0, resumed=False))
+    assert policy_samples(metrics)["last_reload_successful"] == 1
+    metrics.observe(PolicyReloaded("failure", "file", "a", ("hub",), 20.0, 5.0))
+    failed = policy_samples(metrics)
+    assert failed["last_reload_successful"] == 0
+    assert failed["last_reload_success_timestamp_seconds"] == 10
+    assert failed['reloads_total{result="failure"}'] == 1
+    assert failed['reloads_total{result="success"}'] == 0
+    assert failed['info{checksum="a"}'] == 1
+    metrics.observe(PolicyReloaded("unchanged", "file", "a", ("hub",), 30.0, 5.0))
+    assert policy_samples(metrics)["last_reload_successful"] == 1
+    metrics.observe(PolicyReloaded("success", "file", "b", ("hub", "new"), 40.0, 5.0))
+    swapped = policy_samples(metrics)
+    assert swapped["last_reload_success_timestamp_seconds"] == 40
+    assert 'info{checksum="a"}' not in swapped
+    assert swapped['info{checksum="b"}'] == 1
+    assert swapped["reload_duration_seconds_count"] == 3
+
+
+def test_a_resumed_policy_shows_until_a_reload_succeeds() -> None:
+    metrics = Metrics(["hub"], "1")
+    metrics.observe(PolicyStarted("a", 10.0, resumed=True))
+    resumed = policy_samples(metrics)
+    assert (resumed["resumed"], resumed["last_reload_successful"]) == (1, 0)
+    metrics.observe(PolicyReloaded("success", "file", "b", (), 40.0, 5.0))
+    mended = policy_samples(metrics)
+    assert (mended["resumed"], mended["last_reload_successful"]) == (0, 1)
+
+
+def test_registries_of_a_reloaded_policy_get_their_own_label_within_the_bound() -> None:
+    metrics = Metrics(["quay"], "1")
+    new = ExchangeFinished("10.0.0.1", "x", "GET", 200, 7, 1.5, Labels(Outcome.HIT, "new", "manifest"))
+    metrics.observe(new)
+    metrics.observe(PolicyReloaded("success", "file", "b", ("new",), 40.0, 5.0))
+    metrics.observe(new)
+    text = metrics.render().decode()
+    for name in ("other", "new"):
+        assert f'regproxy_requests_total{{registry="{name}",status="200"}} 1.0' in text
+    many = tuple(f"r{number:04}" for number in range(MAX_REGISTRIES + 10))
+    metrics.observe(PolicyReloaded("success", "file", "c", many, 50.0, 5.0))
+    shown = set(
+        re.findall(r'cache_results_total{kind="blob",outcome="hit",registry="([^"]+)"}', metrics.render().decode())
+    )
+    assert len(shown) == MAX_REGISTRIES
