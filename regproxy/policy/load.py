@@ -29,12 +29,14 @@ ALONE = Alone()
 class Loaded:
     """What came of a text: the policy, unless something was an error, and all findings in the order of the text.
 
-    `sources` are the text and the files that it includes, as far as they could be read.
+    `sources` are the text and the files that it includes, as far as they could be read; `folders` those in which
+    includes were looked for.
     """
 
     policy: Policy | None
     diagnostics: tuple[Diagnostic, ...]
     sources: tuple[Source, ...] = ()
+    folders: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:

@@ -28,9 +28,7 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
     read; what is wrong inside the file are findings.
     """
     if path is not None:
-        ignored = (*triggers(environ), *_set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH")))
-        warnings = tuple(f"{name} is ignored: the policy file {path} decides" for name in ignored)
-        return Chosen(load_file(path), f"policy: {path}", warnings)
+        return chosen_file(path, load_file(path), environ)
     seed = seed_policy(environ)
     if seed is not None:
         loaded = load(Source("environment", seed.text), {})
@@ -38,11 +36,20 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
     return _default(environ)
 
 
+def chosen_file(path: Path, loaded: Loaded, environ: Mapping[str, str]) -> Chosen:
+    """The choice of a file that was named, once it is loaded."""
+    ignored = (*triggers(environ), *_set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH")))
+    warnings = tuple(f"{name} is ignored: the policy file {path} decides" for name in ignored)
+    return Chosen(loaded, f"policy: {path}", warnings)
+
+
 def load_file(path: Path) -> Loaded:
     """Load a policy file; raises OSError when it cannot be read."""
     files = PolicyFiles(path)
     read = files.main()
-    return Loaded(None, (read,)) if isinstance(read, Diagnostic) else load(read, known_sources(), files)
+    if isinstance(read, Diagnostic):
+        return Loaded(None, (read,))
+    return replace(load(read, known_sources(), files), folders=frozenset(files.folders))
 
 
 def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, ...]:

@@ -14,9 +14,13 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class PolicyFiles:
-    """The files of one policy; `path` is the main one, its folder the limit of what may be included."""
+    """The files of one policy; `path` is the main one, its folder the limit of what may be included.
+
+    `folders` are those in which includes were looked for.
+    """
 
     def __init__(self, path: Path) -> None:
+        self.folders: set[str] = set()
         self._path = path
         self._root = Path(os.path.realpath(path.parent))
 
@@ -36,6 +40,7 @@ class PolicyFiles:
             raise ValueError(f'"{pattern[:60]}" must be a path relative to {including}')
         if any("*" in part for part in parts[:-1]) or parts[-1].count("*") > 1:
             raise ValueError(f'"{pattern[:60]}" may have one `*`, in the name of the file')
+        self.folders.add(os.path.normpath(folder.joinpath(*parts[:-1])))
         if "*" not in parts[-1]:
             return (self._one(folder / pattern),)
         return tuple(self._one(path) for path in self._matching(folder.joinpath(*parts[:-1]), parts[-1]))
