@@ -1,8 +1,9 @@
 """The core's parts: store, upstream and cache, built and closed together."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regproxy.cache.answer import Cache
@@ -10,7 +11,7 @@ from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
 from regproxy.model.address import Authority
 from regproxy.model.entry import Challenge
-from regproxy.model.event import Event
+from regproxy.model.event import Event, StoreFailed
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
 from regproxy.store.rows import Changes
@@ -58,6 +59,7 @@ class Core:
         self._engines = engines
         self._client = client
         self._challenges = challenges
+        self._due = asyncio.Event()
         self._maintenance = asyncio.get_running_loop().create_task(self._maintain())
 
     @classmethod
@@ -79,10 +81,24 @@ class Core:
         challenges.engines = engines
         return cls(Cache(engines, policy), engines, store, client, challenges)
 
+    def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
+        """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.
+
+        Limits count at once. Lifetimes, the connect table and registries are read from the policy by each request.
+        """
+        self.store.limits = policy.cache
+        self._due.set()
+        self._client.follow(policy.registries, ca_files)
+
     async def _maintain(self) -> None:
         while True:
-            await asyncio.sleep(MAINTENANCE_SECONDS)
-            await self.store.maintain()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._due.wait(), MAINTENANCE_SECONDS)
+            self._due.clear()
+            try:
+                await self.store.maintain()
+            except OSError as error:
+                self._engines.report(StoreFailed("maintain", str(error)))
 
     async def close(self) -> None:
         """Stop fetching, then close the store cleanly."""

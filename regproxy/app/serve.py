@@ -1,6 +1,7 @@
 """One run of the proxy: from a chosen policy and bound sockets to the last connection closed."""
 
 import asyncio
+import gc
 import signal
 import socket
 import time
@@ -13,10 +14,14 @@ from regproxy.admin.health import Health
 from regproxy.app.core import Core
 from regproxy.app.listeners import reached_by
 from regproxy.app.pages import Pages
-from regproxy.model.event import Event
-from regproxy.policy.policy import Policy
+from regproxy.app.reloading import reload_steps
+from regproxy.app.start import Start
+from regproxy.model.event import Event, PolicyStarted
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.listener import Listener
+from regproxy.reload.active import Active
+from regproxy.reload.reloader import Reloader
+from regproxy.reload.watcher import Watcher
 from regproxy.settings.serve import ServeSettings
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
@@ -29,12 +34,10 @@ class Prepared:
     """All that can fail with a clear message has succeeded: what `run` needs."""
 
     settings: ServeSettings
-    policy: Policy
+    start: Start
     ca: CertificateAuthority
     proxy_sockets: list[socket.socket]
     metrics_sockets: list[socket.socket]
-    sentences: tuple[str, ...]
-    warnings: tuple[str, ...]
 
 
 class Service:
@@ -43,7 +46,10 @@ class Service:
     def __init__(self, prepared: Prepared, log: AccessLog) -> None:
         self._prepared = prepared
         self._log = log
-        self._metrics = Metrics((registry.name for registry in prepared.policy.registries), __version__)
+        self._active = Active(prepared.start.policy)
+        self._metrics = Metrics((registry.name for registry in self._active.policy.registries), __version__)
+        self._watcher: Watcher | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._state = "starting"
 
     def _report(self, event: Event) -> None:
@@ -57,8 +63,9 @@ class Service:
         health = Health(self._metrics.render, lambda: None if self._state == "ready" else self._state)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
-        core = await Core.open(settings.cache_directory, lambda: prepared.policy, self._report, listeners)
+        core = await Core.open(settings.cache_directory, lambda: self._active.policy, self._report, listeners)
         self._gauges(core)
+        await self._watch(core)
         contexts = Contexts(prepared.ca, time.time)
         pages = Pages(prepared.ca.pem, prepared.ca.fingerprint)
         edge = Edge(core.cache, contexts.context, pages.page, settings.cache_directory, listeners)
@@ -72,16 +79,42 @@ class Service:
             self._log.line({"event": "stop", "message": f"draining for at most {settings.drain:g} s"})
             await _first(listener.drain(settings.drain), stop_now.wait())
         finally:
+            await self._stop_watching()
             await listener.drain(0)
             await core.close()
             await health.stop()
         self._log.line({"event": "stop", "message": "stopped"})
 
+    def hang_up(self) -> None:
+        """Reload the policy file; where there is none, say so."""
+        if self._watcher is not None:
+            self._watcher.hang_up()
+        elif self._prepared.settings.policy is None:
+            sentence = "SIGHUP: no policy file was named, so there is nothing to read again; name one with --policy"
+            self._log.line({"event": "reload", "message": sentence})
+
+    async def _watch(self, core: Core) -> None:
+        """Watch the policy file, if there is one."""
+        settings, start = self._prepared.settings, self._prepared.start
+        if settings.policy is None:
+            return
+        steps = reload_steps(settings.policy, settings.cache_directory, self._prepared.ca, core.follow, self._report)
+        reloader = Reloader(self._active, start.reading, steps)
+        await reloader.begin()
+        self._watcher = Watcher(reloader)
+        self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
+
+    async def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+
     def _announce(self) -> None:
-        for sentence in self._prepared.sentences:
-            self._log.line({"event": "start", "message": sentence})
-        for warning in self._prepared.warnings:
+        start = self._prepared.start
+        self._log.line({"event": "start", "message": start.sentence})
+        for warning in (*start.warnings, *self._prepared.ca.warnings):
             self._log.line({"event": "warning", "message": warning})
+        self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed))
         addresses = ", ".join(self._prepared.settings.listen)
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})
 
@@ -105,7 +138,10 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
 
 
 def serve(prepared: Prepared, log: AccessLog) -> None:
-    """Run until SIGTERM or SIGINT; a second one does not wait for the draining."""
+    """Run until SIGTERM or SIGINT; a second one does not wait for the draining. SIGHUP reloads the policy."""
+    # What is there before the first client stays: the collector need not walk over it with everybody waiting.
+    gc.collect()
+    gc.freeze()
     asyncio.run(_serve(prepared, log))
 
 
@@ -118,4 +154,6 @@ async def _serve(prepared: Prepared, log: AccessLog) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping)
-    await Service(prepared, log).run(stop, stop_now)
+    service = Service(prepared, log)
+    loop.add_signal_handler(signal.SIGHUP, service.hang_up)
+    await service.run(stop, stop_now)

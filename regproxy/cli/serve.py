@@ -2,24 +2,18 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 
 import click
 
 from regproxy.app.listeners import bind_all
 from regproxy.app.serve import Prepared, serve
+from regproxy.app.start import RefusedError, starting
 from regproxy.cli.ca import ca_dir_option, ca_permit_option, passphrase_option
-from regproxy.policy.cover import uncovered
-from regproxy.policy.diagnostic import render
-from regproxy.policy.policy import Policy
-from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory, default_cache_directory
 from regproxy.settings.floors import below_floors
 from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings
 from regproxy.telemetry.access_log import AccessLog
-from regproxy.tls.authority import CertificateAuthority, load_or_create
-from regproxy.tls.registries import names_to_permit
 from regproxy.upstream.versions import installed_versions
 
 
@@ -53,6 +47,12 @@ from regproxy.upstream.versions import installed_versions
     envvar="REGPROXY_DRAIN",
     help="How long transfers may go on after SIGTERM, in seconds.",
 )
+@click.option(
+    "--resume",
+    is_flag=True,
+    envvar="REGPROXY_RESUME",
+    help="Run the last good policy when the policy file does not load at start.",
+)
 def serve_command(
     policy: Path | None,
     listen: tuple[str, ...],
@@ -62,6 +62,7 @@ def serve_command(
     ca_permit: tuple[str, ...],
     ca_passphrase_file: Path | None,
     drain: str,
+    resume: bool,
 ) -> None:
     """Run the proxy."""
     settings = ServeSettings(
@@ -73,6 +74,7 @@ def serve_command(
         listen,
         metrics,
         _seconds(drain),
+        resume,
     )
     problems = below_floors(installed_versions())
     if problems:
@@ -100,18 +102,12 @@ def _fail(*lines: str) -> None:
 
 def _prepare(settings: ServeSettings) -> Prepared:
     try:
-        chosen = choose_policy(settings.policy, os.environ)
+        start, ca = starting(settings, os.environ)
+    except RefusedError as refused:
+        _fail(*refused.lines)
+        raise
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    except OSError as error:
-        _fail(f"error: {error}")
-        raise
-    policy = chosen.loaded.policy
-    findings = [render(diagnostic) for diagnostic in chosen.loaded.diagnostics]
-    if policy is None:
-        _fail(*findings)
-        raise SystemExit(1)
-    ca = _certificate_authority(settings, policy)
     try:
         proxy_sockets = bind_all(settings.listen)
         metrics_sockets = bind_all((settings.metrics,))
@@ -120,18 +116,4 @@ def _prepare(settings: ServeSettings) -> Prepared:
     except OSError as error:
         _fail(f"error: {error}")
         raise
-    warnings = (*chosen.warnings, *ca.warnings, *findings)
-    return Prepared(settings, policy, ca, proxy_sockets, metrics_sockets, (chosen.sentence,), warnings)
-
-
-def _certificate_authority(settings: ServeSettings, policy: Policy) -> CertificateAuthority:
-    names = names_to_permit(policy.registries, settings.ca_permits)
-    try:
-        ca = load_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
-    except (OSError, ValueError) as error:
-        _fail(f"error: {error}")
-        raise
-    outside = uncovered(policy, ca.permits)
-    if outside:
-        _fail(*(render(diagnostic) for diagnostic in outside))
-    return ca
+    return Prepared(settings, start, ca, proxy_sockets, metrics_sockets)

@@ -10,7 +10,10 @@ DEFAULT_DRAIN = 8.0
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say."""
+    """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
+
+    `resume`: run the last good policy when the file does not load at start.
+    """
 
     policy: Path | None
     cache_directory: Path
@@ -20,3 +23,4 @@ class ServeSettings:
     listen: tuple[str, ...] = DEFAULT_LISTEN
     metrics: str = DEFAULT_METRICS
     drain: float = DEFAULT_DRAIN
+    resume: bool = False

@@ -1,0 +1,30 @@
+"""A reload as the program wires it: the same loading and checking as at start, and what follows the policy."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from regproxy.app.start import unfit
+from regproxy.model.event import Event
+from regproxy.policy.policy import Policy
+from regproxy.reload.build import Steps
+from regproxy.reload.last_good import NAME, keep
+from regproxy.settings.choose import load_file
+from regproxy.tls.authority import CertificateAuthority
+
+
+def reload_steps(
+    path: Path,
+    cache_directory: Path,
+    ca: CertificateAuthority,
+    follow: Callable[[Policy, Mapping[str, str]], None],
+    report: Callable[[Event], None],
+) -> Steps:
+    """The steps of a reload of the policy at `path`; `follow` is told of the policy that runs from then on."""
+    return Steps(
+        main=str(path),
+        load=lambda: load_file(path),
+        check=lambda policy: unfit(policy, ca),
+        follow=follow,
+        keep=lambda loaded: keep(cache_directory / NAME, loaded),
+        report=report,
+    )

@@ -1,0 +1,116 @@
+"""What a start begins with: the policy that was chosen, or the last good one, and a CA that covers it."""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from regproxy.policy.cover import uncovered
+from regproxy.policy.diagnostic import Diagnostic, Severity, in_brief, render
+from regproxy.policy.policy import Policy
+from regproxy.rehearsal.scenarios import failures
+from regproxy.reload.last_good import NAME, last_good
+from regproxy.reload.reading import Reading, Watched, read
+from regproxy.settings.choose import Chosen, choose_policy, chosen_file, load_file
+from regproxy.settings.serve import ServeSettings
+from regproxy.tls.authority import CertificateAuthority, load_or_create
+from regproxy.tls.registries import names_to_permit
+
+
+class RefusedError(Exception):
+    """The proxy cannot start; `lines` say why and the way out."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+class _PolicyRefusedError(RefusedError):
+    """The policy file is at fault: another policy may do. `sentences` say so in a line each."""
+
+    def __init__(self, lines: Iterable[str], sentences: Iterable[str]) -> None:
+        super().__init__(*lines)
+        self.sentences = tuple(sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The policy to begin with, the sentence that says which and why, and warnings.
+
+    `reading` is what was read of the policy file, None where the policy came from elsewhere; `resumed`: it is the
+    last good one, in place of a file that does not load.
+    """
+
+    policy: Policy
+    sentence: str
+    warnings: tuple[str, ...]
+    reading: Reading | None = None
+    resumed: bool = False
+
+
+def starting(settings: ServeSettings, environ: Mapping[str, str]) -> tuple[Start, CertificateAuthority]:
+    """Choose, load and check; raises RefusedError, and ValueError for a wrong variable of the environment."""
+    path = settings.policy
+    if path is None:
+        try:
+            start = _made(choose_policy(None, environ))
+        except OSError as error:
+            raise RefusedError(f"error: {error}") from error
+        return start, _authority(settings, start.policy)
+    try:
+        start = _from_file(path, environ)
+        return start, _authority(settings, start.policy)
+    except _PolicyRefusedError as refused:
+        if not settings.resume:
+            raise
+        start = _resumed(path, settings.cache_directory / NAME, refused)
+        return start, _authority(settings, start.policy)
+
+
+def _made(chosen: Chosen, reading: Reading | None = None) -> Start:
+    policy, diagnostics = chosen.loaded.policy, chosen.loaded.diagnostics
+    if policy is None:
+        raise _refused(diagnostics)
+    return Start(policy, chosen.sentence, (*chosen.warnings, *in_brief(diagnostics)), reading)
+
+
+def _refused(diagnostics: Iterable[Diagnostic]) -> _PolicyRefusedError:
+    shown = [one for one in diagnostics if one.severity is not Severity.NOTE]
+    return _PolicyRefusedError(map(render, shown), in_brief(shown))
+
+
+def _from_file(path: Path, environ: Mapping[str, str]) -> Start:
+    try:
+        reading = read(lambda: load_file(path), Watched(frozenset({str(path)})))
+    except OSError as error:
+        raise _PolicyRefusedError([f"error: {error}"], [str(error)]) from error
+    return _made(chosen_file(path, reading.loaded, environ), reading)
+
+
+def _resumed(path: Path, directory: Path, refused: _PolicyRefusedError) -> Start:
+    try:
+        loaded = last_good(directory, load_file)
+    except (OSError, ValueError) as error:
+        raise RefusedError(*refused.lines, f"error: --resume: {error}") from error
+    if loaded.policy is None:
+        lines = ("error: --resume: the last good policy does not load either", *map(render, loaded.diagnostics))
+        raise RefusedError(*refused.lines, *lines)
+    sentence = f"policy: LAST GOOD ONE, {loaded.policy.name}, because {path} does not load; mend it: it is read again"
+    return Start(loaded.policy, sentence, refused.sentences, resumed=True)
+
+
+def _authority(settings: ServeSettings, policy: Policy) -> CertificateAuthority:
+    names = names_to_permit(policy.registries, settings.ca_permits)
+    try:
+        ca = load_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
+    except (OSError, ValueError) as error:
+        raise RefusedError(f"error: {error}") from error
+    stopping = unfit(policy, ca)
+    if stopping:
+        raise _refused(stopping)
+    return ca
+
+
+def unfit(policy: Policy, ca: CertificateAuthority) -> tuple[Diagnostic, ...]:
+    """What stops a policy that loads, at start and at a reload: hosts that the CA does not cover, tests that fail."""
+    return (*uncovered(policy, ca.permits), *failures(policy))
