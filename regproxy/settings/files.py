@@ -1,5 +1,6 @@
 """Reading a policy's files: regular files of bounded size below the policy's own folder, and nothing else."""
 
+import io
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,6 @@ from regproxy.policy.source import Source, Span
 
 MAX_POLICY = 1024 * 1024
 MAX_LISTED = 1000
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class PolicyFiles:
@@ -80,11 +80,15 @@ class PolicyFiles:
 
 def read_regular(path: Path) -> bytes:
     """The content of a regular file, at most a byte more than `MAX_POLICY`; raises OSError, also for a pipe."""
-    descriptor = os.open(path, _READ)
-    with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+    # Opened by the object itself, so that it closes what it then refuses: a folder.
+    with io.BufferedReader(io.FileIO(path, opener=_without_waiting)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(0, "it is not a regular file")
         return file.read(MAX_POLICY + 1)
+
+
+def _without_waiting(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK)
 
 
 def decoded(name: str, content: bytes) -> Source | Diagnostic:

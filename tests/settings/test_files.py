@@ -107,3 +107,13 @@ def test_a_folder_of_too_many_files_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "parts" / f"{number:02}.policy", tier(f"t{number}"))
     (found,) = {one.sentence for one in load_file(main).errors}
     assert found == "more than 64 files"
+
+
+def test_what_is_refused_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for name in ("folder", "pipe", "none"):
+        with pytest.raises(OSError, match="cannot read the policy"):
+            PolicyFiles(tmp_path / name).main()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
