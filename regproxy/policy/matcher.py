@@ -5,7 +5,7 @@ It decides exactly as `condition.holds` does, tier by tier; that is the text, th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Protocol, assert_never
 
@@ -123,7 +123,8 @@ class Matcher:
         self._sources = tuple(_sources(bits))
         self._compiled = tuple(_compiled(tier.condition, bits) for tier in tiers)
         self._tiers = tiers
-        self._candidates = lru_cache(MAX_DISPATCHED)(self._possible)
+        # Not a method of ours: a policy that is replaced must go at once, and not wait in a circle for the collector.
+        self._candidates = lru_cache(MAX_DISPATCHED)(partial(_reached, tiers))
 
     def decide(self, request: PolicyRequest) -> Decision:
         """The decision of the first tier whose condition holds."""
@@ -136,14 +137,15 @@ class Matcher:
                 return self._tiers[at].decision
         return self._unmatched
 
-    def _possible(self, kind: str, registry: str) -> tuple[int, ...]:
-        """The tiers that a request of this kind and registry can reach."""
-        request = PolicyRequest(method="", authority="", registry=registry, kind=kind, path="")
 
-        def known(predicate: Predicate) -> bool | None:
-            return predicate.holds(request) if predicate.attribute in ("kind", "registry") else None
+def _reached(tiers: Sequence[Tier], kind: str, registry: str) -> tuple[int, ...]:
+    """The tiers that a request of this kind and registry can reach."""
+    request = PolicyRequest(method="", authority="", registry=registry, kind=kind, path="")
 
-        return tuple(at for at, tier in enumerate(self._tiers) if possible(tier.condition, known) is not False)
+    def known(predicate: Predicate) -> bool | None:
+        return predicate.holds(request) if predicate.attribute in ("kind", "registry") else None
+
+    return tuple(at for at, tier in enumerate(tiers) if possible(tier.condition, known) is not False)
 
 
 def _compiled(condition: Condition, bits: Mapping[Operand, int]) -> Compiled:

@@ -1,6 +1,8 @@
 """The compiled matcher where it differs in kind from the text: large sets, and sets that RE2 cannot hold."""
 
 import dataclasses
+import gc
+import weakref
 
 import pytest
 
@@ -54,3 +56,19 @@ def test_more_patterns_than_one_set_holds_are_all_tried() -> None:
     for number in (0, MAX_PATTERNS - 1, MAX_PATTERNS, 3 * MAX_PATTERNS - 1):
         assert many.on_request(request(f"v{number}.1")).tier == f"t{number}"
     assert many.on_request(request("v9999.1")).tier == "unmatched"
+
+
+def test_a_policy_that_is_replaced_is_gone_at_once() -> None:
+    """A large one in a circle would wait for the collector, and then hold up everybody for its size."""
+    used = policy('tier a { match kind is manifest and tag like "v*"; fresh 1m; }\ntier b { match any; pass; }\n')
+    assert used.on_request(request("v1")).tier == "a"
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        gone = weakref.ref(used)
+        matcher = weakref.ref(used._memory._decide.__self__)  # type: ignore[attr-defined]
+        del used
+        assert (gone(), matcher()) == (None, None)
+    finally:
+        if collecting:
+            gc.enable()
