@@ -94,13 +94,19 @@ class Memory:
     """Remembers the decisions of a matcher, by those fields of a request alone at which some tier looks."""
 
     def __init__(self, matcher: "Matcher", fields: Iterable[str]) -> None:
+        self._matcher = matcher
+        self._fields = tuple(fields)
         self._decide = matcher.decide
         # Two names at least, so that the key is always a tuple; the constant costs nothing.
         self._key = attrgetter(*sorted({"kind", "registry", *fields}))
         self._known: dict[object, Decision] = {}
 
+    def emptied(self) -> "Memory":
+        """Another one for the same matcher, with nothing in it yet."""
+        return Memory(self._matcher, self._fields)
+
     def decide(self, request: PolicyRequest) -> Decision:
-        """The decision, remembered or made; the oldest gives way."""
+        """The decision, remembered or made; the oldest gives way. Belongs to one thread."""
         key = self._key(request)
         decision = self._known.get(key)
         if decision is None:

@@ -52,6 +52,10 @@ class Policy:
         """
         return self._memory.decide(request)
 
+    def unshared(self) -> "Policy":
+        """The same policy for another thread: it remembers its decisions elsewhere."""
+        return replace(self, _memory=self._memory.emptied())
+
     def with_cache(self, limits: CacheLimits) -> "Policy":
         """The same policy with other limits of the cache."""
         return replace(self, cache=limits)

@@ -89,5 +89,5 @@ def _judged(steps: Steps, reading: Reading, old: Policy, running: Reading | None
     diagnostics = (*loaded.diagnostics, *steps.check(policy))
     if any(diagnostic.is_error for diagnostic in diagnostics):
         return Rejected(diagnostics)
-    changes = tuple(steps.difference(old, policy))
+    changes = tuple(steps.difference(old.unshared(), policy))
     return Built(policy, replace(reading, loaded=replace(loaded, diagnostics=diagnostics)), changes)

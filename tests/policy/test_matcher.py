@@ -66,9 +66,17 @@ def test_a_policy_that_is_replaced_is_gone_at_once() -> None:
     gc.disable()
     try:
         gone = weakref.ref(used)
-        matcher = weakref.ref(used._memory._decide.__self__)  # type: ignore[attr-defined]
+        matcher = weakref.ref(used._memory._matcher)
         del used
         assert (gone(), matcher()) == (None, None)
     finally:
         if collecting:
             gc.enable()
+
+
+def test_an_unshared_policy_decides_the_same_and_remembers_elsewhere() -> None:
+    used = policy("tier a { match kind is manifest; fresh 1m; }\n")
+    other = used.unshared()
+    assert other.on_request(request("v1")) == used.on_request(request("v1"))
+    assert other._memory._known is not used._memory._known
+    assert other.checksum == used.checksum

@@ -158,7 +158,8 @@ def test_a_defect_of_ours_is_a_failed_reload_and_no_more(tmp_path: Path) -> None
 
 def test_what_is_decided_differently_is_told_within_bounds(tmp_path: Path) -> None:
     def difference(old: Policy, new: Policy) -> Iterable[str]:
-        assert old.checksum != new.checksum
+        assert old.checksum == stage.active.policy.checksum != new.checksum
+        assert old is not stage.active.policy, "that one belongs to the loop's thread"
         return (f"change {number}" for number in range(25))
 
     stage = Stage(tmp_path, replaced={"difference": difference})
