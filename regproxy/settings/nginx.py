@@ -26,10 +26,14 @@ def nginx_time(text: str) -> int:
     stripped = text.strip()
     while at < len(stripped):
         found = _TIME_PART.match(stripped, at)
-        if found is None or _ORDER.index(found[2]) <= last:
+        if found is None:
             break
-        last = _ORDER.index(found[2])
-        seconds += int(found[1]) * _SECONDS[found[2]]
+        # A bare number that more follows takes the place of `s`, so that "1 1" is two seconds and "1 1 1" is nothing.
+        unit = found[2] or ("s" if found.end() < len(stripped) else "")
+        if _ORDER.index(unit) <= last:
+            break
+        last = _ORDER.index(unit)
+        seconds += int(found[1]) * _SECONDS[unit]
         at = found.end()
     if not stripped or at < len(stripped):
         raise ValueError(f"{text!r} is no time; write it like 60d, 1h 30m or 10m (M is 30 days, m minutes)")

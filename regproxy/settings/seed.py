@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from regproxy.model.address import Authority, parse_authority
 from regproxy.settings.nginx import duration_literal, nginx_size, nginx_time, size_literal
-from regproxy.settings.seed_regex import regex_literal
+from regproxy.settings.seed_regex import regex_literal, seed_difference
 
 PLACEHOLDER = "some.authenticated.registry:oneuser:onepassword another.registry:user:password"
 DEFAULT_REGISTRIES = "registry.k8s.io gcr.io quay.io ghcr.io"
@@ -180,6 +180,9 @@ def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:
             for name in sorted(environ)
             if name.startswith("MANIFEST_CACHE_") and environ[name].strip()
         ]
+    else:
+        regexes = {f"{prefix}_REGEX": environ.get(f"{prefix}_REGEX", "") for prefix, *_ in TIERS}
+        found += [f"{name} {difference}" for name, regex in regexes.items() if (difference := seed_difference(regex))]
     harmless = {"VERIFY_SSL": "true"}
     found += [
         f"{name} has no effect in this version"

@@ -5,6 +5,7 @@ alternation at the top together, which nginx would split over the whole location
 """
 
 import re
+from collections.abc import Iterator
 
 from regproxy.policy.pattern import compile_regex
 
@@ -18,17 +19,19 @@ _PCRE_ONLY = (
     (re.compile(r"[*+?}]\+"), "a possessive quantifier"),
     (re.compile(r"\\[KGZRXhHN]"), "an escape that only PCRE has"),
 )
+_ESCAPED_IN_NGINX = re.compile(r"""\\(["'\\])""")
 _LEADING_NEGATIVE = re.compile(r"\(\?!((?:[^()\\]|\\.)*)\)(.+)\Z")
 
 
-def regex_literal(variable: str, regex: str) -> str:
+def regex_literal(variable: str, given: str) -> str:
     """The quoted pattern; raises ValueError naming variable, column and a rewrite."""
-    if not regex.isprintable():
+    if not given.isprintable():
         raise ValueError(f"{variable} contains a line break or another invisible character; remove it")
+    regex = _as_nginx_reads(given)
     for construct, name in _PCRE_ONLY:
-        found = _outside_class(construct, regex)
+        found = next((at for at in _bare(regex) if construct.match(regex, at)), None)
         if found is not None:
-            where = f"{variable}, column {found + 1}"
+            where = f"{variable}, column {_column(given, found)}"
             raise ValueError(f"{where}: {name} is not supported, patterns are RE2; {_rewrite(regex)}")
     try:
         compile_regex(regex)
@@ -37,12 +40,35 @@ def regex_literal(variable: str, regex: str) -> str:
     return _quoted(f"(?:{regex}).*")
 
 
-def _outside_class(construct: re.Pattern[str], regex: str) -> int | None:
-    """Where the construct first stands, not counting escaped characters and `[…]`."""
+def seed_difference(given: str) -> str:
+    """What this regex did in the seed and does not do here, in a clause; empty where it means the same."""
+    regex = _as_nginx_reads(given)
+    if regex.startswith("^"):
+        return "begins with ^, which never matched in the seed; here it is the beginning of the tag"
+    depth = 0
+    for at in _bare(regex):
+        depth += {"(": 1, ")": -1}.get(regex[at], 0)
+        if regex[at] == "|" and depth == 0:
+            return "has a | outside parentheses: the seed split its whole location there, here it chooses between tags"
+    return ""
+
+
+def _as_nginx_reads(regex: str) -> str:
+    """The regex after nginx has read its configuration file, in which a backslash also protects itself and quotes."""
+    return _ESCAPED_IN_NGINX.sub(r"\1", regex)
+
+
+def _column(given: str, at: int) -> int:
+    """Where in the variable's value, counted from 1, the character stands that nginx reads at `at`."""
+    return next(end for end in range(1, len(given) + 1) if len(_as_nginx_reads(given[:end])) > at)
+
+
+def _bare(regex: str) -> Iterator[int]:
+    """The places where a construct may stand: not within `[…]`, not behind a backslash."""
     at, inside = 0, False
     while at < len(regex):
-        if not inside and construct.match(regex, at):
-            return at
+        if not inside:
+            yield at
         if regex[at] == "\\":
             at += 1
         elif regex[at] == "[" and not inside:
@@ -51,7 +77,6 @@ def _outside_class(construct: re.Pattern[str], regex: str) -> int | None:
         elif regex[at] == "]":
             inside = False
         at += 1
-    return None
 
 
 def _rewrite(regex: str) -> str:

@@ -38,6 +38,8 @@ def test_a_size_is_read_and_written(text: str, count: int, literal: str) -> None
         ("1h30m", 5400, "1h30m"),
         ("1d 10", DAY + 10, "1d10s"),
         ("1M1m", 30 * DAY + 60, "30d1m"),
+        ("1 1", 2, "2s"),
+        ("1m 1 1", 62, "1m2s"),
     ],
 )
 def test_a_time_is_read_and_written(text: str, seconds: int, literal: str) -> None:
@@ -51,7 +53,9 @@ def test_what_nginx_refuses_as_a_size_is_refused(text: str) -> None:
         nginx_size(text)
 
 
-@pytest.mark.parametrize("text", ["", "d", "5x", "10 m", "30m 1h", "1h1h", "10ms", "-1", "1.5h", "10min", "1 1"])
+@pytest.mark.parametrize(
+    "text", ["", "d", "5x", "10 m", "30m 1h", "1h1h", "10ms", "-1", "1.5h", "10min", "1 1 1", "1 1m", "1s 1 1"]
+)
 def test_what_nginx_refuses_as_a_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no time"):
         nginx_time(text)

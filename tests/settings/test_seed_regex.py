@@ -6,7 +6,7 @@ import pytest
 
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
-from regproxy.settings.seed_regex import regex_literal
+from regproxy.settings.seed_regex import regex_literal, seed_difference
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from regproxy.settings.seed_regex import regex_literal
         ("(?<x>a)\\k<x>", 8, "a back-reference"),
         ("a++", 2, "a possessive quantifier"),
         ("(a)(?1)", 4, "recursion"),
+        (r"a\\.(?!b)", 5, "look-around"),
+        (r"(a)\\1", 4, "a back-reference"),
         (r"a\Z", 2, "an escape that only PCRE has"),
     ],
 )
@@ -40,7 +42,7 @@ def test_a_leading_exclusion_gets_the_condition_that_says_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    "regex", [r"[(?!]", r"\(\?!a", r"[]++]", "a+", "a{2}", r"\\1", "(?i)a", "(?:a)", "it's", 'a"\\' + "\\b"]
+    "regex", [r"[(?!]", r"\(\?!a", r"[]++]", "a+", "a{2}", "(?i)a", "(?:a)", "it's", 'a"\\' + "\\b"]
 )
 def test_what_only_looks_like_it_is_taken_as_written(regex: str) -> None:
     literal = regex_literal("X_REGEX", regex)
@@ -52,3 +54,20 @@ def test_what_only_looks_like_it_is_taken_as_written(regex: str) -> None:
 def test_invisible_characters_are_refused(regex: str) -> None:
     with pytest.raises(ValueError, match="X_REGEX contains"):
         regex_literal("X_REGEX", regex)
+
+
+@pytest.mark.parametrize(
+    ("regex", "clause"),
+    [
+        ("(a|b)", ""),
+        (r"a[|]\|b", ""),
+        (r"\(a|b", "has a |"),
+        ("(a)|b", "has a |"),
+        ("latest|stable", "has a |"),
+        ("^v1$", "begins with ^"),
+        ("", ""),
+    ],
+)
+def test_what_meant_something_else_in_the_seed_is_said(regex: str, clause: str) -> None:
+    assert seed_difference(regex).startswith(clause)
+    assert bool(seed_difference(regex)) is bool(clause)
