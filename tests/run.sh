@@ -22,6 +22,7 @@ need ctr containerd
 need zstd zstd
 need openssl openssl
 need git git
+need nginx nginx
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 
 # Debian starts the daemons of what it installs; the tests start their own.

@@ -24,6 +24,7 @@ PEERS = {
     "dockerd": Peer(("dockerd", "docker", "containerd"), "docker.io", root=True),
     "zstd": Peer(("zstd",), "zstd"),
     "git": Peer(("git",), "git"),
+    "nginx": Peer(("nginx",), "nginx"),
 }
 
 
