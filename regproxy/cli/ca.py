@@ -69,7 +69,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
     """
     permits = names_to_permit(_registries(policy), ca_permit)
     try:
-        ca = create(_directory(ca_dir), permits, time.time())
+        ca = create(ca_directory(ca_dir), permits, time.time())
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_lines(ca))
@@ -83,7 +83,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
 def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) -> None:
     """Show the CA that a start would use; exit 1 when there is none, or none that can be used."""
     try:
-        ca = load(_directory(ca_dir), time.time(), ca_passphrase_file)
+        ca = load(ca_directory(ca_dir), time.time(), ca_passphrase_file)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:
@@ -107,8 +107,14 @@ def _registries(policy: Path | None) -> tuple[Registry, ...]:
     return tuple(loaded.policy.registries)
 
 
-def _directory(given: Path | None) -> Path:
-    return given if given is not None else default_ca_directory(os.environ)
+def ca_directory(given: Path | None) -> Path:
+    """The directory that --ca-dir or the environment means; a wrong variable is a usage error."""
+    if given is not None:
+        return given
+    try:
+        return default_ca_directory(os.environ)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def _ends(ca: CertificateAuthority) -> datetime.datetime:

@@ -9,8 +9,8 @@ import click
 from regproxy.app.listeners import bind_all
 from regproxy.app.serve import Prepared, serve
 from regproxy.app.start import RefusedError, starting
-from regproxy.cli.ca import ca_dir_option, ca_permit_option, passphrase_option
-from regproxy.settings.directories import default_ca_directory, default_cache_directory
+from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
+from regproxy.settings.directories import default_cache_directory
 from regproxy.settings.floors import below_floors
 from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings
 from regproxy.telemetry.access_log import AccessLog
@@ -68,7 +68,7 @@ def serve_command(
     settings = ServeSettings(
         policy,
         cache_dir or default_cache_directory(os.environ),
-        ca_dir or default_ca_directory(os.environ),
+        ca_directory(ca_dir),
         ca_permit,
         ca_passphrase_file,
         listen,

@@ -1,9 +1,10 @@
 """The seed's environment variables, turned into policy text (rpardini/docker-registry-proxy 0.7.0, entrypoint.sh)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from regproxy.model.address import Authority, parse_authority
+from regproxy.policy.format import formatted
 from regproxy.settings.nginx import duration_literal, nginx_size, nginx_time, size_literal
 from regproxy.settings.seed_regex import regex_literal, seed_difference
 
@@ -23,7 +24,6 @@ NO_EFFECT = (
     *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_READ_TIMEOUT PROXY_CONNECT_TIMEOUT PROXY_SEND_TIMEOUT".split()),
     *("PROXY_CONNECT_READ_TIMEOUT PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
 )
-_STALE = "stale if-error forever on [error, 429, 500, 502, 504];"
 _HEAD = """\
 # The policy that the environment means, in the words of the seed.
 policy 1;
@@ -36,6 +36,7 @@ registry docker-hub {{
     token-hosts    "auth.docker.io";
     redirect-hosts "production.cloudflare.docker.com" "production.cloudfront.docker.com";
 }}
+
 {registries}
 tunnel {{
     allow "**";
@@ -46,8 +47,14 @@ tunnel {{
 tier blob-by-digest     {{ match kind is blob and digest like "sha256:*"; fresh 60d; }}
 tier manifest-by-digest {{ match kind is manifest and digest like "sha256:*"; fresh 60d; }}
 {tiers}
-tier blob-mutable {{ match kind is blob; fresh 0s; {stale} }}
 tier unknown {{ match any; pass; }}
+"""
+_TIER = """
+tier {name} {{
+    match {condition};
+    fresh {fresh};
+    stale if-error forever on [error, 429, 500, 502, 504];
+}}
 """
 
 
@@ -97,10 +104,9 @@ def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
         size=size_literal(32 * 1024**3 if size is None else size),
         inactive=duration_literal(60 * 86400 if inactive is None else inactive),
         registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES)),
-        tiers=_tiers(environ) if manifest_cache else _disabled(),
-        stale=_STALE,
+        tiers="".join(_TIER.format(**tier) for tier in _tiers(environ, manifest_cache)),
     )
-    return SeedPolicy(text, variables, manifest_cache, _warnings(environ))
+    return SeedPolicy(formatted(text), variables, manifest_cache, _warnings(environ))
 
 
 def cache_limits(environ: Mapping[str, str]) -> tuple[int | None, int | None]:
@@ -123,7 +129,7 @@ def _read(environ: Mapping[str, str], name: str, read: Callable[[str], int]) -> 
 
 def _registries(value: str) -> str:
     """One block for each host; repetitions and the names of Docker Hub, which is always there, are left out."""
-    blocks: dict[tuple[Authority, bool], str] = {}
+    blocks: dict[tuple[Authority, bool], tuple[str, str]] = {}
     labels = {"docker-hub"}
     for word in value.split():
         wildcard = word.startswith("*.")
@@ -138,8 +144,8 @@ def _registries(value: str) -> str:
             label += "-too"
         labels.add(label)
         star = "*." if wildcard else ""
-        blocks[authority, wildcard] = f'registry {label} {{ hosts "{star}{authority.name}"; }}\n'
-    return "".join(blocks.values())
+        blocks[authority, wildcard] = (label, f"{star}{authority.name}")
+    return "".join(f'registry {label} {{ hosts "{host}"; }}\n' for label, host in blocks.values())
 
 
 def _label(authority: Authority, wildcard: bool) -> str:
@@ -149,23 +155,24 @@ def _label(authority: Authority, wildcard: bool) -> str:
     return named if named[:1].isalpha() else f"host.{named}"
 
 
-def _tiers(environ: Mapping[str, str]) -> str:
-    lines = []
-    for prefix, tier, regex, time in TIERS:
-        given = environ.get(f"{prefix}_REGEX", regex)
-        if not given:
-            continue
-        pattern = regex_literal(f"{prefix}_REGEX", given)
-        seconds = _read(environ, f"{prefix}_TIME", nginx_time)
-        fresh = time if seconds is None else duration_literal(seconds)
-        lines.append(f"tier {tier} {{ match kind is manifest and ref matches {pattern}; fresh {fresh}; {_STALE} }}\n")
-    seconds = _read(environ, "MANIFEST_CACHE_DEFAULT_TIME", nginx_time)
-    fresh = "1h" if seconds is None else duration_literal(seconds)
-    return "".join(lines) + f"tier manifest-default {{ match kind is manifest; fresh {fresh}; {_STALE} }}\n"
+def _tiers(environ: Mapping[str, str], manifest_cache: bool) -> Iterator[Mapping[str, str]]:
+    """Name, condition and lifetime of each tier for what may change."""
+    if manifest_cache:
+        for prefix, tier, regex, time in TIERS:
+            given = environ.get(f"{prefix}_REGEX", regex)
+            if given:
+                condition = f"kind is manifest and ref matches {regex_literal(f'{prefix}_REGEX', given)}"
+                yield {"name": tier, "condition": condition, "fresh": _fresh(environ, f"{prefix}_TIME", time)}
+        fresh = _fresh(environ, "MANIFEST_CACHE_DEFAULT_TIME", "1h")
+        yield {"name": "manifest-default", "condition": "kind is manifest", "fresh": fresh}
+    else:
+        yield {"name": "manifest-default-disabled", "condition": "kind is manifest", "fresh": "0s"}
+    yield {"name": "blob-mutable", "condition": "kind is blob", "fresh": "0s"}
 
 
-def _disabled() -> str:
-    return f"tier manifest-default-disabled {{ match kind is manifest; fresh 0s; {_STALE} }}\n"
+def _fresh(environ: Mapping[str, str], name: str, default: str) -> str:
+    seconds = _read(environ, name, nginx_time)
+    return default if seconds is None else duration_literal(seconds)
 
 
 def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -124,3 +124,15 @@ def test_show_warns_of_a_ca_without_constraints_and_opens_an_encrypted_key(tmp_p
     as_json = json.loads(_regproxy("ca", "show", "--json", **environ).stdout)
     assert (as_json["constrained"], as_json["permitted"]) == (False, [])
     assert len(as_json["warnings"]) == 1
+
+
+def test_the_seeds_variables_name_the_ca_and_a_wrong_one_is_a_usage_error(tmp_path: Path) -> None:
+    environ = {"CA_CRT_FILE": str(tmp_path / "ca.crt"), "CA_KEY_FILE": str(tmp_path / "ca.key")}
+    assert _regproxy("ca", "init", **environ).returncode == 0
+    shown = _regproxy("ca", "show", **environ)
+    assert shown.returncode == 0
+    assert str(tmp_path / "ca.crt") in shown.stdout
+    for command in (("ca", "show"), ("ca", "init"), ("policy", "check"), ("serve",)):
+        wrong = _regproxy(*command, CA_CRT_FILE="/pki/root.pem")
+        assert wrong.returncode == 2, command
+        assert "Error: CA_CRT_FILE is /pki/root.pem" in wrong.stderr

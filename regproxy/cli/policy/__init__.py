@@ -6,6 +6,7 @@ from regproxy.cli.policy.check import check_command
 from regproxy.cli.policy.explain import explain_command
 from regproxy.cli.policy.explain_code import explain_code_command
 from regproxy.cli.policy.fmt import fmt_command
+from regproxy.cli.policy.from_env import from_env_command
 from regproxy.cli.policy.schema import schema_command
 from regproxy.cli.policy.show import show_command
 from regproxy.cli.policy.test import test_command
@@ -19,6 +20,7 @@ def policy_group() -> None:
 policy_group.add_command(check_command)
 policy_group.add_command(explain_command)
 policy_group.add_command(explain_code_command)
+policy_group.add_command(from_env_command)
 policy_group.add_command(test_command)
 policy_group.add_command(fmt_command)
 policy_group.add_command(schema_command)

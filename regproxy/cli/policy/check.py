@@ -1,7 +1,6 @@
 """`regproxy policy check`: every finding of a policy in one run."""
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 import click
 
 from regproxy import __version__
-from regproxy.cli.ca import ca_dir_option, passphrase_option
+from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option
 from regproxy.cli.policy.given import POLICY_PATH, json_option, load_named, paint, running
 from regproxy.cli.policy.rewrite import rewrite
 from regproxy.policy.cover import uncovered
@@ -21,7 +20,6 @@ from regproxy.policy.layout import layout
 from regproxy.policy.load import Loaded
 from regproxy.policy.report import as_github, as_object, as_sarif
 from regproxy.rehearsal.scenarios import failures
-from regproxy.settings.directories import default_ca_directory
 from regproxy.tls.authority import load as load_ca
 from regproxy.tls.constraints import as_address
 
@@ -75,7 +73,7 @@ def check_command(
     if fix:
         for path in files:
             _fix(path)
-    permits = _permits(ca_dir or default_ca_directory(os.environ), ca_passphrase_file)
+    permits = _permits(ca_directory(ca_dir), ca_passphrase_file)
     read = [(str(path), load_named(path)) for path in files] or [running(None)]
     checked = [_Checked(name, tuple(_findings(loaded, permits, verbose=verbose))) for name, loaded in read]
     _print(checked, "json" if as_json else form)
