@@ -3,9 +3,13 @@
 import re
 
 import pytest
+import re2
 
+from regproxy.policy.condition import predicates
 from regproxy.policy.load import load
+from regproxy.policy.operand import Matching
 from regproxy.policy.source import Source
+from regproxy.settings.packaged import packaged_source
 from regproxy.settings.seed_regex import regex_literal, seed_difference
 
 
@@ -71,3 +75,17 @@ def test_invisible_characters_are_refused(regex: str) -> None:
 def test_what_meant_something_else_in_the_seed_is_said(regex: str, clause: str) -> None:
     assert seed_difference(regex).startswith(clause)
     assert bool(seed_difference(regex)) is bool(clause)
+
+
+def test_the_seeds_patterns_take_linear_time_on_whatever_tag_a_stranger_chooses() -> None:
+    """RE2 takes at most the length of the tag times the size of the program; backtracking knows no such bound."""
+    loaded = load(packaged_source("seed"), {})
+    assert loaded.policy is not None
+    tests = [test for tier in loaded.policy.tiers for test in predicates(tier.condition) if test.attribute == "ref"]
+    patterns = [
+        operand.pattern.compiled for test in tests for operand in test.operands if isinstance(operand, Matching)
+    ]
+    assert len(patterns) == 2
+    for pattern in patterns:
+        assert isinstance(pattern, type(re2.compile("")))
+        assert pattern.programsize < 100
