@@ -65,14 +65,18 @@ def test_the_wheel_holds_every_file_of_the_package_and_every_policy(wheel: Path)
     assert not any(name.startswith(("tests/", "deploy/")) for name in held)
 
 
-def test_the_installed_wheel_checks_its_own_policies_far_from_the_checkout(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_wheel_checks_and_tests_its_own_policies_far_from_the_checkout(
+    installed: Path, tmp_path: Path
+) -> None:
     where = _run(installed, "python", "-c", "import regproxy; print(regproxy.__file__)", cwd=tmp_path)
     package = Path(where.stdout.strip()).parent
     assert installed in package.parents
-    for name in ("default", "seed"):
-        policy = package / "policies" / f"{name}.policy"
-        ran = _run(installed, "regproxy", "policy", "check", str(policy), cwd=tmp_path)
-        assert ran.returncode == 0, f"{ran.stdout}{ran.stderr}"
+    policies = sorted(str(path) for path in (package / "policies").glob("*.policy"))
+    assert len(policies) == len(list((ROOT / "policies").glob("*.policy")))
+    checked = _run(installed, "regproxy", "policy", "check", *policies, cwd=tmp_path)
+    assert (checked.returncode, checked.stdout) == (0, "".join(f"{policy}: ok\n" for policy in policies))
+    tested = _run(installed, "regproxy", "policy", "test", "--threshold", "100", *policies, cwd=tmp_path)
+    assert tested.returncode == 0, f"{tested.stdout}{tested.stderr}"
 
 
 def test_the_installed_wheel_makes_a_ca_from_its_packaged_lists(installed: Path, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.policy.syntax import Block, Statement
 from regproxy.rehearsal.reference import rehearse
-from regproxy.rehearsal.scenarios import failures
+from regproxy.rehearsal.scenarios import failures, run, uncovered_tiers
 from regproxy.settings.packaged import known_sources, policies_directory
 
 FILES = sorted(policies_directory().rglob("*.policy"))
+WHOLE = [path for path in FILES if path.parent.name != "known"]
+MAX_LINES, MAX_LINE = 90, 120
 DIGEST = "sha256:" + "a" * 64
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -41,12 +43,19 @@ def test_a_packaged_policy_checks_without_a_finding(path: Path) -> None:
     assert load(Source(path.name, path.read_text()), known_sources()).diagnostics == ()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_packaged_policy_does_what_its_tests_say(path: Path) -> None:
-    loaded = load(Source(path.name, path.read_text()), known_sources())
-    assert loaded.policy is not None
-    assert failures(loaded.policy) == ()
-    assert loaded.policy.tests or path.stem != "default"
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_a_packaged_policy_does_what_its_tests_say_and_they_reach_every_tier(path: Path) -> None:
+    found = policy(path.stem)
+    assert failures(found) == ()
+    assert uncovered_tiers(found, [run(found, scenario) for scenario in found.tests]) == ()
+
+
+@pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)
+def test_a_packaged_policy_is_a_text_for_its_reader(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[0].startswith("# ")
+    assert len(lines) <= MAX_LINES
+    assert max(map(len, lines)) <= MAX_LINE
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent.name == "known"], ids=lambda path: path.stem)
