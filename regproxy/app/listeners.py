@@ -2,6 +2,7 @@
 
 import fcntl
 import ipaddress
+import os
 import socket
 import struct
 from collections.abc import Iterable
@@ -29,6 +30,38 @@ def bind(text: str) -> socket.socket:
         listening.close()
         raise OSError(f"cannot listen on {text}: {error.strerror}; give another address") from error
     return listening
+
+
+def bind_unix(path: Path) -> socket.socket:
+    """A listening Unix socket that only our own user can open; one that a dead process left is replaced.
+
+    Raises OSError that names the path.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if path.is_socket() and not _answers(path):
+            path.unlink()
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise OSError(f"cannot listen on {path}: {error.strerror}; name another by --admin, or off") from error
+    return listening
+
+
+def _answers(path: Path) -> bool:
+    """Whether a process listens there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+        return True
 
 
 def bind_all(texts: Iterable[str]) -> list[socket.socket]:

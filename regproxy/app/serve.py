@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from regproxy import __version__
+from regproxy.admin.api import Api
 from regproxy.admin.health import Health
+from regproxy.app.administration import administration
 from regproxy.app.core import Core
-from regproxy.app.listeners import reached_by
+from regproxy.app.listeners import bind_unix, reached_by
+from regproxy.app.live import Live
 from regproxy.app.pages import Pages
 from regproxy.app.reloading import reload_steps
 from regproxy.app.start import Start
@@ -48,6 +51,7 @@ class Service:
         self._log = log
         self._active = Active(prepared.start.policy)
         self._metrics = Metrics((registry.name for registry in self._active.policy.registries), __version__)
+        self._reloader: Reloader | None = None
         self._watcher: Watcher | None = None
         self._watching: asyncio.Task[None] | None = None
         self._state = "starting"
@@ -71,6 +75,7 @@ class Service:
         edge = Edge(core.cache, contexts.context, pages.page, settings.cache_directory, listeners)
         listener = Listener(edge, prepared.proxy_sockets)
         listener.start()
+        api = self._administer(core)
         self._state = "ready"
         self._announce()
         try:
@@ -80,6 +85,7 @@ class Service:
             await _first(listener.drain(settings.drain), stop_now.wait())
         finally:
             await self._stop_watching()
+            await self._stop_administering(api)
             await listener.drain(0)
             await core.close()
             await health.stop()
@@ -99,15 +105,34 @@ class Service:
         if settings.policy is None:
             return
         steps = reload_steps(settings.policy, settings.cache_directory, self._prepared.ca, core.follow, self._report)
-        reloader = Reloader(self._active, start.reading, steps)
-        await reloader.begin()
-        self._watcher = Watcher(reloader)
+        self._reloader = Reloader(self._active, start.reading, steps)
+        await self._reloader.begin()
+        self._watcher = Watcher(self._reloader)
         self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
 
     async def _stop_watching(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.gather(self._watching, return_exceptions=True)
+
+    def _administer(self, core: Core) -> Api | None:
+        """Serve the admin socket, where there is one; without it the proxy still serves."""
+        path = self._prepared.settings.admin
+        if path is None:
+            return None
+        try:
+            listening = bind_unix(path)
+        except OSError as error:
+            self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
+            return None
+        api = administration(Live(core.cache, lambda: self._active.policy), self._reloader)
+        api.start([listening])
+        return api
+
+    async def _stop_administering(self, api: Api | None) -> None:
+        if api is not None and self._prepared.settings.admin is not None:
+            self._prepared.settings.admin.unlink(missing_ok=True)
+            await api.stop()
 
     def _announce(self) -> None:
         start = self._prepared.start

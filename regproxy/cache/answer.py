@@ -6,6 +6,7 @@ from typing import assert_never
 
 from regproxy.cache.challenge import credential
 from regproxy.cache.contents import Contents
+from regproxy.cache.kept import Kept, kept
 from regproxy.cache.lists import Lists
 from regproxy.cache.login import Login
 from regproxy.cache.lookup import Engines, Lookup
@@ -44,6 +45,10 @@ class Cache:
     def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""
         return self._policy().on_connect(authority, client)
+
+    async def kept(self, authority: Authority, resource: Resource) -> Kept:
+        """What is stored for a name; `authority` is canonical."""
+        return await kept(self._engines, authority, resource)
 
     def report(self, events: Iterable[Event]) -> None:
         """Take note of what happened at the edge."""

@@ -12,7 +12,7 @@ from regproxy.app.start import RefusedError, starting
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
 from regproxy.settings.directories import default_cache_directory
 from regproxy.settings.floors import below_floors
-from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings
+from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings, admin_socket
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.upstream.versions import installed_versions
 
@@ -33,6 +33,12 @@ from regproxy.upstream.versions import installed_versions
     show_default=True,
     envvar="REGPROXY_METRICS",
     help="Address of /metrics, /livez and /readyz.",
+)
+@click.option(
+    "--admin",
+    metavar="unix:PATH|off",
+    envvar="REGPROXY_ADMIN",
+    help="The admin socket. [default: admin.sock in the cache directory]",
 )
 @click.option(
     "--cache-dir", type=click.Path(path_type=Path), envvar="REGPROXY_CACHE_DIR", help="Where content is kept."
@@ -57,6 +63,7 @@ def serve_command(
     policy: Path | None,
     listen: tuple[str, ...],
     metrics: str,
+    admin: str | None,
     cache_dir: Path | None,
     ca_dir: Path | None,
     ca_permit: tuple[str, ...],
@@ -65,9 +72,10 @@ def serve_command(
     resume: bool,
 ) -> None:
     """Run the proxy."""
+    directory = cache_dir or default_cache_directory(os.environ)
     settings = ServeSettings(
         policy,
-        cache_dir or default_cache_directory(os.environ),
+        directory,
         ca_directory(ca_dir),
         ca_permit,
         ca_passphrase_file,
@@ -75,6 +83,7 @@ def serve_command(
         metrics,
         _seconds(drain),
         resume,
+        _admin(admin, directory),
     )
     problems = below_floors(installed_versions())
     if problems:
@@ -85,6 +94,17 @@ def serve_command(
         serve(prepared, log)
     except (OSError, ValueError) as error:
         _fail(f"error: {error}")
+
+
+def _admin(text: str | None, directory: Path) -> Path | None:
+    """The path of the admin socket; a default that is too long for one is none, with a word about it."""
+    try:
+        return admin_socket(text, directory)
+    except ValueError as error:
+        if text is not None:
+            raise click.BadParameter(str(error), param_hint="--admin") from error
+        click.echo(f"warning: no admin socket: {error}", err=True)
+        return None
 
 
 def _seconds(text: str) -> float:

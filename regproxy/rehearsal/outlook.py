@@ -1,7 +1,7 @@
 """What would happen now, in words: how the client is answered and why, and how long what is stored will do."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import assert_never
 
 from regproxy.freshness.lifetime import Validated
@@ -12,7 +12,7 @@ from regproxy.model.event import Outcome
 from regproxy.policy.policy import UNMATCHED
 from regproxy.policy.scenario import Circumstances, Working
 from regproxy.policy.words import duration, failures_in_words
-from regproxy.rehearsal.explain import Explanation, row
+from regproxy.rehearsal.explain import Explanation, connect_in_words, decision_in_words, row
 from regproxy.rehearsal.happening import NOW, Happening
 
 
@@ -48,6 +48,31 @@ def render_outlook(told: Outlook) -> str:
     lasting = [("fresh", told.fresh), ("stale", told.stale)]
     rows = [("given", told.given), ("now", told.answer), ("why", told.why), *lasting]
     return "\n".join(row(label, text) for label, text in rows if text) + "\n"
+
+
+def as_object(explanation: Explanation, happening: Happening, told: Outlook | None) -> dict[str, object]:
+    """An explanation and what would happen now, for JSON."""
+    now = {"outcome": happening.outcome, "status": happening.status, "asked": happening.asked}
+    rehearsed = explanation.rehearsed
+    return {
+        "authority": str(rehearsed.authority),
+        "target": rehearsed.target,
+        "method": rehearsed.method,
+        "request": asdict(rehearsed.request) if rehearsed.request is not None else None,
+        "connect": connect_in_words(explanation.connect),
+        "tiers": [
+            {
+                "tier": trial.tier,
+                "place": trial.place,
+                "matched": trial.matched,
+                "tests": [{"test": written, "passed": passed} for written, passed in trial.tests],
+            }
+            for trial in explanation.trials
+        ],
+        "decision": decision_in_words(explanation.decision) if explanation.decision is not None else None,
+        "note": rehearsed.note,
+        "now": {**now, **asdict(told)} if told is not None else None,
+    }
 
 
 def _given(given: Circumstances) -> str:

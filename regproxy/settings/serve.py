@@ -1,18 +1,21 @@
 """The settings of `regproxy serve`: addresses, directories and times that need a restart to change."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_LISTEN = ("[::]:3128",)
 DEFAULT_METRICS = "127.0.0.1:9128"
 DEFAULT_DRAIN = 8.0
+ADMIN_SOCKET = "admin.sock"
+MAX_SOCKET_PATH = 107  # unix(7)
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
-    `resume`: run the last good policy when the file does not load at start.
+    `resume`: run the last good policy when the file does not load at start; `admin`: the path of the admin socket.
     """
 
     policy: Path | None
@@ -24,3 +27,16 @@ class ServeSettings:
     metrics: str = DEFAULT_METRICS
     drain: float = DEFAULT_DRAIN
     resume: bool = False
+    admin: Path | None = None
+
+
+def admin_socket(text: str | None, cache_directory: Path) -> Path | None:
+    """What `--admin` says: `unix:PATH`, or `off`; the default lies in the cache directory. Raises ValueError."""
+    if text == "off":
+        return None
+    path = cache_directory / ADMIN_SOCKET if text is None else Path(text.removeprefix("unix:"))
+    if text is not None and (not text.startswith("unix:") or not path.is_absolute()):
+        raise ValueError(f"--admin {text!r} is neither unix:/an/absolute/path nor off")
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+        raise ValueError(f"{path} is too long for a socket, which has {MAX_SOCKET_PATH} bytes; name another by --admin")
+    return path

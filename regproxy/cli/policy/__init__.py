@@ -7,6 +7,7 @@ from regproxy.cli.policy.explain import explain_command
 from regproxy.cli.policy.explain_code import explain_code_command
 from regproxy.cli.policy.fmt import fmt_command
 from regproxy.cli.policy.from_env import from_env_command
+from regproxy.cli.policy.reload import reload_command
 from regproxy.cli.policy.schema import schema_command
 from regproxy.cli.policy.show import show_command
 from regproxy.cli.policy.test import test_command
@@ -25,3 +26,4 @@ policy_group.add_command(test_command)
 policy_group.add_command(fmt_command)
 policy_group.add_command(schema_command)
 policy_group.add_command(show_command)
+policy_group.add_command(reload_command)

@@ -2,21 +2,22 @@
 
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
+from regproxy.cli.admin import admin_option, call
 from regproxy.cli.policy.given import POLICY_PATH, json_option, paint, running
 from regproxy.model.decision import FailureClass
 from regproxy.policy.diagnostic import render as render_diagnostic
 from regproxy.policy.literals import parse_duration
 from regproxy.policy.scenario import Circumstances, Stored, Working
 from regproxy.policy.schema import METHODS
-from regproxy.rehearsal.explain import Explanation, connect_in_words, decision_in_words, explain
+from regproxy.rehearsal.explain import explain
 from regproxy.rehearsal.explain import render as render_explanation
 from regproxy.rehearsal.happening import happen
-from regproxy.rehearsal.outlook import outlook, render_outlook
+from regproxy.rehearsal.outlook import as_object, outlook, render_outlook
 from regproxy.rehearsal.reference import rehearse
 from regproxy.tls.constraints import as_address
 
@@ -66,6 +67,8 @@ def _upstream(_context: click.Context, _parameter: click.Parameter, value: str) 
     callback=_upstream,
     help=f"What the registry does: {' '.join(_UPSTREAM)}, or a status such as 429.",
 )
+@click.option("--live", is_flag=True, help="Ask the running proxy: its policy, and what it has stored.")
+@admin_option
 @json_option
 def explain_command(
     request_for: str,
@@ -74,13 +77,18 @@ def explain_command(
     client: str,
     stored: Stored | None,
     upstream: Working | FailureClass | int,
+    live: bool,
+    admin: str | None,
     as_json: bool,
 ) -> None:
     """Explain what the policy does with an image reference or a URL, and what would happen now.
 
     Every tier that is tried is shown with the tests that decide; then how the client is answered and why, and how
-    long that lasts. Nothing is sent anywhere, and nothing is looked up in the cache.
+    long that lasts. Nothing is sent to a registry, and only --live looks into the cache.
     """
+    if live:
+        _explain_live(request_for, method, client, admin, as_json=as_json)
+        return
     _, loaded = running(policy)
     if loaded.policy is None:
         for diagnostic in loaded.diagnostics:
@@ -94,30 +102,16 @@ def explain_command(
     explanation, happening = explain(loaded.policy, rehearsed), happen(loaded.policy, rehearsed, given)
     told = outlook(explanation, happening, given)
     if as_json:
-        now = {"outcome": happening.outcome, "status": happening.status, "asked": happening.asked}
-        found = {**_object(explanation), "now": {**now, **asdict(told)} if told is not None else None}
-        click.echo(json.dumps(found, indent=2))
+        click.echo(json.dumps(as_object(explanation, happening, told), indent=2))
     else:
         click.echo(render_explanation(explanation) + (render_outlook(told) if told is not None else ""), nl=False)
 
 
-def _object(explanation: Explanation) -> dict[str, object]:
-    rehearsed = explanation.rehearsed
-    return {
-        "authority": str(rehearsed.authority),
-        "target": rehearsed.target,
-        "method": rehearsed.method,
-        "request": asdict(rehearsed.request) if rehearsed.request is not None else None,
-        "connect": connect_in_words(explanation.connect),
-        "tiers": [
-            {
-                "tier": trial.tier,
-                "place": trial.place,
-                "matched": trial.matched,
-                "tests": [{"test": written, "passed": passed} for written, passed in trial.tests],
-            }
-            for trial in explanation.trials
-        ],
-        "decision": decision_in_words(explanation.decision) if explanation.decision is not None else None,
-        "note": rehearsed.note,
-    }
+def _explain_live(reference: str, method: str, client: str, admin: str | None, *, as_json: bool) -> None:
+    context = click.get_current_context()
+    for name in ("policy", "stored", "upstream"):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.UsageError("--live takes the policy and what is stored from the running proxy")
+    found = call(admin, "GET", "/explain", {"ref": reference, "method": method, "client": client})
+    text = found.pop("text", "")
+    click.echo(json.dumps(found, indent=2) if as_json else text, nl=as_json)
