@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regproxy.model.address import Authority, Network
+from regproxy.model.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,19 @@ class ConnectTo:
 
 
 @dataclass(frozen=True, slots=True)
+class ParentProxy:
+    """The HTTP proxy through which a registry is reached; `secret`: its whole URL, where that is not public."""
+
+    authority: Authority
+    secret: Secret | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL with its credential, for libcurl alone."""
+        return self.secret.reveal() if self.secret is not None else f"http://{self.authority}"
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The settings of one `registry NAME { }` block; times in seconds."""
 
@@ -48,8 +62,15 @@ class Registry:
     scheme: Literal["https", "http"] = "https"
     intercept: bool = True
     connect_to: tuple[ConnectTo, ...] = ()
+    proxy: ParentProxy | None = None
     ca_files: tuple[str, ...] = ()
     allow_address: tuple[Network, ...] = ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that the block names: certificates and secrets."""
+        secret = self.proxy.secret if self.proxy is not None else None
+        return (*self.ca_files, *((secret.origin.name,) if secret is not None and secret.origin.kind == "file" else ()))
 
     def canonical(self, authority: Authority) -> Authority:
         """The authority that keys use: an alias is the block's single exact host."""

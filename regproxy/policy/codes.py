@@ -142,6 +142,15 @@ CODES: Mapping[str, Code] = {
         "A policy is printed, compared, logged and shared; a secret must not be in it. Keep it in a file or in the "
         "environment. No message about the policy shows the characters of the literal.",
     ),
+    "RP302": Code(
+        "secret that cannot be had",
+        "The file or the variable that holds a secret is missing, empty, unreadable or no such thing. A policy with "
+        "half of its secrets would fail later, at night; so it is refused.",
+    ),
+    "RP303": Code(
+        "secret that others can read",
+        "The file of a secret can be read by every user of the machine. `chmod o-r`, or a group for the proxy.",
+    ),
     "RP310": Code(
         "host that the CA does not cover",
         "The CA may sign for a limited set of names. A registry outside of them could only be tunnelled, and then "

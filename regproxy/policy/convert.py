@@ -6,11 +6,12 @@ another type altogether.
 
 import ipaddress
 import math
+import re
 from collections.abc import Callable, Mapping
 
-from regproxy.model.address import parse_authority
+from regproxy.model.address import Authority, parse_authority
 from regproxy.model.decision import FailureClass, Failures
-from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced
+from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
 from regproxy.policy.given import Cidr, Endpoint, Failure, Given, Host
 from regproxy.policy.pattern import Anchor, compile_glob
 from regproxy.policy.scenario_types import SCENARIO_TYPES
@@ -19,6 +20,7 @@ from regproxy.policy.syntax import Duration, Integer, Percent, Size, Statuses, T
 Converted = Given | Diagnostic | None
 
 MAX_REASON = 200
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 EVERY_FAILURE = frozenset(FailureClass)
 FAILURE_WORDS = (*(str(failure) for failure in FailureClass), "error", "5xx")
 
@@ -110,6 +112,46 @@ def _endpoint(value: Value) -> Converted:
         return Endpoint(parse_authority(value.text), value.span)
     except ValueError as wrong:
         return error("RP112", value.span, str(wrong), help='write "host:port", for example "10.0.0.5:5000"')
+
+
+def _proxy(value: Value) -> Converted:
+    """The URL of a proxy without credentials: with them it is a secret, and belongs into a file or a variable."""
+    if not isinstance(value, Text):
+        return None
+    if "@" in value.text:
+        return literal_secret(value.span, 'write `proxy file "/run/secrets/proxy";` or `proxy env PROXY;`')
+    try:
+        return Endpoint(proxy_authority(value.text), value.span)
+    except ValueError as wrong:
+        return error("RP112", value.span, str(wrong), help='write "http://host:port"')
+
+
+def proxy_authority(url: str) -> Authority:
+    """Host and port of the URL of an HTTP proxy; raises ValueError, in which the URL does not occur."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "http":
+        raise ValueError("the URL of a proxy begins with http://")
+    try:
+        return parse_authority(rest.rpartition("@")[2].removesuffix("/"))
+    except ValueError as wrong:
+        raise ValueError("the URL of a proxy names a host and a port, such as http://proxy.example:3128") from wrong
+
+
+def _secret_file(value: Value) -> Converted:
+    if not isinstance(value, Text):
+        return None
+    if not value.text.startswith("/"):
+        return error("RP108", value.span, "the path must be absolute", help='like "/run/secrets/proxy"')
+    return value
+
+
+def _variable(value: Value) -> Converted:
+    if not isinstance(value, Word | Text):
+        return None
+    if not _VARIABLE.match(value.text):
+        sentence = "a variable has a name of letters, digits and `_`"
+        return error("RP108", value.span, sentence, help="like REGISTRY_PROXY")
+    return Text(value.text, value.span)
 
 
 def _cidr(value: Value) -> Converted:
@@ -217,6 +259,9 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "HOST_PATTERN": ('a host such as "quay.io" or "*.gcr.io"', _host_pattern),
     "HOST_GLOB": ('a host pattern such as "**.example.com"', _host_glob),
     "ENDPOINT": ('an address to dial such as "10.0.0.5:5000"', _endpoint),
+    "PROXY": ('the URL of a proxy such as "http://proxy.example:3128"', _proxy),
+    "SECRET_FILE": ('the path of a file such as "/run/secrets/proxy"', _secret_file),
+    "VARIABLE": ("the name of a variable such as REGISTRY_PROXY", _variable),
     "CIDR": ('a range of addresses such as "10.0.0.0/8"', _cidr),
     "PORT": ("a port such as 443", _port),
     "STATUS": ("a status such as 403", _status),

@@ -1,8 +1,10 @@
 """`include "dir/*.policy";`: the items of several files in one sequence, as if they stood where they are included."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from regproxy.model.secret import Origin, Secret
 from regproxy.policy.diagnostic import Diagnostic, error, replaced, warning
 from regproxy.policy.parse import parse
 from regproxy.policy.schema import VERSION
@@ -24,9 +26,25 @@ class Files(Protocol):
         """
         ...
 
+    def secret(self, origin: Origin) -> "Revealed":
+        """The secret that a policy names; raises ValueError, a sentence without it, when it cannot be had."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """A secret as it was read; `exposed`: others on the machine can read it, too."""
+
+    secret: Secret
+    exposed: bool = False
+
 
 class Alone:
     """No files: a policy that is a text and nothing else."""
+
+    def secret(self, origin: Origin) -> Revealed:
+        """Refuses every secret."""
+        raise ValueError(f"{origin.kind} {origin.name[:60]} cannot be read for a policy that is not a file")
 
     def include(self, including: str, pattern: str) -> Sequence[Source | Diagnostic]:
         """Refuses every file."""

@@ -47,7 +47,7 @@ class Loaded:
     def files(self) -> frozenset[str]:
         """Every file whose content counts: the policy, what it includes, and what its registries name."""
         named = self.policy.registries if self.policy is not None else ()
-        return frozenset(source.name for source in self.sources) | {name for one in named for name in one.ca_files}
+        return frozenset(source.name for source in self.sources) | {name for one in named for name in one.files}
 
 
 def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> Loaded:
@@ -59,7 +59,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     included = _included(top, known, found)
     fragments = [check_items(POLICY, "", Span(text, 0, 0), _fragment(text, found), found) for text in included]
     known_blocks = [block for fragment in fragments for block in fragment.inner("registry")]
-    registries = build_registries(top.inner("registry"), known_blocks, found)
+    registries = build_registries(top.inner("registry"), known_blocks, files, found)
     names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, gathered, known))
     defaults = top.inner("defaults")
     common = defaults[0] if defaults else None

@@ -12,7 +12,7 @@ from typing import assert_never
 from regproxy.model.address import MAX_NAME, Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Decision, Denied
-from regproxy.model.registry import ConnectTo, HostPattern, Registry
+from regproxy.model.registry import ConnectTo, HostPattern, ParentProxy, Registry
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.connecting import ConnectTable, is_literal
 from regproxy.policy.operand import Exactly, Matching, OnHost, OnHostLike, Operand
@@ -69,6 +69,8 @@ def _registry(registry: Registry) -> Registry:
         token_hosts=tuple(map(_pattern, registry.token_hosts)),
         redirect_hosts=tuple(map(_pattern, registry.redirect_hosts)),
         connect_to=tuple(ConnectTo(_authority(one.authority), _authority(one.target)) for one in registry.connect_to),
+        # Where a secret comes from is a name, too, and who reads the redacted policy has none of it.
+        proxy=ParentProxy(_authority(registry.proxy.authority)) if registry.proxy is not None else None,
         ca_files=tuple(f"/{_name(path)}" for path in registry.ca_files),
     )
 

@@ -8,7 +8,9 @@ from regproxy.model.address import Authority
 from regproxy.model.registry import ConnectTo, HostPattern, Registry
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.egress import parent_proxy
 from regproxy.policy.given import Cidr, Endpoint, Entry, Host
+from regproxy.policy.include import Files
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Text, Word
 
@@ -32,13 +34,15 @@ class Registries:
     hosts: tuple[NamedHost, ...]
 
 
-def build_registries(own: Iterable[Checked], known: Iterable[Checked], found: list[Diagnostic]) -> Registries:
+def build_registries(
+    own: Iterable[Checked], known: Iterable[Checked], files: Files, found: list[Diagnostic]
+) -> Registries:
     """The registries of a policy; what it says itself about a host or a name wins over an included block."""
     blocks: list[Registry] = []
     hosts: list[NamedHost] = []
     seen: dict[HostPattern, NamedHost] = {}
     for checked in own:
-        registry, named = _registry(checked, found)
+        registry, named = _registry(checked, files, found)
         _twins(seen, named, found)
         blocks.append(registry)
         hosts += named
@@ -46,7 +50,7 @@ def build_registries(own: Iterable[Checked], known: Iterable[Checked], found: li
     taken = {host.pattern for host in hosts}
     seen = {}
     for checked in known:
-        registry, named = _registry(checked, found)
+        registry, named = _registry(checked, files, found)
         kept = _yield(registry, taken)
         if kept is None or registry.name in names:
             continue
@@ -82,7 +86,7 @@ def _twins(seen: dict[HostPattern, NamedHost], named: list[NamedHost], found: li
             found.append(error("RP116", host.span, sentence, note=note, help="a host belongs to one registry block"))
 
 
-def _registry(checked: Checked, found: list[Diagnostic]) -> tuple[Registry, list[NamedHost]]:
+def _registry(checked: Checked, files: Files, found: list[Diagnostic]) -> tuple[Registry, list[NamedHost]]:
     scheme = _scheme(checked.one("scheme"))
     port = PORTS[scheme]
     hosts = _hosts(checked, "hosts", port)
@@ -95,6 +99,7 @@ def _registry(checked: Checked, found: list[Diagnostic]) -> tuple[Registry, list
         redirect_hosts=tuple(pattern for pattern, _ in _hosts(checked, "redirect-hosts", 443)),
         scheme=scheme,
         intercept=not _is_off(checked.one("intercept")),
+        proxy=parent_proxy(checked, files, found),
         ca_files=tuple(_ca_files(checked, found)),
         allow_address=tuple(
             given.network

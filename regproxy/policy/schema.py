@@ -95,6 +95,9 @@ UPSTREAM = BlockType(
             "dial the second where the first is meant; name and certificate stay those of the first",
             repeatable=True,
         ),
+        Directive("proxy", "PROXY", "reach the registry through this HTTP proxy, which then looks up its name"),
+        Directive("proxy file", "SECRET_FILE", "the same; the file holds the URL, credentials included"),
+        Directive("proxy env", "VARIABLE", "the same; the variable holds the URL, credentials included"),
     ),
 )
 

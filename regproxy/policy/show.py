@@ -12,7 +12,7 @@ from regproxy.model.address import Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.entry import CacheLimits
-from regproxy.model.registry import HostPattern, Registry
+from regproxy.model.registry import HostPattern, ParentProxy, Registry
 from regproxy.policy.format import formatted
 from regproxy.policy.policy import Policy
 from regproxy.policy.schema import VERSION
@@ -85,8 +85,21 @@ def _registry(registry: Registry) -> Shown:
         Row("connect-to", "", (str(one.authority), str(one.target)), many=True) for one in registry.connect_to
     )
     trusted = tuple(Row("ca", "file", (path,), many=True) for path in registry.ca_files)
-    blocks = (Shown("upstream", dialled), Shown("tls", trusted))
+    blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted))
     return Shown("registry", rows, tuple(block for block in blocks if block.rows), registry.name)
+
+
+def _proxy(proxy: ParentProxy | None) -> Iterator[Row]:
+    """The proxy, by where its secret comes from and never by what it is."""
+    if proxy is None:
+        return
+    origin = proxy.secret.origin if proxy.secret is not None else None
+    if origin is None:
+        yield Row("proxy", "", (f"http://{proxy.authority}",))
+    elif origin.kind == "env":
+        yield Row("proxy", f"env {origin.name}")
+    else:
+        yield Row("proxy", "file", (origin.name,))
 
 
 def _tunnel(rules: TunnelRules) -> Shown:

@@ -3,14 +3,17 @@
 import io
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from regproxy.model.secret import Origin, Secret
 from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.include import Revealed
 from regproxy.policy.source import Source, Span
 
 MAX_POLICY = 1024 * 1024
 MAX_LISTED = 1000
+MAX_SECRET = 64 * 1024
 
 
 class PolicyFiles:
@@ -19,9 +22,10 @@ class PolicyFiles:
     `folders` are those in which includes were looked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, environ: Mapping[str, str] = os.environ) -> None:
         self.folders: set[str] = set()
         self._path = path
+        self._environ = environ
         self._root = Path(os.path.realpath(path.parent))
 
     def main(self) -> Source | Diagnostic:
@@ -44,6 +48,28 @@ class PolicyFiles:
         if "*" not in parts[-1]:
             return (self._one(folder / pattern),)
         return tuple(self._one(path) for path in self._matching(folder.joinpath(*parts[:-1]), parts[-1]))
+
+    def secret(self, origin: Origin) -> Revealed:
+        """The secret in a file or a variable, without the newline at its end; see `policy.include.Files`."""
+        if origin.kind == "env":
+            value = self._environ.get(origin.name, "")
+            if not value:
+                raise ValueError(f"the variable {origin.name} is not set")
+            return Revealed(Secret(origin, value))
+        try:
+            content = read_regular(Path(origin.name))
+            exposed = bool(Path(origin.name).stat().st_mode & stat.S_IROTH)
+        except OSError as wrong:
+            raise ValueError(f"cannot read {origin.name}: {wrong.strerror or wrong}") from wrong
+        if len(content) > MAX_SECRET:
+            raise ValueError(f"{origin.name} is larger than {MAX_SECRET // 1024} KiB; is it a secret?")
+        try:
+            value = content.decode().rstrip("\r\n")
+        except UnicodeDecodeError as wrong:
+            raise ValueError(f"{origin.name} is not UTF-8") from wrong
+        if not value or not value.isprintable():
+            raise ValueError(f"{origin.name} is empty or holds more than one line")
+        return Revealed(Secret(origin, value), exposed)
 
     def _matching(self, folder: Path, pattern: str) -> Iterable[Path]:
         """The files of one folder, dotfiles left out: Kubernetes and editors keep their own things there."""

@@ -7,6 +7,7 @@ keeps the pool of handles; requests, callbacks and options are ours.
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -115,9 +116,14 @@ class Client:
     def start(self, request: UpstreamRequest, sink: BodySink) -> Transfer:
         """Start a request; never raises for what the upstream does: the transfer's own end tells."""
         registry = request.registry
-        reach = Reach(registry.names(request.authority), registry.allow_address, self._listeners)
+        # Through a proxy, what is dialled is the proxy; it is named by the operator as a host of the block is.
+        named = registry.proxy is not None or registry.names(request.authority)
+        reach = Reach(named, registry.allow_address, self._listeners)
         transfer = Transfer(request, sink, self._limits, reach, self._report)
         name = request.authority.name
+        if registry.proxy is not None and (refusal := _literal_refused(request, self._listeners)) is not None:
+            transfer.end(UpstreamFailed(FailureClass.CONNECT, f"{name}: {refusal}"))
+            return transfer
         try:
             pool = self._pool(registry, request.purpose in _LARGE)
         except OSError as error:
@@ -179,3 +185,14 @@ class Client:
             if len(self._pools) < MAX_POOLS:
                 pool = self._pools[registry, large] = Pool(registry, self._limits)
         return None if self._closed else pool
+
+
+def _literal_refused(request: UpstreamRequest, listeners: frozenset[Authority]) -> str | None:
+    """Why a proxy may not be asked for this address; a name is the proxy's to look up, and its rules to keep."""
+    registry, authority = request.registry, request.authority
+    try:
+        ipaddress.ip_address(authority.host)
+    except ValueError:
+        return None
+    reach = Reach(registry.names(authority), registry.allow_address, listeners)
+    return reach.refusal(authority.host, authority.port)

@@ -4,10 +4,13 @@ import pycurl
 
 from regproxy import __version__
 from regproxy.model.message import end_to_end, field, without
+from regproxy.model.registry import ParentProxy
 from regproxy.upstream.request import Limits, UpstreamRequest
 
 USER_AGENT = f"regproxy/{__version__}"
 _LIFETIME_OF_CONNECTIONS = 600
+# CURLOPT_SUPPRESS_CONNECT_HEADERS (curl/curl.h), which pycurl has no name for.
+_SUPPRESS_CONNECT_HEADERS = 265
 # libcurl writes these itself, from the URL and the body.
 _WRITTEN_BY_LIBCURL = frozenset({"host", "content-length", "expect"})
 _OURS = frozenset({"accept-encoding", "user-agent"})
@@ -25,6 +28,7 @@ def set_options(curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_
     protocol = pycurl.PROTO_HTTPS if request.scheme == "https" else pycurl.PROTO_HTTP
     curl.setopt(pycurl.PROTOCOLS, protocol)
     curl.setopt(pycurl.HTTPHEADER, header_lines(request))
+    _set_way_out(curl, request.registry.proxy)
     dial = [f"{entry.authority}:{entry.target}" for entry in request.registry.connect_to]
     curl.setopt(pycurl.CONNECT_TO, dial)
     match request.method:
@@ -50,10 +54,18 @@ def _set_transport(curl: pycurl.Curl, limits: Limits) -> None:
     curl.setopt(pycurl.TCP_KEEPALIVE, 1)
     # A pooled connection was vetted when it was opened: it must not outlive a change of policy for long.
     curl.setopt(pycurl.MAXLIFETIME_CONN, _LIFETIME_OF_CONNECTIONS)
-    # libcurl would take a proxy from the environment, and that proxy may well be us.
-    curl.setopt(pycurl.PROXY, "")
-    curl.setopt(pycurl.NOPROXY, "*")
     curl.setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+
+
+def _set_way_out(curl: pycurl.Curl, proxy: ParentProxy | None) -> None:
+    """Straight, or through the proxy that the policy names: by CONNECT always, so that it sees no request."""
+    # libcurl would take a proxy from the environment, and that proxy may well be us.
+    curl.setopt(pycurl.PROXY, proxy.url if proxy is not None else "")
+    curl.setopt(pycurl.NOPROXY, "" if proxy is not None else "*")
+    curl.setopt(pycurl.HTTPPROXYTUNNEL, int(proxy is not None))
+    curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
+    # The fields of the request, credentials among them, are not for the proxy.
+    curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
 
 
 def _set_tls(curl: pycurl.Curl, ca_bundle: str) -> None:

@@ -34,7 +34,11 @@ registry corp {
     token-hosts "login.corp.example";
     redirect-hosts "*.blobs.corp.example";
     allow-address "127.0.0.0/8" "fd00::/8";
-    upstream { connect-to "older.corp.example:5000" "10.0.0.5:5000"; connect-to "login.corp.example" "[fd00::1]:443"; }
+    upstream {
+        connect-to "older.corp.example:5000" "10.0.0.5:5000";
+        connect-to "login.corp.example" "[fd00::1]:443";
+        proxy "http://proxy.corp.example:3128";
+    }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
@@ -195,7 +199,8 @@ def test_the_object_has_the_names_of_the_language() -> None:
     assert shown["cache"] == {"size": "1500000000B", "inactive": "forever", "min-free": "5GiB"}
     assert isinstance(shown["registry"], list)
     assert shown["registry"][0]["upstream"] == {
-        "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]]
+        "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],
+        "proxy": ["http://proxy.corp.example:3128"],
     }
     assert shown["registry"][0]["tls"] == {"ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']]}
     assert isinstance(shown["tier"], list)

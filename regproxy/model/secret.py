@@ -1,0 +1,27 @@
+"""A secret that the policy names: usable in one place, printable nowhere."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a secret comes from: `file` and an absolute path, or `env` and the name of a variable."""
+
+    kind: Literal["file", "env"]
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """The value and where it came from; its representation holds the latter only."""
+
+    origin: Origin
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.origin.kind} {self.origin.name}"
+
+    def reveal(self) -> str:
+        """The value: for the one place that sends it."""
+        return self.value

@@ -1,0 +1,48 @@
+"""The way out to a registry: the proxy that its block names, and the secret that its URL may be."""
+
+from regproxy.model.registry import ParentProxy
+from regproxy.model.secret import Origin
+from regproxy.policy.check import Checked
+from regproxy.policy.convert import proxy_authority
+from regproxy.policy.diagnostic import Diagnostic, error, warning
+from regproxy.policy.given import Endpoint, Entry
+from regproxy.policy.include import Files
+from regproxy.policy.syntax import Text
+
+
+def parent_proxy(checked: Checked, files: Files, found: list[Diagnostic]) -> ParentProxy | None:
+    """The proxy of a registry block; one that is named in two ways is an error."""
+    entries = [entry for block in checked.inner("upstream") for key in _WAYS for entry in block.all(key)]
+    if len(entries) > 1:
+        last = max(entries, key=lambda entry: entry.span.start)
+        note = f"first on line {min(entries, key=lambda entry: entry.span.start).span.line}"
+        found.append(error("RP106", last.span, "the proxy is named twice", note=note, help="keep one"))
+    return _read(entries[0], files, found) if len(entries) == 1 else None
+
+
+_WAYS = ("proxy", "proxy file", "proxy env")
+
+
+def _read(entry: Entry, files: Files, found: list[Diagnostic]) -> ParentProxy | None:
+    match entry.key, entry.arguments:
+        case _, (Endpoint(authority),):
+            return ParentProxy(authority)
+        case "proxy file", (Text(path),):
+            return _secret(Origin("file", path), entry, files, found)
+        case _, (Text(name),):
+            return _secret(Origin("env", name), entry, files, found)
+        case _:
+            return None
+
+
+def _secret(origin: Origin, entry: Entry, files: Files, found: list[Diagnostic]) -> ParentProxy | None:
+    try:
+        revealed = files.secret(origin)
+        authority = proxy_authority(revealed.secret.reveal())
+    except ValueError as wrong:
+        found.append(error("RP302", entry.span, str(wrong)))
+        return None
+    if revealed.exposed:
+        sentence = f"{origin.name} can be read by every user of the machine"
+        found.append(warning("RP303", entry.span, sentence, help=f"chmod o-r {origin.name}"))
+    return ParentProxy(authority, revealed.secret)
