@@ -6,6 +6,7 @@ from typing import assert_never
 
 from regproxy.model.decision import PolicyRequest
 from regproxy.policy.operand import Operand
+from regproxy.policy.source import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Predicate:
     """One test: any operand will do; a missing attribute never passes it, so it always passes when `negated`.
 
     `operator` is one of `is in like matches finds`; `written` is the test as people know it, no part of its value.
+    `places` is where the operands are written, one for each, no part of its value either.
     """
 
     attribute: str
@@ -25,6 +27,7 @@ class Predicate:
     negated: bool
     operands: tuple[Operand, ...]
     written: str = field(compare=False)
+    places: tuple[Span, ...] = field(default=(), compare=False)
 
     def holds(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""

@@ -21,6 +21,7 @@ from regproxy.policy.lint import looks_wrong
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
 from regproxy.policy.schema import ATTRIBUTES, METHODS, operators
+from regproxy.policy.source import Span
 from regproxy.policy.syntax import (
     Always,
     Bad,
@@ -108,13 +109,15 @@ def _test(test: Comparison, names: Names, found: list[Diagnostic]) -> Condition:
         found.append(error("RP108", test.span, "`is` compares with one value", help=hint))
         return Anything()
     operands: list[Operand] = []
+    places: list[Span] = []
     for written in values:
         text = _text(written, found)
         operand = _operand(test, text, written, names, found) if text is not None else None
         if operand is not None:
             operands.append(operand)
+            places.append(written.span)
     phrase = f"{attribute} {_operator(test)} {' '.join(value.span.text for value in values)}"
-    return Predicate(attribute, test.operator, test.negated, tuple(operands), phrase)
+    return Predicate(attribute, test.operator, test.negated, tuple(operands), phrase, tuple(places))
 
 
 def _values(operands: tuple[Value, ...]) -> tuple[Value, ...]:

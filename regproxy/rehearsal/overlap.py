@@ -1,0 +1,87 @@
+"""Tiers that match the same requests with different outcomes: which comes first then matters.
+
+A tier that lies within a later one, for each kind that both match, is the later one's exception and meant so: nothing
+is said about it.
+"""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import assert_never
+
+from regproxy.model.decision import Cached, Decision, Denied, Passed, PolicyRequest, Terms
+from regproxy.policy.condition import holds
+from regproxy.policy.diagnostic import Diagnostic, note, warning
+from regproxy.rehearsal.budget import Budget
+from regproxy.rehearsal.explain import decision_in_words
+from regproxy.rehearsal.reference import Rehearsed
+from regproxy.rehearsal.region import NOTHING, Region, intersect, meets, subtract
+from regproxy.rehearsal.shapes import SHAPES, Shape
+from regproxy.rehearsal.space import Space
+from regproxy.rehearsal.survey import Claim, Survey
+from regproxy.rehearsal.witness import in_words, witness
+
+
+def outcome(decision: Decision) -> Terms | tuple[int, str] | None:
+    """What a decision does, whatever its tier is called."""
+    match decision:
+        case Cached(terms=terms):
+            return terms
+        case Denied(status=status, text=text):
+            return status, text
+        case Passed():
+            return None
+        case _:
+            assert_never(decision)
+
+
+def late_refusals(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnostic]:
+    """RP311: a refusal that an earlier tier partly forestalls."""
+    for earlier, later in combinations(surveyed.claims, 2):
+        if not isinstance(later.tier.decision, Denied) or isinstance(earlier.tier.decision, Denied):
+            continue
+        found = _taken_first(space, earlier, later, budget)
+        if found is not None:
+            yield warning(
+                "RP311",
+                later.tier.span,
+                f"tier `{later.tier.name}` does not refuse what tier `{earlier.tier.name}` takes first",
+                note=f"for example {in_words(found)} gets {decision_in_words(earlier.tier.decision)}",
+                help=f"move it above `{earlier.tier.name}`",
+            )
+
+
+def overlaps(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnostic]:
+    """RP403: two tiers share requests, and neither is the other's exception."""
+    for earlier, later in combinations(surveyed.claims, 2):
+        first, second = earlier.tier.decision, later.tier.decision
+        if outcome(first) == outcome(second) or Denied in (type(first), type(second)):
+            continue
+        found = _taken_first(space, earlier, later, budget)
+        if found is not None:
+            yield note(
+                "RP403",
+                later.tier.span,
+                f"tier `{later.tier.name}` shares requests with tier `{earlier.tier.name}`, which takes them",
+                note=f"for example {in_words(found)} gets {decision_in_words(first)}",
+            )
+
+
+def _taken_first(space: Space, earlier: Claim, later: Claim, budget: Budget) -> Rehearsed | None:
+    """A request that both match and the earlier takes, without being an exception to the later."""
+    policy = space.policies[0]
+    shared = {shape: _shared(earlier, later, shape, budget) for shape in SHAPES}
+    if not any(shared.values()):
+        return None
+
+    def confirm(request: PolicyRequest) -> bool:
+        return policy.on_request(request).tier == earlier.tier.name and holds(later.tier.condition, request)
+
+    return witness(space, shared, confirm)
+
+
+def _shared(earlier: Claim, later: Claim, shape: Shape, budget: Budget) -> Region:
+    if not meets(earlier.taken[shape], later.matched[shape], budget):
+        return NOTHING
+    if not subtract(earlier.matched[shape], later.matched[shape], budget):
+        return NOTHING
+    return intersect(earlier.taken[shape], later.matched[shape], budget)
