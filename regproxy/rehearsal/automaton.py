@@ -160,7 +160,7 @@ class Automaton:
         for after in (_Side.WORD, _Side.OTHER) if self._asserting else (_Side.OTHER,):
             for state in states:
                 reading, _ = self._resolve(state, before, after)
-                budget.spend(1 + len(reading))
+                budget.spend(1 + sum(len(classes) for classes, _ in reading))
                 for classes, target in reading:
                     for one in classes:
                         if self._classes[one][1] is after:
@@ -176,6 +176,11 @@ class Automaton:
         for state in subset[0]:
             found |= self._resolve(state, subset[1], _Side.EDGE)[1]
         return found >> 1 if found & 1 else None
+
+    @property
+    def size(self) -> int:
+        """How many states it has."""
+        return len(self._states)
 
     def words(self, longest: int, budget: Budget) -> Mapping[int, str]:
         """The shortest word of the universe for each signature that one of at most `longest` characters has.

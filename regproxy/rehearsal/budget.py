@@ -6,7 +6,7 @@ class UndecidedError(Exception):
 
 
 class Budget:
-    """So many steps; a step is about a third of a microsecond."""
+    """So many steps; a step is about half a microsecond."""
 
     def __init__(self, steps: int) -> None:
         self._left = steps

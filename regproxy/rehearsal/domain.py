@@ -15,6 +15,9 @@ from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.grammars import Grammar
 from regproxy.rehearsal.regex import Expression, InexpressibleError, anywhere, literal, read
 
+# What it costs to read and to build.
+STEPS_PER_STATE = 10
+
 # What a test asks of a word: to be a word, or to be matched by an expression.
 Test = tuple[Anchor | None, str]
 
@@ -90,6 +93,7 @@ def _cells(grammar: Grammar, tests: Mapping[Test, Expression], budget: Budget) -
         without = 1 << len(nodes)
         nodes.append(grammar.without)
     automaton = Automaton(grammar.node, nodes, grammar.alphabet)
+    budget.spend(STEPS_PER_STATE * automaton.size)
     cells: dict[int, str] = {}
     for sample in grammar.samples:
         signature = automaton.signature(sample, budget)

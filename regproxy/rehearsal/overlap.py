@@ -20,6 +20,9 @@ from regproxy.rehearsal.space import Space
 from regproxy.rehearsal.survey import Claim, Survey
 from regproxy.rehearsal.witness import in_words, witness
 
+# What it costs to compare two tiers.
+STEPS_PER_PAIR = 40
+
 
 def outcome(decision: Decision) -> Terms | tuple[int, str] | None:
     """What a decision does, whatever its tier is called."""
@@ -68,6 +71,7 @@ def overlaps(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnos
 
 def _taken_first(space: Space, earlier: Claim, later: Claim, budget: Budget) -> Rehearsed | None:
     """A request that both match and the earlier takes, without being an exception to the later."""
+    budget.spend(STEPS_PER_PAIR)
     policy = space.policies[0]
     shared = {shape: _shared(earlier, later, shape, budget) for shape in SHAPES}
     if not any(shared.values()):

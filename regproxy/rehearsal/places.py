@@ -40,7 +40,9 @@ def _hosts(pattern: HostPattern, tests: Collection[Test], budget: Budget) -> Ite
     if not pattern.wildcard:
         yield pattern.host
         return
-    yield from explore([label_grammar(pattern.host)], tests, budget).words
+    behind = f".{pattern.host}"
+    possible = tuple(test for test in tests if test[0] is not None or test[1].endswith(behind))
+    yield from explore([label_grammar(pattern.host)], possible, budget).words
 
 
 def _registry(policy: Policy, authority: Authority) -> str:

@@ -8,6 +8,7 @@ from itertools import combinations
 
 from regproxy.policy.condition import Condition, Every, Not, Predicate
 from regproxy.policy.diagnostic import Diagnostic, error, note, warning
+from regproxy.policy.load import Loaded
 from regproxy.policy.policy import UNMATCHED, Policy
 from regproxy.rehearsal.budget import Budget, UndecidedError
 from regproxy.rehearsal.overlap import late_refusals, overlaps
@@ -19,12 +20,12 @@ from regproxy.rehearsal.space import Space
 from regproxy.rehearsal.survey import Claim, Regions, Survey, survey
 from regproxy.rehearsal.witness import in_words, witness
 
-MAX_STEPS = 6_000_000
+MAX_STEPS = 5_000_000
 MAX_NAMED = 5
 
 
-def findings(policy: Policy) -> tuple[Diagnostic, ...]:
-    """Everything that is proved about a policy, in the order of its text.
+def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
+    """Everything that is proved about a policy, in the order of its text; without `notes` errors and warnings only.
 
     Without a registry that is intercepted no request reaches the tiers, and nothing is said. Where the work is too
     much a note says so, and what was proved before stands.
@@ -40,13 +41,27 @@ def findings(policy: Policy) -> tuple[Diagnostic, ...]:
         found += unreachable(space, surveyed, budget)
         found += uncovered(space, surveyed)
         found += late_refusals(space, surveyed, budget)
-        found += equal_patterns(space)
-        found += long_patterns(policy)
-        found += overlaps(space, surveyed, budget)
-        found += [_undecided(policy, f"`{one}` is taken as a pattern that anything may match") for one in space.free]
+        if notes:
+            found += [
+                _undecided(policy, f"`{one}` is not read: it may match anything or nothing") for one in space.free
+            ]
+            found += equal_patterns(space)
+            found += long_patterns(policy)
+            found += overlaps(space, surveyed, budget)
     except UndecidedError:
-        found.append(_undecided(policy, "it asks more than can be worked out in a few seconds"))
+        if notes:
+            found.append(_undecided(policy, "it asks more than can be worked out in a few seconds"))
     return tuple(sorted(found, key=lambda one: (one.span.start, one.code)))
+
+
+def prove(loaded: Loaded, *, notes: bool = False) -> Loaded:
+    """The same with what is proved about it; a policy with a tier that no request reaches is none."""
+    policy = loaded.policy
+    if policy is None:
+        return loaded
+    both = (*loaded.diagnostics, *findings(policy, notes=notes))
+    ordered = sorted(both, key=lambda one: (one.span.source.name != policy.name, one.span.source.name, one.span.start))
+    return Loaded(None if any(one.is_error for one in ordered) else policy, tuple(ordered))
 
 
 def _undecided(policy: Policy, why: str) -> Diagnostic:

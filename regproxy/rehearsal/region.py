@@ -1,6 +1,6 @@
 """Sets of requests as boxes: in each variable the cells that are in, as bits; a box is the product of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from regproxy.rehearsal.budget import Budget, UndecidedError
 
@@ -8,6 +8,8 @@ Box = tuple[int, ...]
 Region = tuple[Box, ...]
 
 MAX_BOXES = 4000
+# What it costs to cut one.
+STEPS_PER_BOX = 8
 NOTHING: Region = ()
 
 
@@ -19,7 +21,7 @@ def meet(one: Box, other: Box) -> Box | None:
 
 def intersect(one: Region, other: Region, budget: Budget) -> Region:
     """What is in both regions; raises UndecidedError above MAX_BOXES."""
-    budget.spend(len(one) * len(other))
+    budget.spend(2 * len(one) * len(other))
     return _bounded(dict.fromkeys(found for a in one for b in other if (found := meet(a, b)) is not None))
 
 
@@ -31,15 +33,18 @@ def union(regions: Iterable[Region]) -> Region:
 def subtract(region: Region, taken: Region, budget: Budget) -> Region:
     """What is in the region and not in the other, as boxes that do not overlap where those of the region do not."""
     for cut in taken:
-        budget.spend(len(region))
+        budget.spend(STEPS_PER_BOX * len(region))
         pieces = [piece for box in region for piece in _outside(box, cut)]
-        region = _bounded(pieces if len(pieces) <= len(region) else _joined(pieces))
+        if len(pieces) > len(region):
+            budget.spend(STEPS_PER_BOX * len(pieces))
+            pieces = _joined(pieces)
+        region = _bounded(pieces)
     return region
 
 
 def meets(one: Region, other: Region, budget: Budget) -> bool:
     """Whether a request is in both."""
-    budget.spend(len(one) * len(other))
+    budget.spend(2 * len(one) * len(other))
     return any(meet(a, b) is not None for a in one for b in other)
 
 
@@ -57,7 +62,7 @@ def _outside(box: Box, cut: Box) -> Iterable[Box]:
     return pieces
 
 
-def _joined(boxes: Sequence[Box]) -> Sequence[Box]:
+def _joined(boxes: list[Box]) -> list[Box]:
     """Boxes that differ in one variable only as one."""
     for variable in range(len(boxes[0]) if boxes else 0):
         groups: dict[Box, int] = {}
