@@ -128,6 +128,11 @@ CODES: Mapping[str, Code] = {
         "unanchored pattern",
         "`finds` matches anywhere in the value: `finds 'test'` also finds `latest`. `matches` takes the whole value.",
     ),
+    "RP206": Code(
+        "expression that can be written shorter",
+        "A shorter expression is proved to match the same texts, or the expression matches one text only and `is` says "
+        "so. Shown with `-v`.",
+    ),
     "RP207": Code(
         "glob that looks like a regular expression",
         "In a glob `.` is a dot, `*` stops at `/`, `**` does not, `?` is one character, `{a,b}` a choice.",
@@ -136,6 +141,11 @@ CODES: Mapping[str, Code] = {
         "pattern that matches nothing",
         "No value that the attribute can have matches the pattern: in hosts `*` is one label, tags have no `/`, "
         "repositories no capital letters.",
+    ),
+    "RP211": Code(
+        "same pattern twice",
+        "Two patterns are written differently, and no value that the attribute can have tells them apart. One name for "
+        "both, `let name = '…';`, keeps them together. Shown with `-v`.",
     ),
     "RP301": Code(
         "secret in the policy",
@@ -155,6 +165,37 @@ CODES: Mapping[str, Code] = {
         "host that the CA does not cover",
         "The CA may sign for a limited set of names. A registry outside of them could only be tunnelled, and then "
         "its tiers, denials and credentials would silently not count; so the policy is refused instead.",
+    ),
+    "RP311": Code(
+        "refusal that comes too late",
+        "The first matching tier decides. A tier before this `deny` takes requests that the `deny` matches too, and is "
+        "no exception that lies within it; the example is one that is not refused. Refusals stand first.",
+    ),
+    "RP401": Code(
+        "tier that matches nothing",
+        "No request fulfils the `match`: two of its tests exclude each other, or one asks for what cannot be, such as "
+        "a tag with a `/`, the tag of a blob, or a host that no registry block names. Patterns are compared exactly, "
+        "as automata, within what the OCI specification lets names be.",
+    ),
+    "RP402": Code(
+        "tier that is never reached",
+        "Each request that the tier matches is taken by an earlier tier, or by one of several. First matching tier "
+        "wins: special tiers stand above general ones.",
+    ),
+    "RP403": Code(
+        "tiers that overlap",
+        "Two tiers match the same request, with different outcomes, and neither is an exception within the other: "
+        "their order decides. That may be meant; the example shows one such request. Shown with `-v`.",
+    ),
+    "RP404": Code(
+        "requests without a tier",
+        "What no tier matches is passed and not stored, as the example is. A last `tier rest { match any; pass; }` "
+        "says that it is meant so.",
+    ),
+    "RP405": Code(
+        "not decided",
+        "The proofs end after a fixed amount of work, and some constructs of RE2, such as \\pL, are beyond them. What "
+        "was not decided is not reported: a finding is never a guess. Shown with `-v`.",
     ),
     "RP501": Code(
         "lifetime beyond `inactive`",

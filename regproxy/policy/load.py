@@ -70,7 +70,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     table = ConnectTable(registries.blocks, _tunnel(top))
     named = frozenset(block.name for block in top.inner("tier"))
     tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
-    diagnostics = _ordered(found, gathered.sources)
+    diagnostics = ordered(found, gathered.sources)
     sources = tuple(gathered.sources)
     if any(diagnostic.is_error for diagnostic in diagnostics):
         return Loaded(None, diagnostics, sources)
@@ -99,7 +99,7 @@ def _resolved(items: Iterable[Item], found: list[Diagnostic]) -> list[Item]:
     return resolved
 
 
-def _ordered(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
+def ordered(found: Iterable[Diagnostic], sources: Sequence[Source]) -> tuple[Diagnostic, ...]:
     """Each finding once, file by file in the order of reading, in the order of the text."""
     place = {source.name: at for at, source in reversed(list(enumerate(sources)))}
     once = dict.fromkeys(found)

@@ -4,7 +4,7 @@ Each cell has a word that stands for it, and each test is the set of cells that 
 to be proved about words is so a matter of finite sets, without an approximation.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -62,12 +62,13 @@ class Domain:
         return (1 << len(self.words)) - 1
 
 
-def explore(grammars: Sequence[Grammar], tests: Collection[Test], budget: Budget) -> Domain:
+def explore(grammars: Sequence[Grammar], tests: Iterable[Test], budget: Budget) -> Domain:
     """The cells into which tests cut the words of some grammars; raises UndecidedError."""
+    asked = tuple(tests)
     words: list[str] = []
     admitted: dict[Test, int] = {}
     for grammar in grammars:
-        readable = {test: decidable(test, ascii_only=grammar.alphabet.isascii()) for test in tests}
+        readable = {test: decidable(test, ascii_only=grammar.alphabet.isascii()) for test in asked}
         known = {test: expression for test, expression in readable.items() if expression is not None}
         for word, signature in _cells(grammar, known, budget):
             for position, test in enumerate(known):

@@ -8,6 +8,7 @@ import re
 import string
 from dataclasses import dataclass
 
+from regproxy.model.address import MAX_NAME
 from regproxy.model.oci import MAX_REPOSITORY
 from regproxy.rehearsal.regex import Node, read
 
@@ -22,7 +23,7 @@ _LETTERS = string.ascii_lowercase + string.digits
 _NAMES = _LETTERS + "/-._"
 _TAGS = _LETTERS + "-._" + string.ascii_uppercase
 _DIGESTS = _LETTERS + "=-._:+" + string.ascii_uppercase
-HOSTS = _LETTERS + "-._"
+_HOSTS = _LETTERS + "-._"
 # A request's target is what is visible, with one character for all beyond ASCII; `?` ends the path.
 _PATHS = _LETTERS + "/-._:" + string.ascii_uppercase + string.punctuation.replace("?", "") + "é"
 # What expressions are compared on.
@@ -59,6 +60,7 @@ def path_grammar(text: str) -> Grammar:
 
 _SIGNATURE = f"sha256-{'a' * 64}.sig"
 
+HOST = _grammar(rf"{_LABEL}(?:\.{_LABEL})*", _HOSTS, MAX_NAME, "example.com")
 REPOSITORY = _grammar(_REPOSITORY, _NAMES, MAX_REPOSITORY, "library/redis", "team/app", "app")
 TAG = _grammar(_TAG, _TAGS, MAX_TAG, "latest", "1.2.3", "v1.2.3", "1.2", "stable", "main", "1.2.3-rc.1", _SIGNATURE)
 # The usual ones first: a witness is of the first that will do.
@@ -73,4 +75,4 @@ OTHER_PATH = _grammar("/.*", _PATHS, MAX_PATH, "/", "/login", without="(?i:/v2(?
 
 def label_grammar(suffix: str) -> Grammar:
     """The hosts that `*.suffix` names: one label and the suffix."""
-    return _grammar(rf"{_LABEL}\.{re.escape(suffix)}", HOSTS, MAX_LABEL + 1 + len(suffix))
+    return _grammar(rf"{_LABEL}\.{re.escape(suffix)}", _HOSTS, MAX_LABEL + 1 + len(suffix))

@@ -17,7 +17,7 @@ from regproxy.rehearsal.reference import Rehearsed
 from regproxy.rehearsal.region import NOTHING, Region, intersect, meets, subtract
 from regproxy.rehearsal.shapes import SHAPES, Shape
 from regproxy.rehearsal.space import Space
-from regproxy.rehearsal.survey import Claim, Survey
+from regproxy.rehearsal.survey import Claim, Survey, listed
 from regproxy.rehearsal.witness import in_words, witness
 
 # What it costs to compare two tiers.
@@ -38,18 +38,20 @@ def outcome(decision: Decision) -> Terms | tuple[int, str] | None:
 
 
 def late_refusals(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnostic]:
-    """RP311: a refusal that an earlier tier partly forestalls."""
-    for earlier, later in combinations(surveyed.claims, 2):
-        if not isinstance(later.tier.decision, Denied) or isinstance(earlier.tier.decision, Denied):
+    """RP311: refusals that earlier tiers partly forestall."""
+    for at, later in enumerate(surveyed.claims):
+        if not isinstance(later.tier.decision, Denied) or not any(later.taken.values()):
             continue
-        found = _taken_first(space, earlier, later, budget)
-        if found is not None:
+        earlier = [one for one in surveyed.claims[:at] if not isinstance(one.tier.decision, Denied)]
+        found = [(one.tier, first) for one in earlier if (first := _taken_first(space, one, later, budget)) is not None]
+        if found:
+            tier, request = found[0]
             yield warning(
                 "RP311",
                 later.tier.span,
-                f"tier `{later.tier.name}` does not refuse what tier `{earlier.tier.name}` takes first",
-                note=f"for example {in_words(found)} gets {decision_in_words(earlier.tier.decision)}",
-                help=f"move it above `{earlier.tier.name}`",
+                f"tier `{later.tier.name}` does not refuse what {listed([tier.name for tier, _ in found])} takes first",
+                note=f"for example {in_words(request)} gets {decision_in_words(tier.decision)}",
+                help=f"move it above `{tier.name}`",
             )
 
 
@@ -57,7 +59,7 @@ def overlaps(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnos
     """RP403: two tiers share requests, and neither is the other's exception."""
     for earlier, later in combinations(surveyed.claims, 2):
         first, second = earlier.tier.decision, later.tier.decision
-        if outcome(first) == outcome(second) or Denied in (type(first), type(second)):
+        if outcome(first) == outcome(second) or Denied in (type(first), type(second)) or not any(later.taken.values()):
             continue
         found = _taken_first(space, earlier, later, budget)
         if found is not None:

@@ -28,7 +28,8 @@ def idle_patterns(space: Space) -> Iterator[Diagnostic]:
     """RP208: what an attribute is compared with that it can never be."""
     for _, predicate, operand, place in _operands(space):
         if predicate.attribute in _MAY_HOLD and not any(_regions(space, predicate.attribute, operand)):
-            sentence = f"no {_named(predicate.attribute)} can be {_tested(operand)} `{place.text}`"
+            has = f"{_named(predicate.attribute)} {_tested(operand)} {place.text}"
+            sentence = f"no request that reaches the tiers has a {has}"
             yield warning("RP208", place, sentence, note=_MAY_HOLD[predicate.attribute])
 
 

@@ -4,11 +4,12 @@ Each request that is named as a witness was decided by the policy itself.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 
-from regproxy.policy.condition import Condition, Every, Not, Predicate
+from regproxy.policy.condition import Condition, Either, Every, Not, Predicate
 from regproxy.policy.diagnostic import Diagnostic, error, note, warning
-from regproxy.policy.load import Loaded
+from regproxy.policy.load import Loaded, ordered
 from regproxy.policy.policy import UNMATCHED, Policy
 from regproxy.rehearsal.budget import Budget, UndecidedError
 from regproxy.rehearsal.overlap import late_refusals, overlaps
@@ -17,15 +18,14 @@ from regproxy.rehearsal.region import meets, subtract
 from regproxy.rehearsal.shapes import SHAPES
 from regproxy.rehearsal.simpler import long_patterns
 from regproxy.rehearsal.space import Space
-from regproxy.rehearsal.survey import Claim, Regions, Survey, survey
+from regproxy.rehearsal.survey import Claim, Regions, Survey, listed, survey
 from regproxy.rehearsal.witness import in_words, witness
 
 MAX_STEPS = 5_000_000
-MAX_NAMED = 5
 
 
 def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
-    """Everything that is proved about a policy, in the order of its text; without `notes` errors and warnings only.
+    """Everything that is proved about a policy; without `notes` errors and warnings only.
 
     Without a registry that is intercepted no request reaches the tiers, and nothing is said. Where the work is too
     much a note says so, and what was proved before stands.
@@ -42,16 +42,14 @@ def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
         found += uncovered(space, surveyed)
         found += late_refusals(space, surveyed, budget)
         if notes:
-            found += [
-                _undecided(policy, f"`{one}` is not read: it may match anything or nothing") for one in space.free
-            ]
+            found += [_undecided(policy, f"`{one}` is taken as what may match or not") for one in space.free]
             found += equal_patterns(space)
             found += long_patterns(policy)
             found += overlaps(space, surveyed, budget)
     except UndecidedError:
         if notes:
             found.append(_undecided(policy, "it asks more than can be worked out in a few seconds"))
-    return tuple(sorted(found, key=lambda one: (one.span.start, one.code)))
+    return tuple(found)
 
 
 def prove(loaded: Loaded, *, notes: bool = False) -> Loaded:
@@ -59,9 +57,8 @@ def prove(loaded: Loaded, *, notes: bool = False) -> Loaded:
     policy = loaded.policy
     if policy is None:
         return loaded
-    both = (*loaded.diagnostics, *findings(policy, notes=notes))
-    ordered = sorted(both, key=lambda one: (one.span.source.name != policy.name, one.span.source.name, one.span.start))
-    return Loaded(None if any(one.is_error for one in ordered) else policy, tuple(ordered))
+    every = ordered([*loaded.diagnostics, *findings(policy, notes=notes)], loaded.sources)
+    return replace(loaded, policy=None if any(one.is_error for one in every) else policy, diagnostics=every)
 
 
 def _undecided(policy: Policy, why: str) -> Diagnostic:
@@ -76,16 +73,20 @@ def unreachable(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diag
         name = claim.tier.name
         if not any(claim.matched.values()):
             why = _contradiction(space, claim.tier.condition, budget)
-            yield error("RP401", claim.tier.span, f"tier `{name}` can match no request", note=why, help="correct it")
+            yield error(
+                "RP401",
+                claim.tier.span,
+                f"tier `{name}` can match no request",
+                note=why,
+                help="correct it, or delete it",
+            )
         elif not any(claim.taken.values()):
             shadows = _shadows(surveyed, at, budget)
-            named = " and ".join(f"`{one}`" for one in shadows[:MAX_NAMED])
-            more = f" and {len(shadows) - MAX_NAMED} more" if len(shadows) > MAX_NAMED else ""
             yield error(
                 "RP402",
                 claim.tier.span,
                 f"tier `{name}` is never reached: earlier tiers take every request that it matches",
-                note=f"shadowed by tier {named}{more}{' together' if len(shadows) > 1 else ''}",
+                note=f"shadowed by {listed(shadows)}{' together' if len(shadows) > 1 else ''}",
                 help=f"move it above `{shadows[0]}`, or delete it",
             )
 
@@ -98,6 +99,8 @@ def _contradiction(space: Space, condition: Condition, budget: Budget) -> str:
     for text, found in regions.items():
         if not any(found.values()):
             return f"no request that can reach the tiers passes `{text}`"
+    if isinstance(condition, Either):
+        return "no request that can reach the tiers passes one of its tests"
     for one, other in combinations(regions, 2):
         if not any(meets(regions[one][shape], regions[other][shape], budget) for shape in SHAPES):
             return f"`{one}` and `{other}` exclude each other"

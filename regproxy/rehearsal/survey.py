@@ -9,6 +9,7 @@ from regproxy.rehearsal.region import Region, intersect, subtract
 from regproxy.rehearsal.shapes import SHAPES, Shape
 from regproxy.rehearsal.space import Space
 
+MAX_NAMED = 5
 Regions = Mapping[Shape, Region]
 
 
@@ -27,6 +28,13 @@ class Survey:
 
     claims: Sequence[Claim]
     left: Regions
+
+
+def listed(names: Sequence[str]) -> str:
+    """Tiers by their names, the first MAX_NAMED of them."""
+    named = " and ".join(f"`{name}`" for name in names[:MAX_NAMED])
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return f"tier {named}{more}"
 
 
 def survey(space: Space, policy: int, budget: Budget) -> Survey:

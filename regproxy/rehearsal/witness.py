@@ -29,6 +29,7 @@ def _requests(space: Space, shape: Shape, box: Box) -> Iterator[Rehearsed]:
     domains = space.words(shape)
     cells = [[at for at in range(cells.bit_length()) if cells >> at & 1] for cells in box[: len(Variable)]]
     first = tuple(one[0] for one in cells)
+    of_client = box[Variable.CLIENT] != domains[Variable.CLIENT].every
     points = [first]
     points += [(*first[:at], other, *first[at + 1 :]) for at, one in enumerate(cells) for other in one[1:3]]
     for point in points:
@@ -36,7 +37,7 @@ def _requests(space: Space, shape: Shape, box: Box) -> Iterator[Rehearsed]:
         authority = space.places[point[Variable.AUTHORITY]].authority
         for path in dict.fromkeys(_paths(shape, words)):
             url = f"https://{authority.name}{path}"
-            yield rehearse(space.policies[0], url, words[Variable.METHOD], words[Variable.CLIENT])
+            yield rehearse(space.policies[0], url, words[Variable.METHOD], words[Variable.CLIENT] if of_client else "")
 
 
 def _paths(shape: Shape, words: list[str]) -> Iterator[str]:

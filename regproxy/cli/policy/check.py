@@ -19,6 +19,7 @@ from regproxy.policy.fixing import fixed
 from regproxy.policy.layout import layout
 from regproxy.policy.load import Loaded
 from regproxy.policy.report import as_github, as_object, as_sarif
+from regproxy.rehearsal.reachability import prove
 from regproxy.rehearsal.scenarios import failures
 from regproxy.tls.authority import load as load_ca
 from regproxy.tls.constraints import as_address
@@ -65,8 +66,9 @@ def check_command(
 ) -> None:
     """Check policy FILES; without one, the policy that `serve` would run here.
 
-    Prints every finding; exit 1 when one of them is an error. Hosts that the CA does not cover and tests that fail
-    count too; where there is no CA yet, the one that a first start makes counts.
+    Prints every finding; exit 1 when one of them is an error. Tiers that no request can reach are proved, and so are
+    requests that no tier takes. Hosts that the CA does not cover and tests that fail count too; where there is no CA
+    yet, the one that a first start makes counts.
     """
     if fix and not files:
         raise click.UsageError("--fix needs the files to mend")
@@ -82,11 +84,12 @@ def check_command(
 
 
 def _findings(loaded: Loaded, permits: Callable[[str], bool], *, verbose: bool) -> Iterable[Diagnostic]:
-    """All that is found, failed tests too; notes only when they are asked for."""
+    """All that is found and proved, failed tests too; notes only when they are asked for."""
     policy = loaded.policy
-    proved = (*uncovered(policy, permits), *failures(policy)) if policy is not None else ()
+    tried = (*uncovered(policy, permits), *failures(policy)) if policy is not None else ()
     laid_out = [found for source in loaded.sources for found in layout(source)] if verbose else ()
-    return (one for one in (*loaded.diagnostics, *proved, *laid_out) if verbose or one.severity is not Severity.NOTE)
+    every = (*prove(loaded, notes=verbose).diagnostics, *tried, *laid_out)
+    return (one for one in every if verbose or one.severity is not Severity.NOTE)
 
 
 def _print(checked: Sequence[_Checked], form: str) -> None:
