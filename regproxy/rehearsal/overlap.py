@@ -46,10 +46,11 @@ def late_refusals(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Di
         found = [(one.tier, first) for one in earlier if (first := _taken_first(space, one, later, budget)) is not None]
         if found:
             tier, request = found[0]
+            names = [one.name for one, _ in found]
             yield warning(
                 "RP311",
                 later.tier.span,
-                f"tier `{later.tier.name}` does not refuse what {listed([tier.name for tier, _ in found])} takes first",
+                f"tier `{later.tier.name}` comes too late for requests that it shares with {listed(names)}",
                 note=f"for example {in_words(request)} gets {decision_in_words(tier.decision)}",
                 help=f"move it above `{tier.name}`",
             )

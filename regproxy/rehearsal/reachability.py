@@ -22,6 +22,7 @@ from regproxy.rehearsal.survey import Claim, Regions, Survey, listed, survey
 from regproxy.rehearsal.witness import in_words, witness
 
 MAX_STEPS = 5_000_000
+MAX_SHOWN = 5
 
 
 def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
@@ -42,7 +43,7 @@ def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
         found += uncovered(space, surveyed)
         found += late_refusals(space, surveyed, budget)
         if notes:
-            found += [_undecided(policy, f"`{one}` is taken as what may match or not") for one in space.free]
+            found += _unread(space)
             found += equal_patterns(space)
             found += long_patterns(policy)
             found += overlaps(space, surveyed, budget)
@@ -65,6 +66,12 @@ def _undecided(policy: Policy, why: str) -> Diagnostic:
     """RP405: where the proofs end."""
     place = policy.tiers[0].span if policy.tiers else policy.hosts[0].span
     return note("RP405", place, "not everything about the tiers could be decided", note=why)
+
+
+def _unread(space: Space) -> Iterator[Diagnostic]:
+    if space.free:
+        shown = ", ".join(f"`{one}`" for one in space.free[:MAX_SHOWN])
+        yield _undecided(space.policies[0], f"nothing is built on what is not read exactly: {shown}")
 
 
 def unreachable(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnostic]:

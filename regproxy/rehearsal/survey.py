@@ -32,9 +32,11 @@ class Survey:
 
 def listed(names: Sequence[str]) -> str:
     """Tiers by their names, the first MAX_NAMED of them."""
-    named = " and ".join(f"`{name}`" for name in names[:MAX_NAMED])
-    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
-    return f"tier {named}{more}"
+    shown = [f"`{name}`" for name in names[:MAX_NAMED]]
+    if len(names) > MAX_NAMED:
+        shown.append(f"{len(names) - MAX_NAMED} more")
+    *first, last = shown
+    return f"tiers {', '.join(first)} and {last}" if first else f"tier {last}"
 
 
 def survey(space: Space, policy: int, budget: Budget) -> Survey:

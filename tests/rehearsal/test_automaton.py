@@ -1,12 +1,11 @@
 """Our automata against RE2 itself, on generated expressions and words."""
 
 import re2
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regproxy.rehearsal.automaton import Automaton
-from regproxy.rehearsal.budget import Budget, UndecidedError
+from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.regex import InexpressibleError, anywhere, read
 
 STEPS = 1_000_000
@@ -24,7 +23,7 @@ def expressions() -> st.SearchStrategy[str]:
     atoms = st.tuples(st.sampled_from(ATOMS), st.sampled_from(QUANTIFIERS)).map(
         lambda two: (
             two[0]
-            + (two[1] if not two[0].endswith((")", "}", "?")) or two[0].startswith("(") and ":" in two[0] else "")
+            + (two[1] if not two[0].endswith((")", "}", "?")) or (two[0].startswith("(") and ":" in two[0]) else "")
         )
     )
     return st.recursive(
