@@ -39,7 +39,7 @@ class _State:
     """One state: reads a character of `set`, or asks for a place, or just leads on; or accepts the expression `tag`."""
 
     onward: tuple[int, ...] = ()
-    set: int = 0
+    set: int | None = None
     at: At | None = None
     tag: int | None = None
 
@@ -117,7 +117,7 @@ class Automaton:
 
     def _divide(self, alphabet: str) -> None:
         """Cut the alphabet into classes that no state tells apart; the first character of each stands for it."""
-        distinct = sorted({state.set for state in self._states if state.set})
+        distinct = sorted({state.set for state in self._states if state.set is not None})
         numbers: dict[tuple[object, ...], int] = {}
         for character in alphabet:
             position = sets.bit(character)
@@ -146,7 +146,7 @@ class Automaton:
             one = self._states[left.pop()]
             if one.tag is not None:
                 accepted |= 1 << one.tag
-            if one.set:
+            if one.set is not None:
                 reading.append((self._read(one.set), one.onward[0]))
             elif one.at is None or holding[one.at]:
                 left += [target for target in one.onward if target not in seen]

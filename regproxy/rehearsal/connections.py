@@ -1,16 +1,15 @@
-"""What changes from one policy to another for a CONNECT, and in the settings that no request shows.
+"""What changes from one policy to another for a CONNECT.
 
 Names of hosts are decided exactly, as cells; of addresses a sample from each range that a policy or the frozen table
 of addresses tells apart is looked at.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
 from typing import assert_never
 
 from regproxy.model.address import Authority, canonical_host
 from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
-from regproxy.model.registry import HostPattern, Registry
+from regproxy.model.registry import HostPattern
 from regproxy.policy.pattern import Anchor, compile_glob
 from regproxy.policy.policy import Policy
 from regproxy.rehearsal.budget import Budget
@@ -22,8 +21,6 @@ from regproxy.rehearsal.grammars import HOST
 _PORTS = (443, 80)
 # A public, a private, a loopback, a link-local and a metadata address.
 _ADDRESSES = ("1.1.1.1", "10.0.0.1", "127.0.0.1", "169.254.169.254", "2606:4700::1", "fd00::1", "::1")
-# What a connection shows, or what is no setting.
-_SHOWN = frozenset({"name", "hosts", "aliases", "intercept", "scheme"})
 _LAST_PORT = 65535
 
 
@@ -109,33 +106,3 @@ def _is_canonical(host: str) -> bool:
         return canonical_host(host) == host
     except ValueError:
         return False
-
-
-def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
-    """Settings that differ, by their names: values may be secrets."""
-    for field in fields(old.cache):
-        before, after = getattr(old.cache, field.name), getattr(new.cache, field.name)
-        if before != after:
-            yield Change(f"cache {field.name.replace('_', '-')}", f"{before:g}", f"{after:g}")
-    before_tunnel, after_tunnel = old.connecting.tunnel, new.connecting.tunnel
-    if set(before_tunnel.allow_address) != set(after_tunnel.allow_address):
-        before, after = (" ".join(map(str, one.allow_address)) or "none" for one in (before_tunnel, after_tunnel))
-        yield Change("tunnel allow-address", before, after)
-    theirs = {pattern: registry for registry in new.registries for pattern in registry.hosts}
-    pairs = dict.fromkeys(
-        (registry.name, theirs[pattern].name)
-        for registry in old.registries
-        for pattern in registry.hosts
-        if pattern in theirs
-    )
-    by_name = [{registry.name: registry for registry in policy.registries} for policy in (old, new)]
-    for before_name, after_name in pairs:
-        changed = _changed(by_name[0][before_name], by_name[1][after_name])
-        if changed:
-            yield Change(f"settings of registry {after_name}", "as they are", f"other {', '.join(changed)}")
-
-
-def _changed(old: Registry, new: Registry) -> list[str]:
-    """The names of the settings in which two blocks differ."""
-    names = (field.name for field in fields(Registry) if field.name not in _SHOWN)
-    return [name.replace("_", "-") for name in names if getattr(old, name) != getattr(new, name)]

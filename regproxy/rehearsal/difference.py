@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from regproxy.model.address import parse_authority
 from regproxy.model.decision import Decision, PolicyRequest
 from regproxy.policy.policy import UNMATCHED, Policy
+from regproxy.rehearsal.blocks import setting_changes
 from regproxy.rehearsal.budget import Budget, UndecidedError
 from regproxy.rehearsal.change import Change
-from regproxy.rehearsal.connections import connection_changes, setting_changes
+from regproxy.rehearsal.connections import connection_changes
 from regproxy.rehearsal.explain import decision_in_words
 from regproxy.rehearsal.overlap import STEPS_PER_PAIR, outcome
 from regproxy.rehearsal.region import intersect

@@ -66,6 +66,7 @@ def test_no_request_of_a_great_many_reaches_a_tier_that_is_called_unreachable(so
         ([r"path matches '\pL+'", r"path matches '\pN+'"], set()),
         ([r"path matches '\pL+'", r"not path matches '\pL+'", "any"], {"t2"}),
         ([r"path matches '\pL+' '/.*'", "any"], {"t1"}),
+        ([r"not path matches '\pL+'", r"path matches '\pL+'"], set()),
         # One tier is left nothing by several together.
         (["kind is blob", "kind is manifest", "kind in [blob, manifest]"], {"t2"}),
         (["tag like '*a*'", "tag like '*b*'", "tag matches '[ab].*'", "tag is c"], {"t2"}),
@@ -106,9 +107,8 @@ def test_a_thousand_tiers_are_proved_or_given_up_in_time(match: str) -> None:
 
 
 def test_without_notes_there_are_none_and_what_is_wrong_stays() -> None:
-    text = (
-        f"policy 1;\n{REGISTRIES}tier a {{ match tag matches '(a)'; pass; }}\ntier b {{ match tag is a; fresh 1h; }}\n"
-    )
+    tiers = "tier a { match tag matches '(a)'; pass; }\ntier b { match tag is a; fresh 1h; }\n"
+    text = f"policy 1;\n{REGISTRIES}{tiers}"
     loaded = load(Source("small", text), {})
     assert Severity.NOTE in {one.severity for one in prove(loaded, notes=True).diagnostics}
     proved = prove(loaded)

@@ -18,9 +18,8 @@ def regions() -> st.SearchStrategy[Region]:
 
 
 def points(region: Region) -> set[Point]:
-    return {
-        point for box in region for point in product(*([at for at in range(3) if box[v] >> at & 1] for v in range(3)))
-    }
+    cells = [[[at for at in range(3) if one >> at & 1] for one in box] for box in region]
+    return {point for box in cells for point in product(*box)}
 
 
 @given(regions(), regions())

@@ -1,0 +1,55 @@
+"""What changes from one policy to another in settings that no request shows."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from regproxy.model.registry import Registry
+from regproxy.policy.policy import Policy
+from regproxy.rehearsal.change import Change
+from regproxy.rehearsal.explain import duration
+
+# What a connection shows, or what is no setting.
+_SHOWN = frozenset({"name", "hosts", "aliases", "intercept", "scheme"})
+_UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1))
+
+
+def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
+    """Settings that differ; those of registries by their names alone, as values may be secrets."""
+    before, after = old.cache, new.cache
+    yield from _change("cache size", _size(before.size), _size(after.size))
+    yield from _change("cache inactive", duration(before.inactive), duration(after.inactive))
+    free = [
+        f"{one.min_free_share:.4g} of the disk" if one.min_free_share else _size(one.min_free)
+        for one in (before, after)
+    ]
+    yield from _change("cache min-free", *free)
+    allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
+    yield from _change("tunnel allow-address", *allowed)
+    theirs = {pattern: registry for registry in new.registries for pattern in registry.hosts}
+    pairs = {
+        (registry.name, theirs[pattern].name): (registry, theirs[pattern])
+        for registry in old.registries
+        for pattern in registry.hosts
+        if pattern in theirs
+    }
+    for (_, name), blocks in pairs.items():
+        changed = _changed(*blocks)
+        if changed:
+            yield Change(f"settings of registry {name}", "as they are", f"other {', '.join(changed)}")
+
+
+def _change(subject: str, old: str, new: str) -> Iterator[Change]:
+    if old != new:
+        yield Change(subject, old, new)
+
+
+def _changed(old: Registry, new: Registry) -> list[str]:
+    """The names of the settings in which two blocks differ."""
+    names = (field.name for field in fields(Registry) if field.name not in _SHOWN)
+    return [name.replace("_", "-") for name in names if getattr(old, name) != getattr(new, name)]
+
+
+def _size(count: int) -> str:
+    """Bytes in the largest unit that holds them exactly."""
+    unit, length = next((name, length) for name, length in _UNITS if count % length == 0)
+    return f"{count // length}{unit}"
