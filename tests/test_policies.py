@@ -13,6 +13,7 @@ from regproxy.policy.parse import parse
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.policy.syntax import Block, Statement
+from regproxy.rehearsal.reachability import prove
 from regproxy.rehearsal.reference import rehearse
 from regproxy.rehearsal.scenarios import failures, run, uncovered_tiers
 from regproxy.settings.packaged import known_sources, policies_directory
@@ -40,7 +41,7 @@ def decide(text: str) -> Decision:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_packaged_policy_checks_without_a_finding(path: Path) -> None:
-    assert load(Source(path.name, path.read_text()), known_sources()).diagnostics == ()
+    assert prove(load(Source(path.name, path.read_text()), known_sources())).diagnostics == ()
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)

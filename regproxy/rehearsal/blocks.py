@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
+from regproxy.model.entry import CacheLimits
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
 from regproxy.rehearsal.change import Change
@@ -18,11 +19,7 @@ def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
     before, after = old.cache, new.cache
     yield from _change("cache size", _size(before.size), _size(after.size))
     yield from _change("cache inactive", duration(before.inactive), duration(after.inactive))
-    free = [
-        f"{one.min_free_share:.4g} of the disk" if one.min_free_share else _size(one.min_free)
-        for one in (before, after)
-    ]
-    yield from _change("cache min-free", *free)
+    yield from _change("cache min-free", _free(before), _free(after))
     allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
     yield from _change("tunnel allow-address", *allowed)
     theirs = {pattern: registry for registry in new.registries for pattern in registry.hosts}
@@ -36,6 +33,10 @@ def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
         changed = _changed(*blocks)
         if changed:
             yield Change(f"settings of registry {name}", "as they are", f"other {', '.join(changed)}")
+
+
+def _free(limits: CacheLimits) -> str:
+    return f"{limits.min_free_share * 100:g}%" if limits.min_free_share else _size(limits.min_free)
 
 
 def _change(subject: str, old: str, new: str) -> Iterator[Change]:

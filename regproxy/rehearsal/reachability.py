@@ -28,11 +28,11 @@ MAX_SHOWN = 5
 def findings(policy: Policy, *, notes: bool = True) -> tuple[Diagnostic, ...]:
     """Everything that is proved about a policy; without `notes` errors and warnings only.
 
-    Without a registry that is intercepted no request reaches the tiers, and nothing is said. Where the work is too
-    much a note says so, and what was proved before stands.
+    Without a tier there is nothing to prove, and without a registry that is intercepted no request reaches one. Where
+    the work is too much a note says so, and what was proved before stands.
     """
     found: list[Diagnostic] = []
-    if not any(registry.intercept for registry in policy.registries):
+    if not policy.tiers or not any(registry.intercept for registry in policy.registries):
         return ()
     budget = Budget(MAX_STEPS)
     try:
@@ -64,8 +64,7 @@ def prove(loaded: Loaded, *, notes: bool = False) -> Loaded:
 
 def _undecided(policy: Policy, why: str) -> Diagnostic:
     """RP405: where the proofs end."""
-    place = policy.tiers[0].span if policy.tiers else policy.hosts[0].span
-    return note("RP405", place, "not everything about the tiers could be decided", note=why)
+    return note("RP405", policy.tiers[0].span, "not everything about the tiers could be decided", note=why)
 
 
 def _unread(space: Space) -> Iterator[Diagnostic]:
@@ -143,10 +142,9 @@ def uncovered(space: Space, surveyed: Survey) -> Iterator[Diagnostic]:
     policy = space.policies[0]
     found = witness(space, surveyed.left, lambda one: policy.on_request(one) is UNMATCHED)
     if found is not None:
-        place = policy.tiers[-1].span if policy.tiers else policy.hosts[0].span
         yield warning(
             "RP404",
-            place,
+            policy.tiers[-1].span,
             "some requests match no tier: they are passed, and nothing is stored",
             note=f"for example {in_words(found)}",
             help="say so in a last tier: `tier rest { match any; pass; }`",

@@ -11,8 +11,9 @@ from regproxy.cli.policy import policy_group
 from regproxy.policy.codes import CODES
 
 HEAD = 'policy 1;\nregistry r { hosts "r.example"; }\n'
-WARNS = f"{HEAD}tier a {{ match tag finds 'x'; pass; }}\n"
-NOTES = f"{HEAD}cache {{ inactive 1d; }}\ntier a {{ match kind is blob; fresh 2d; }}\n"
+REST = "tier rest { match any; pass; }\n"
+WARNS = f"{HEAD}tier a {{ match tag finds 'x'; pass; }}\n{REST}"
+NOTES = f"{HEAD}cache {{ inactive 1d; }}\ntier a {{ match kind is blob; fresh 2d; }}\n{REST}"
 WRONG = f"{HEAD}tier a {{ match method is get; pass }}\n"
 
 

@@ -26,7 +26,8 @@ def test_a_policy_gets_the_findings_that_are_written_beside_it(path: Path, monke
 
 
 def test_every_code_that_is_explained_stands_in_a_case() -> None:
-    shown = "".join(path.with_suffix(".expected").read_text() for path in CASES)
+    cases = (*CASES, *(Path(__file__).parents[1] / "rehearsal" / "cases").glob("*.policy"))
+    shown = "".join(path.with_suffix(".expected").read_text() for path in cases)
     # These depend on a large file, modes, a CA, a layout and tests that are run, and have tests of their own.
     assert {code for code in CODES if f"[{code}]" not in shown} == {"RP009", "RP303", "RP310", "RP601", "RP701"}
 

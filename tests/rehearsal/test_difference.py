@@ -127,7 +127,7 @@ def test_what_is_only_written_otherwise_is_equal_and_a_new_name_is_told() -> Non
             [
                 ("cache size", "1GiB", "1500MiB"),
                 ("cache inactive", "60d", "1d12h"),
-                ("cache min-free", "0.1 of the disk", "3GiB"),
+                ("cache min-free", "10%", "3GiB"),
             ],
         ),
     ],
