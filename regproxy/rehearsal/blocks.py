@@ -6,18 +6,17 @@ from dataclasses import fields
 from regproxy.model.entry import CacheLimits
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
+from regproxy.policy.words import duration, percentage, size
 from regproxy.rehearsal.change import Change
-from regproxy.rehearsal.explain import duration
 
 # What a connection shows, or what is no setting.
 _SHOWN = frozenset({"name", "hosts", "aliases", "intercept", "scheme"})
-_UNITS = (("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1))
 
 
 def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
     """Settings that differ; those of registries by their names alone, as values may be secrets."""
     before, after = old.cache, new.cache
-    yield from _change("cache size", _size(before.size), _size(after.size))
+    yield from _change("cache size", size(before.size), size(after.size))
     yield from _change("cache inactive", duration(before.inactive), duration(after.inactive))
     yield from _change("cache min-free", _free(before), _free(after))
     allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
@@ -36,7 +35,7 @@ def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
 
 
 def _free(limits: CacheLimits) -> str:
-    return f"{limits.min_free_share * 100:g}%" if limits.min_free_share else _size(limits.min_free)
+    return percentage(limits.min_free_share) if limits.min_free_share else size(limits.min_free)
 
 
 def _change(subject: str, old: str, new: str) -> Iterator[Change]:
@@ -48,9 +47,3 @@ def _changed(old: Registry, new: Registry) -> list[str]:
     """The names of the settings in which two blocks differ."""
     names = (field.name for field in fields(Registry) if field.name not in _SHOWN)
     return [name.replace("_", "-") for name in names if getattr(old, name) != getattr(new, name)]
-
-
-def _size(count: int) -> str:
-    """Bytes in the largest unit that holds them exactly."""
-    unit, length = next((name, length) for name, length in _UNITS if count % length == 0)
-    return f"{count // length}{unit}"

@@ -56,7 +56,7 @@ def _operands(space: Space) -> Iterator[tuple[Tier, Predicate, Operand, Span]]:
 
 def _regions(space: Space, attribute: str, operand: Operand) -> tuple[Region, ...]:
     """What one operand admits, of each shape."""
-    alone = Predicate(attribute, "", negated=False, operands=(operand,))
+    alone = Predicate(attribute, "is", negated=False, operands=(operand,), written="")
     return tuple(space.region(alone, shape) for shape in SHAPES)
 
 

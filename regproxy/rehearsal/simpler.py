@@ -14,6 +14,7 @@ from regproxy.policy.operand import Matching
 from regproxy.policy.pattern import Anchor, Pattern, compile_regex
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Span
+from regproxy.policy.words import quoted
 from regproxy.rehearsal.automaton import MAX_SUBSETS, Automaton
 from regproxy.rehearsal.budget import Budget, UndecidedError
 from regproxy.rehearsal.domain import decidable, test_of_pattern
@@ -42,11 +43,11 @@ def long_patterns(policy: Policy) -> Iterator[Diagnostic]:
         seen.add(pattern)
         text = simpler(pattern, budget)
         if pattern.anchor is Anchor.WHOLE and _PLAIN.fullmatch(text):
-            plain = text.replace("\\", "")
-            yield note("RP206", place, "the expression matches one text only", help=f'write `is "{plain}"`')
+            plain = quoted(text.replace("\\", ""))
+            yield note("RP206", place, "the expression matches one text only", help=f"write `is {plain}`")
         elif text != pattern.text:
             sentence = "the expression can be written shorter, with the same meaning"
-            yield note("RP206", place, sentence, help=f"write `{text}`")
+            yield note("RP206", place, sentence, help=f"write {quoted(text, pattern=True)}")
 
 
 def _expressions(policy: Policy) -> Iterator[tuple[Pattern, Span]]:
@@ -54,7 +55,7 @@ def _expressions(policy: Policy) -> Iterator[tuple[Pattern, Span]]:
     for tier in policy.tiers:
         for predicate in predicates(tier.condition):
             for operand, place in zip(predicate.operands, predicate.places, strict=True):
-                if isinstance(operand, Matching) and " like " not in predicate.written:
+                if isinstance(operand, Matching) and predicate.operator != "like":
                     yield operand.pattern, place
 
 

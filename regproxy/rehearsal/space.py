@@ -10,9 +10,9 @@ from typing import assert_never
 
 from regproxy.model.decision import PolicyRequest
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, predicates
-from regproxy.policy.expression import METHODS
 from regproxy.policy.operand import FromNetwork, OnHostLike, Operand
 from regproxy.policy.policy import Policy
+from regproxy.policy.schema import METHODS
 from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.clients import clients
 from regproxy.rehearsal.domain import Domain, Test, decidable, explore, test_of

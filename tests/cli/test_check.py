@@ -13,7 +13,7 @@ from regproxy.policy.codes import CODES
 HEAD = 'policy 1;\nregistry r { hosts "r.example"; }\n'
 REST = "tier rest { match any; pass; }\n"
 WARNS = f"{HEAD}tier a {{ match tag finds 'x'; pass; }}\n{REST}"
-NOTES = f"{HEAD}cache {{ inactive 1d; }}\ntier a {{ match kind is blob; fresh 2d; }}\n{REST}"
+NOTES = f"{HEAD}cache {{ inactive 1d; }}\ntier a {{ match kind is blob; fresh 2d; }}\n\n{REST}"
 WRONG = f"{HEAD}tier a {{ match method is get; pass }}\n"
 
 
@@ -41,6 +41,16 @@ def test_the_exit_code_says_whether_the_policy_may_run(
     tmp_path: Path, text: str, options: tuple[str, ...], code: int
 ) -> None:
     assert run("check", *options, written(tmp_path, text)).exit_code == code
+
+
+def test_a_tier_that_no_request_reaches_is_an_error_and_one_that_takes_too_little_a_warning(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, f"{HEAD}tier a {{ match tag like '*'; pass; }}\ntier b {{ match tag is 'v1'; fresh 1h; }}\n"
+    )
+    result = run("check", path)
+    assert result.exit_code == 1
+    assert "error[RP402]: tier `b` is never reached" in result.stdout
+    assert "warning[RP404]: some requests match no tier" in result.stdout
 
 
 def test_notes_are_shown_when_they_are_asked_for(tmp_path: Path) -> None:
