@@ -13,7 +13,8 @@ from regproxy.policy.pattern import Anchor, Pattern
 from regproxy.rehearsal.automaton import Automaton
 from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.grammars import Grammar
-from regproxy.rehearsal.regex import Expression, InexpressibleError, anywhere, literal, read
+from regproxy.rehearsal.regex import Expression, anywhere, literal
+from regproxy.rehearsal.syntax import InexpressibleError, read
 
 # What it costs to read and to build.
 STEPS_PER_STATE = 10

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from regproxy.model.address import MAX_NAME
 from regproxy.model.oci import MAX_REPOSITORY
-from regproxy.rehearsal.regex import Node, read
+from regproxy.rehearsal.regex import Node
+from regproxy.rehearsal.syntax import read
 
 MAX_TAG = 128
 MAX_DIGEST = 256

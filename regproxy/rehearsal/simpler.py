@@ -19,7 +19,8 @@ from regproxy.rehearsal.automaton import MAX_SUBSETS, Automaton
 from regproxy.rehearsal.budget import Budget, UndecidedError
 from regproxy.rehearsal.domain import decidable, test_of_pattern
 from regproxy.rehearsal.grammars import VISIBLE
-from regproxy.rehearsal.regex import Node, read
+from regproxy.rehearsal.regex import Node
+from regproxy.rehearsal.syntax import read
 
 MAX_STEPS = 1_000_000
 MAX_LENGTH = 120

@@ -76,7 +76,7 @@ class Space:
         """The expressions that cannot be decided."""
         return tuple(dict.fromkeys(text for _, (_, text), _ in self._free))
 
-    def words(self, shape: Shape) -> tuple[Domain, ...]:
+    def domains(self, shape: Shape) -> tuple[Domain, ...]:
         """The cells of each variable of a shape."""
         return self._domains[shape]
 

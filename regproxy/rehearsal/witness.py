@@ -26,7 +26,7 @@ def witness(
 
 def _requests(space: Space, shape: Shape, box: Box) -> Iterator[Rehearsed]:
     """The requests of a box that are tried: of its first cells, then of the next cell of one variable."""
-    domains = space.words(shape)
+    domains = space.domains(shape)
     cells = [[at for at in range(cells.bit_length()) if cells >> at & 1] for cells in box[: len(Variable)]]
     first = tuple(one[0] for one in cells)
     of_client = box[Variable.CLIENT] != domains[Variable.CLIENT].every

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from regproxy.rehearsal.automaton import Automaton
 from regproxy.rehearsal.budget import Budget
-from regproxy.rehearsal.regex import InexpressibleError, anywhere, read
+from regproxy.rehearsal.regex import anywhere
+from regproxy.rehearsal.syntax import InexpressibleError, read
 
 STEPS = 1_000_000
 ALPHABET = "ab1.-_/AZ +^]é"

@@ -12,7 +12,7 @@ from regproxy.policy.load import load
 from regproxy.policy.source import Source
 from regproxy.rehearsal.reachability import findings, prove
 from regproxy.rehearsal.reference import rehearse
-from tests.rehearsal.generated import REGISTRIES, Requests, expressions, policy
+from tests.rehearsal.generated import KINDS, REGISTRIES, Requests, expressions, policy
 
 NEVER = {"RP401", "RP402"}
 REQUESTS = 100_000
@@ -81,6 +81,12 @@ def test_no_request_of_a_great_many_reaches_a_tier_that_is_called_unreachable(so
 )
 def test_which_tiers_are_never_reached(matches: list[str], never: set[str]) -> None:
     assert {one.span.text for one in findings(policy(matches)) if one.code in NEVER} == never
+
+
+def test_of_many_tiers_that_shadow_another_a_few_are_named() -> None:
+    kinds = [f"kind is {kind}" for kind in KINDS]
+    found = next(one for one in findings(policy([*kinds, "any"])) if one.code == "RP402")
+    assert found.note == "shadowed by tiers `t0`, `t1`, `t2`, `t3`, `t4` and 2 more together"
 
 
 @pytest.mark.parametrize(

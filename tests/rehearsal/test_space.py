@@ -37,7 +37,7 @@ def verdicts(asked: Policy, variable: Variable, request: PolicyRequest) -> list[
 
 def with_word(space: Space, request: PolicyRequest, variable: Variable, at: int) -> PolicyRequest:
     """The request with the word of a cell in the place of its own."""
-    word = space.words(shape_of(request))[variable].words[at]
+    word = space.domains(shape_of(request))[variable].words[at]
     match variable:
         case Variable.METHOD:
             return replace(request, method=word)
@@ -56,7 +56,7 @@ def with_word(space: Space, request: PolicyRequest, variable: Variable, at: int)
 
 def cells(space: Space, asked: Policy, request: PolicyRequest, variable: Variable) -> int:
     """The cells whose words all operands judge as they judge the request's own."""
-    domain = space.words(shape_of(request))[variable]
+    domain = space.domains(shape_of(request))[variable]
     if len(domain.words) == 1:
         return 1
     own = verdicts(asked, variable, request)
@@ -93,4 +93,4 @@ def test_a_request_lies_in_the_region_of_the_tier_that_takes_it(matches: list[st
 
 def test_the_methods_of_the_requests_are_those_of_a_policy_and_one_that_none_can_name() -> None:
     space = Space([policy(["any"])], Budget(STEPS))
-    assert len(set(METHODS) - set(space.words(SHAPES[0])[Variable.METHOD].words)) == 1
+    assert len(set(METHODS) - set(space.domains(SHAPES[0])[Variable.METHOD].words)) == 1
