@@ -7,31 +7,38 @@ from regproxy.model.entry import CacheLimits
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
 from regproxy.policy.words import duration, percentage, size
+from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.change import Change
+from regproxy.rehearsal.places import places
 
 # What a connection shows, or what is no setting.
 _SHOWN = frozenset({"name", "hosts", "aliases", "intercept", "scheme"})
 
 
-def setting_changes(old: Policy, new: Policy) -> Iterator[Change]:
-    """Settings that differ; those of registries by their names alone, as values may be secrets."""
+def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change]:
+    """Settings that differ; those of registries by their names alone, as values may be secrets.
+
+    Raises UndecidedError.
+    """
     before, after = old.cache, new.cache
     yield from _change("cache size", size(before.size), size(after.size))
     yield from _change("cache inactive", duration(before.inactive), duration(after.inactive))
     yield from _change("cache min-free", _free(before), _free(after))
     allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
     yield from _change("tunnel allow-address", *allowed)
-    theirs = {pattern: registry for registry in new.registries for pattern in registry.hosts}
-    pairs = {
-        (registry.name, theirs[pattern].name): (registry, theirs[pattern])
-        for registry in old.registries
-        for pattern in registry.hosts
-        if pattern in theirs
-    }
-    for (_, name), blocks in pairs.items():
-        changed = _changed(*blocks)
+    for before_block, after_block in _pairs(old, new, budget):
+        changed = _changed(before_block, after_block)
         if changed:
-            yield Change(f"settings of registry {name}", "as they are", f"other {', '.join(changed)}")
+            yield Change(f"settings of registry {after_block.name}", "as they are", f"other {', '.join(changed)}")
+
+
+def _pairs(old: Policy, new: Policy, budget: Budget) -> Iterator[tuple[Registry, Registry]]:
+    """The old and the new block of each host that both intercept, or name in the same words."""
+    blocks = [{registry.name: registry for registry in policy.registries} for policy in (old, new)]
+    theirs = {pattern: registry.name for registry in new.registries for pattern in registry.hosts}
+    named = [(one.name, theirs[host]) for one in old.registries for host in one.hosts if host in theirs]
+    shared = [(place.registries[0], place.registries[1]) for place in places((old, new), (), budget)]
+    yield from ((blocks[0][one], blocks[1][other]) for one, other in dict.fromkeys([*named, *shared]))
 
 
 def _free(limits: CacheLimits) -> str:

@@ -44,8 +44,9 @@ def difference(old: Policy, new: Policy) -> Difference:
     """Compare two policies; hosts that only one of them intercepts are compared as connections."""
     comparison = _Comparison(old, new)
     undecided = []
-    changes = list(setting_changes(old, new))
+    changes: list[Change] = []
     try:
+        changes += setting_changes(old, new, comparison.budget)
         changes += connection_changes(old, new, comparison.budget)
         changes += comparison.requests()
     except UndecidedError:

@@ -57,7 +57,7 @@ def late_refusals(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Di
 
 
 def overlaps(space: Space, surveyed: Survey, budget: Budget) -> Iterator[Diagnostic]:
-    """RP403: two tiers share requests, and neither is the other's exception."""
+    """RP403: two tiers share requests, and the earlier is no exception; refusals have RP311, or stand first rightly."""
     for earlier, later in combinations(surveyed.claims, 2):
         first, second = earlier.tier.decision, later.tier.decision
         if outcome(first) == outcome(second) or Denied in (type(first), type(second)) or not any(later.taken.values()):

@@ -85,6 +85,11 @@ def test_what_is_only_written_otherwise_is_equal_and_a_new_name_is_told() -> Non
             ],
         ),
         (
+            'registry all { hosts "*.a.example"; }',
+            'registry all { hosts "*.a.example"; } registry b { hosts "b.a.example"; tls { ca file "/b.pem"; } }',
+            [("settings of registry b", "as they are", "other ca-files")],
+        ),
+        (
             "tunnel { ports 443 22; }",
             "tunnel { ports 443; }",
             [("CONNECT example.com:22", "tunnel (allowed by the tunnel rules)", "refuse 403")],
