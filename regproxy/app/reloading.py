@@ -1,11 +1,12 @@
 """A reload as the program wires it: the same loading and checking as at start, and what follows the policy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from regproxy.app.start import unfit
 from regproxy.model.event import Event
 from regproxy.policy.policy import Policy
+from regproxy.rehearsal.difference import difference
 from regproxy.reload.build import Steps
 from regproxy.reload.last_good import NAME, keep
 from regproxy.settings.choose import load_file
@@ -27,4 +28,12 @@ def reload_steps(
         follow=follow,
         keep=lambda loaded: keep(cache_directory / NAME, loaded),
         report=report,
+        difference=_sentences,
     )
+
+
+def _sentences(old: Policy, new: Policy) -> Iterator[str]:
+    """What changes, a sentence each; also what could not be worked out."""
+    found = difference(old, new)
+    yield from (f"{change.subject}: {change.old} -> {change.new}" for change in found.changes)
+    yield from (f"not decided: {sentence}" for sentence in found.undecided)

@@ -89,3 +89,5 @@ def test_the_policy_is_reloaded_by_a_call_and_its_mistakes_come_back(
     write(proxy, good.replace("fresh 5m", "fresh 7m"))
     changed = run(*reload)
     assert (changed.returncode, changed.stdout.startswith("the new policy runs")) == (0, True)
+    assert "fresh 5m" in changed.stdout.splitlines()[1]
+    assert "-> tier tags: fresh 7m" in changed.stdout.splitlines()[1]
