@@ -1,11 +1,14 @@
 """Which files a policy may take in, and what becomes of the others."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from regproxy.policy.diagnostic import Diagnostic
+from regproxy.policy.diagnostic import Diagnostic, render
 from regproxy.settings.choose import load_file
 from regproxy.settings.files import MAX_POLICY, PolicyFiles
 
@@ -117,3 +120,14 @@ def test_what_is_refused_is_closed(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="cannot read the policy"):
             PolicyFiles(tmp_path / name).main()
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@given(st.binary(max_size=2000))
+@settings(max_examples=100, deadline=None)
+def test_no_bytes_break_it(content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        main = Path(directory) / "main.policy"
+        main.write_bytes(content)
+        loaded = load_file(main)
+    assert all(render(found) for found in loaded.diagnostics)
+    assert loaded.policy is not None or loaded.errors
