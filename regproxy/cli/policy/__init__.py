@@ -4,6 +4,7 @@ import click
 
 from regproxy.cli.policy.check import check_command
 from regproxy.cli.policy.diff import diff_command
+from regproxy.cli.policy.example import example_command
 from regproxy.cli.policy.explain import explain_command
 from regproxy.cli.policy.explain_code import explain_code_command
 from regproxy.cli.policy.fmt import fmt_command
@@ -20,6 +21,7 @@ def policy_group() -> None:
 
 
 policy_group.add_command(check_command)
+policy_group.add_command(example_command)
 policy_group.add_command(explain_command)
 policy_group.add_command(diff_command)
 policy_group.add_command(explain_code_command)
