@@ -24,7 +24,6 @@ from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.interception import ESTABLISHED, Interception
-from regproxy.proxy.reply import SEND_SECONDS
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
@@ -202,7 +201,7 @@ class _FrontRequest(HTTPMessageDelegate):
 
     async def _hang_up(self) -> None:
         """Close once the refusal has left, whatever the client does: no refused connection is kept for nothing."""
-        self._stream.sending(SEND_SECONDS)
+        self._stream.await_client()
         with contextlib.suppress(StreamClosedError):
             await self._stream.write(b"")
         self._stream.close()

@@ -11,7 +11,8 @@ from tornado.http1connection import HTTP1ConnectionParameters
 
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core
-from regproxy.proxy.stream import ClientStream
+from regproxy.proxy.files import Disk
+from regproxy.proxy.stream import TURN_BYTES, ClientStream
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1 << 50
@@ -35,6 +36,9 @@ class Edge:
     content_directory: Path
     listeners: frozenset[Authority] = frozenset()
     draining: bool = False
+    disk: Disk = field(default_factory=Disk)
+    # Where every stream puts the plaintext of one batch for the length of one call.
+    scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
     streams: set[ClientStream] = field(default_factory=set)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 

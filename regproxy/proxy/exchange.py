@@ -120,7 +120,7 @@ class Exchange(HTTPMessageDelegate):
 
     async def _answer(self, ask: Ask, misdirected: str | None) -> None:
         began = time.monotonic()
-        replier = Replier(self._connection, self._stream, ask, self._edge.content_directory)
+        replier = Replier(self._connection, self._stream, ask, self._edge.content_directory, self._edge.disk)
         try:
             if misdirected is not None:
                 head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))

@@ -1,26 +1,95 @@
-"""Reading content without waiting for the disk on the event loop."""
+"""Reading content without waiting for a disk on the event loop: from memory at once, else in a thread."""
 
 import asyncio
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-# Linux's RWF_NOWAIT answers EAGAIN when the page is not in memory; tmpfs and some others do not know it.
+MAX_THREADS = 8
+COLD_BYTES = 256 * 1024
+AHEAD_BYTES = 2 * 1024 * 1024
+# What a file system answers that does not know RWF_NOWAIT; those in memory need it least.
 _NOT_KNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
+_IN_MEMORY = ("tmpfs", "ramfs")
 
 
-async def read_at(fd: int, offset: int, limit: int) -> bytes:
-    """Up to `limit` bytes at `offset`: from memory at once, else in a thread."""
-    buffer = bytearray(limit)
-    try:
-        count = os.preadv(fd, [buffer], offset, os.RWF_NOWAIT)
-    except BlockingIOError:
-        return await asyncio.to_thread(os.pread, fd, limit, offset)
-    except OSError as error:
-        if error.errno not in _NOT_KNOWN:
-            raise
-        return os.pread(fd, limit, offset)
-    if count < limit:
-        # A short read may only mean that the rest is not in memory.
-        rest = await asyncio.to_thread(os.pread, fd, limit - count, offset + count)
-        return bytes(memoryview(buffer)[:count]) + rest
-    return bytes(buffer)
+class Disk:
+    """The threads that wait for disks, and which file systems have none; one for each event loop."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="regproxy-read")
+        self._in_memory: dict[int, bool] = {}
+
+    def close(self) -> None:
+        """No more reads; those under way are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def in_memory(self, fd: int) -> bool:
+        """Whether the file lies in memory, so that plain reads never wait; looked up once per file system."""
+        device = os.fstat(fd).st_dev
+        if device not in self._in_memory:
+            self._in_memory[device] = _type_of(device) in _IN_MEMORY
+        return self._in_memory[device]
+
+    async def read(self, fd: int, offset: int, limit: int) -> bytes:
+        """Up to `limit` bytes at `offset`, read by a thread, which also asks for what comes behind them."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _read_cold, fd, offset, limit)
+
+
+class Cursor:
+    """Where one reader is in a file of which the bytes below `stop` may be read; the descriptor is not its own."""
+
+    def __init__(self, disk: Disk, fd: int, offset: int, stop: int) -> None:
+        self._disk = disk
+        self._fd = fd
+        self._flags = os.RWF_NOWAIT
+        self.offset = offset
+        self.stop = stop
+
+    def read(self, room: memoryview) -> int:
+        """Put what follows into `room` and move on; 0 at `stop`, and where what follows is not in memory.
+
+        A part in memory is read up to its end.
+        """
+        size = min(len(room), self.stop - self.offset)
+        if size <= 0:
+            return 0
+        try:
+            count = self._read(room[:size])
+        except BlockingIOError:
+            return 0
+        self.offset += count
+        return count
+
+    def _read(self, room: memoryview) -> int:
+        try:
+            return os.preadv(self._fd, [room], self.offset, self._flags)
+        except OSError as error:
+            if not self._flags or error.errno not in _NOT_KNOWN:
+                raise
+        if not self._disk.in_memory(self._fd):
+            raise BlockingIOError
+        self._flags = 0
+        return os.preadv(self._fd, [room], self.offset, self._flags)
+
+    async def load(self) -> bytes:
+        """What follows, from the disk, and move on; empty at `stop` and at the end of the file."""
+        chunk = await self._disk.read(self._fd, self.offset, max(0, min(COLD_BYTES, self.stop - self.offset)))
+        self.offset += len(chunk)
+        return chunk
+
+
+def _read_cold(fd: int, offset: int, limit: int) -> bytes:
+    os.posix_fadvise(fd, offset, AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+    return os.pread(fd, limit, offset)
+
+
+def _type_of(device: int) -> str:
+    """The type of a mounted file system, empty if it is not listed (proc(5), mountinfo)."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+        mount, _, file_system = line.partition(" - ")
+        if mount.split(" ", 3)[2] == number:
+            return file_system.split(" ", 1)[0]
+    return ""

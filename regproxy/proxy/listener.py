@@ -28,7 +28,7 @@ class Listener:
 
     def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.setblocking(False)
-        stream = ClientStream(connection, self._edge.streams.discard)
+        stream = ClientStream(connection, self._edge.scratch, self._edge.streams.discard)
         stream.set_nodelay(True)
         self._edge.streams.add(stream)
         Front(self._edge, stream, _client(address)).serve()
@@ -56,6 +56,7 @@ class Listener:
         for task in tuple(self._edge.tasks):
             task.cancel()
         await asyncio.gather(*self._edge.tasks, return_exceptions=True)
+        self._edge.disk.close()
 
 
 def _client(address: tuple[str, int]) -> str:

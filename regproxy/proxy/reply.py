@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from email.utils import formatdate
 from http import HTTPStatus
@@ -27,14 +26,15 @@ from regproxy.model.message import (
     resolve_range,
     without,
 )
-from regproxy.proxy.files import read_at
+from regproxy.proxy.files import Cursor, Disk
 from regproxy.proxy.stream import ClientStream
 
-Reader = Callable[[ByteRange], AsyncIterator[bytes]]
-
 CHUNK_BYTES = 256 * 1024
-SEND_SECONDS = 60.0
+# A body of this size leaves with its head, in one system call.
+SMALL_BYTES = 64 * 1024
 # RFC 9110 §15.4.5: what a 304 repeats.
+_NOTHING = ByteRange(0, 0)
+UNKNOWN_SIZE = 1 << 62
 _NOT_MODIFIED = frozenset(["etag", "cache-control", "content-location", "expires", "vary", "docker-content-digest"])
 
 
@@ -52,28 +52,29 @@ class _Part:
     """The status line, fields and range of what is sent."""
 
     head: Head
-    span: ByteRange | None
+    span: ByteRange
 
 
 class Replier:
     """Sends answers to one request; whatever an answer owns is closed when it returns."""
 
-    def __init__(self, connection: HTTP1Connection, stream: ClientStream, ask: Ask, content_directory: Path) -> None:
+    def __init__(
+        self, connection: HTTP1Connection, stream: ClientStream, ask: Ask, content_directory: Path, disk: Disk
+    ) -> None:
         self._connection = connection
         self._stream = stream
         self._ask = ask
         self._directory = content_directory
+        self._disk = disk
         self.sent = Sent()
 
     async def send(self, answer: Answer) -> None:
         """Send an answer; raises BrokenBody when its body cannot become whole, FileNotFoundError before any byte."""
         match answer:
-            case Stored(head=head, digest=digest, size=size, labels=labels):
+            case Stored(digest=digest):
                 fd = os.open(self._directory / content_path(digest), os.O_RDONLY | os.O_NOFOLLOW)
                 try:
-                    if os.fstat(fd).st_size != size:
-                        raise FileNotFoundError(f"{digest} is damaged on disk")
-                    await self._whole(head, size, labels, lambda span: self._file(fd, span))
+                    await self._stored(answer, fd)
                 finally:
                     os.close(fd)
             case Filling(fd=fd):
@@ -82,45 +83,42 @@ class Replier:
                 finally:
                     answer.progress.leave()
                     os.close(fd)
-            case Streaming(head=head, fd=fd, labels=labels):
+            case Streaming(fd=fd):
                 with socket.socket(fileno=fd) as body:
                     await self._streaming(answer, body)
-            case Reply(head=head, body=small, labels=labels):
-                if self._ask.method == "HEAD" or head.status != 200:
-                    await self._small(head, small, labels)
-                else:
-                    await self._whole(head, len(small), labels, lambda span: _slice(small, span))
+            case Reply():
+                await self._reply(answer)
             case _:
                 assert_never(answer)
+        self._finish()
 
     # Shapes of answers.
 
-    async def _whole(self, head: Head, size: int, labels: Labels, read: Reader) -> None:
-        part = self._select(head, size)
-        await self._head(part.head, labels)
-        if part.span is not None and self._ask.method != "HEAD":
-            async for chunk in read(part.span):
-                await self._write(chunk)
-        await self._finish()
-
-    async def _small(self, head: Head, body: bytes, labels: Labels) -> None:
-        fields = head.fields
-        if head.get("content-length") is None and head.status >= 200 and head.status not in (204, 304):
-            fields = (*fields, ("Content-Length", str(len(body))))
-        await self._head(Head(head.status, fields, head.reason), labels)
-        if body and self._ask.method != "HEAD":
-            await self._write(body)
-        await self._finish()
+    async def _stored(self, answer: Stored, fd: int) -> None:
+        if os.fstat(fd).st_size != answer.size:
+            raise FileNotFoundError(f"{answer.digest} is damaged on disk")
+        part = self._select(answer.head, answer.size)
+        cursor = Cursor(self._disk, fd, part.span.start, part.span.stop)
+        if part.span.stop - part.span.start > SMALL_BYTES:
+            await self._head(part.head, answer.labels)
+            await self._drain(cursor)
+        else:
+            await self._head(part.head, answer.labels, await _all_of(cursor))
 
     async def _filling(self, answer: Filling) -> None:
         if answer.size is not None:
-            await self._whole(answer.head, answer.size, answer.labels, lambda span: self._growing(answer, span))
-            return
-        await self._head(answer.head, answer.labels)
-        if self._ask.method != "HEAD":
-            async for chunk in self._growing(answer, ByteRange(0, 1 << 62)):
-                await self._write(chunk)
-        await self._finish()
+            part = self._select(answer.head, answer.size)
+        else:
+            part = _Part(answer.head, _NOTHING if self._ask.method == "HEAD" else ByteRange(0, UNKNOWN_SIZE))
+        await self._head(part.head, answer.labels)
+        cursor = Cursor(self._disk, answer.fd, part.span.start, part.span.start)
+        while cursor.offset < part.span.stop:
+            cursor.stop = min(await answer.progress.beyond(cursor.offset), part.span.stop)
+            if cursor.stop <= cursor.offset:
+                if answer.size is not None:
+                    raise BrokenBody("the transfer ended before its length")
+                return
+            await self._drain(cursor)
 
     async def _streaming(self, answer: Streaming, body: socket.socket) -> None:
         body.setblocking(False)
@@ -130,33 +128,35 @@ class Replier:
             if self._ask.method != "HEAD":
                 await self._write(chunk)
         await answer.ending.wait()
-        await self._finish()
+
+    async def _reply(self, answer: Reply) -> None:
+        head, body = answer.head, answer.body
+        if head.status == 200 and self._ask.method != "HEAD":
+            part = self._select(head, len(body))
+            head, body = part.head, body[part.span.start : part.span.stop]
+        elif head.get("content-length") is None and head.status >= 200 and head.status not in (204, 304):
+            head = Head(head.status, (*head.fields, ("Content-Length", str(len(body)))), head.reason)
+        await self._head(head, answer.labels, b"" if self._ask.method == "HEAD" else body)
 
     # Bodies, piece by piece.
 
-    async def _file(self, fd: int, span: ByteRange) -> AsyncIterator[bytes]:
-        offset = span.start
-        while offset < span.stop:
-            chunk = await read_at(fd, offset, min(CHUNK_BYTES, span.stop - offset))
-            if not chunk:
-                raise BrokenBody("the file on disk is shorter than its row says")
-            offset += len(chunk)
-            yield chunk
+    async def _drain(self, cursor: Cursor) -> None:
+        """Send a file from where the cursor is to where it must stop; what is in memory goes past the connection."""
+        while cursor.offset < cursor.stop:
+            # How many bytes of its length the body owes: the connection counts, and does not finish before it is zero.
+            owed = self._connection._expected_content_remaining
+            if owed is not None:
+                self._connection._expected_content_remaining = owed - await self._pump(cursor)
+            if cursor.offset < cursor.stop:
+                await self._write(await _piece(cursor))
 
-    async def _growing(self, answer: Filling, span: ByteRange) -> AsyncIterator[bytes]:
-        offset = span.start
-        while offset < span.stop:
-            have = min(await answer.progress.beyond(offset), span.stop)
-            if have <= offset:
-                if answer.size is not None:
-                    raise BrokenBody("the transfer ended before its length")
-                return
-            while offset < have:
-                chunk = await read_at(answer.fd, offset, min(CHUNK_BYTES, have - offset))
-                if not chunk:
-                    raise BrokenBody("the part file is shorter than it was")
-                offset += len(chunk)
-                yield chunk
+    async def _pump(self, cursor: Cursor) -> int:
+        began = cursor.offset
+        try:
+            await self._stream.pump(cursor.read)
+        finally:
+            self.sent.bytes += cursor.offset - began
+        return cursor.offset - began
 
     # What is sent of a whole representation.
 
@@ -164,25 +164,25 @@ class Replier:
         asked = self._ask.fields
         if not_modified(asked, head.fields):
             kept = tuple((name, value) for name, value in head.fields if name.lower() in _NOT_MODIFIED)
-            return _Part(Head(304, kept), None)
+            return _Part(Head(304, kept), _NOTHING)
         wanted = field(asked, "range") if self._ask.method == "GET" and range_applies(asked, head.fields) else None
         span = resolve_range(wanted, size)
         plain = without(head.fields, ["content-length"])
         match span:
             case None:
-                return _Part(
-                    Head(head.status, (*plain, ("Content-Length", str(size))), head.reason), ByteRange(0, size)
-                )
+                whole = _NOTHING if self._ask.method == "HEAD" else ByteRange(0, size)
+                return _Part(Head(head.status, (*plain, ("Content-Length", str(size))), head.reason), whole)
             case Unsatisfiable():
                 fields = (("Content-Range", f"bytes */{size}"), ("Content-Length", "0"))
-                return _Part(Head(416, fields), None)
+                return _Part(Head(416, fields), _NOTHING)
             case ByteRange(start=start, stop=stop):
                 extent = (("Content-Range", f"bytes {start}-{stop - 1}/{size}"), ("Content-Length", str(stop - start)))
                 return _Part(Head(206, (*plain, *extent)), span)
             case _:
                 assert_never(span)
 
-    async def _head(self, head: Head, labels: Labels) -> None:
+    async def _head(self, head: Head, labels: Labels, body: bytes = b"") -> None:
+        """Send the head, and a small body with it."""
         headers = HTTPHeaders()
         for name, value in head.fields:
             headers.add(name, value)
@@ -194,23 +194,39 @@ class Replier:
             headers["Date"] = formatdate(usegmt=True)
         self.sent.status = head.status
         line = ResponseStartLine("HTTP/1.1", head.status, printable(head.reason) or _phrase(head.status))
-        self._stream.sending(SEND_SECONDS)
-        await self._connection.write_headers(line, headers)
+        self._stream.await_client()
+        await self._connection.write_headers(line, headers, body)
+        self._stream.await_nothing()
+        self.sent.bytes += len(body)
 
     async def _write(self, chunk: bytes) -> None:
-        self._stream.sending(SEND_SECONDS)
+        self._stream.await_client()
         await self._connection.write(chunk)
-        self._stream.sending(None)
+        self._stream.await_nothing()
         self.sent.bytes += len(chunk)
 
-    async def _finish(self) -> None:
+    def _finish(self) -> None:
         self._stream.await_request()
         self.sent.complete = True
         self._connection.finish()
 
 
-async def _slice(body: bytes, span: ByteRange) -> AsyncIterator[bytes]:
-    yield body[span.start : span.stop]
+async def _all_of(cursor: Cursor) -> bytes:
+    """The rest of a small body."""
+    pieces = []
+    while cursor.offset < cursor.stop:
+        pieces.append(await _piece(cursor))
+    return b"".join(pieces)
+
+
+async def _piece(cursor: Cursor) -> bytes:
+    """What follows the cursor: from memory, else from the disk; raises BrokenBody where the file ends too early."""
+    room = bytearray(min(CHUNK_BYTES, cursor.stop - cursor.offset))
+    count = cursor.read(memoryview(room))
+    chunk = bytes(memoryview(room)[:count]) or await cursor.load()
+    if not chunk:
+        raise BrokenBody("the file on disk is shorter than it was")
+    return chunk
 
 
 def _phrase(status: int) -> str:

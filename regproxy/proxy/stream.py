@@ -1,9 +1,9 @@
 """A client's connection: one stream from accept to close, TLS switched on in place, one deadline at a time.
 
-TLS goes through memory BIOs: `SSLSocket.send` makes one system call per 16 KB record, here sixteen go at once.
-A turn of the event loop sends at most `TURN_BYTES` per stream, so that a fast reader does not starve the others.
-Names of Tornado's that this file relies on beyond its public interface: `_handle_write`, `_add_io_state`, `_closed`,
-`_write_buffer`, `_read_buffer`, `_read_buffer_size`, `_state`; a test lists them, so that an update fails loudly.
+A turn of the event loop sends at most `TURN_BYTES` of each stream, in one system call where the socket takes it: a fast
+reader does not starve the others. Names of Tornado's that this file relies on beyond its public interface:
+`_handle_events`, `_handle_write`, `_add_io_state`, `_check_closed`, `_closed`, `_write_buffer`, `_read_buffer`,
+`_read_buffer_size`, `_state`; a test lists them, so that an update fails loudly.
 """
 
 import asyncio
@@ -11,18 +11,21 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 
-RECORD_BYTES = 16 * 1024
-BATCH_BYTES = 256 * 1024
+from regproxy.proxy.deadline import Deadline
+from regproxy.proxy.session import TlsSession
+
 TURN_BYTES = 256 * 1024
 RECEIVE_BYTES = 64 * 1024
 HANDSHAKE_SECONDS = 10.0
 HEAD_SECONDS = 30.0
 IDLE_SECONDS = 60.0
+SEND_SECONDS = 60.0
 
 
 class Waiting(Enum):
@@ -31,27 +34,41 @@ class Waiting(Enum):
     REQUEST = "request"
     HEAD = "head"
     HANDSHAKE = "handshake"
+    CLIENT = "client"
     NOTHING = "nothing"
 
 
-class ClientStream(IOStream):
-    """A client's bytes, in the clear at first, through TLS after `begin_tls`."""
+@dataclass(frozen=True, slots=True)
+class _Pump:
+    """A body on its way: where its next bytes come from, and who waits for the last."""
 
-    def __init__(self, connection: socket.socket, on_closed: Callable[["ClientStream"], None]) -> None:
+    read: Callable[[memoryview], int]
+    done: asyncio.Future[None]
+
+
+class ClientStream(IOStream):
+    """A client's bytes, in the clear at first, through TLS after `begin_tls`.
+
+    `scratch` holds `TURN_BYTES` of plaintext for the length of one call; all streams of a loop share it.
+    """
+
+    def __init__(
+        self, connection: socket.socket, scratch: memoryview, on_closed: Callable[["ClientStream"], None]
+    ) -> None:
         super().__init__(connection, read_chunk_size=RECEIVE_BYTES)
+        self._scratch = scratch
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._tls: ssl.SSLObject | None = None
-        self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
-        self._ciphertext = b""
+        self._deadline = Deadline(self._expired)
+        self._tls: TlsSession | None = None
+        self._pump: _Pump | None = None
+        # What is on its way to the socket, and how much of it and of what comes behind it has left.
+        self._unsent = b""
         self._sent = 0
         self._uncredited = 0
         self._budget = TURN_BYTES
         self._aborted = False
-        self._timer: asyncio.TimerHandle | None = None
         self._waiting = Waiting.NOTHING
-        self.tls_failure: str | None = None
         self.timed_out: Waiting | None = None
         self.await_request(HEAD_SECONDS)
 
@@ -65,9 +82,13 @@ class ClientStream(IOStream):
         """A request's head is here; from now on only its answer's progress counts."""
         self._await(Waiting.NOTHING, None)
 
-    def sending(self, seconds: float | None) -> None:
-        """What is being sent must be taken within `seconds`; None: nothing is being sent."""
-        self._await(Waiting.NOTHING, seconds)
+    def await_client(self) -> None:
+        """Something is being sent: the client must take some of it every `SEND_SECONDS`."""
+        self._await(Waiting.CLIENT, SEND_SECONDS)
+
+    def await_nothing(self) -> None:
+        """It is not the client that we wait for."""
+        self._await(Waiting.NOTHING, None)
 
     @property
     def idle(self) -> bool:
@@ -76,17 +97,13 @@ class ClientStream(IOStream):
 
     def _await(self, waiting: Waiting, seconds: float | None) -> None:
         self._waiting = waiting
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if seconds is not None and not self.closed():
-            self._timer = self._loop.call_later(seconds, self._expired)
+        if not self.closed():
+            self._deadline.set(seconds)
 
     def _expired(self) -> None:
-        self._timer = None
         self.timed_out = self._waiting
-        if self._waiting is Waiting.HANDSHAKE:
-            self.tls_failure = "timeout"
+        if self._tls is not None and self._waiting is Waiting.HANDSHAKE:
+            self._tls.failure = "timeout"
         self.abort()
 
     # TLS.
@@ -95,14 +112,18 @@ class ClientStream(IOStream):
         """Speak TLS from here on, as the server; raises ValueError when the client has sent bytes in the clear."""
         if self._read_buffer_size:
             raise ValueError("the client sent bytes before the tunnel was open")
-        context.sni_callback = _note_name
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = TlsSession(context)
         self._await(Waiting.HANDSHAKE, HANDSHAKE_SECONDS)
 
     @property
     def requested_name(self) -> str | None:
         """The name that the client asked for by SNI, if it did."""
-        return getattr(self._tls, "requested_name", None)
+        return self._tls.requested_name if self._tls is not None else None
+
+    @property
+    def tls_failure(self) -> str | None:
+        """Why TLS failed, in a word, if it did."""
+        return self._tls.failure if self._tls is not None else None
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read plaintext; the handshake runs here, with the first bytes."""
@@ -114,106 +135,127 @@ class ClientStream(IOStream):
             self._await(Waiting.HEAD, HEAD_SECONDS)
         return count
 
-    def _read_tls(self, tls: ssl.SSLObject, buf: bytearray | memoryview) -> int | None:
+    def _read_tls(self, tls: TlsSession, buf: bytearray | memoryview) -> int | None:
         while True:
-            try:
-                if self._waiting is Waiting.HANDSHAKE:
-                    tls.do_handshake()
-                    self.await_request(HEAD_SECONDS)
-                return self._plaintext(tls, buf)
-            except ssl.SSLWantReadError:
-                pass
-            except ssl.SSLZeroReturnError:
-                return 0
-            except ssl.SSLError as error:
-                self.tls_failure = _cause(error)
-                return 0
-            finally:
-                self._flush_soon()
+            count = tls.read(buf)
+            if tls.shaken and self._waiting is Waiting.HANDSHAKE:
+                self.await_request(HEAD_SECONDS)
+            self._flush_soon()
+            if count is not None:
+                return count
             try:
                 received = self.socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
                 return None
             if not received:
-                if self._waiting is Waiting.HANDSHAKE:
-                    self.tls_failure = "closed"
+                if not tls.shaken:
+                    tls.failure = "closed"
                 return 0
-            self._incoming.write(received)
-
-    @staticmethod
-    def _plaintext(tls: ssl.SSLObject, buf: bytearray | memoryview) -> int:
-        return tls.read(len(buf), buf)  # type: ignore[return-value]
+            tls.receive(received)
 
     # Writing: plaintext is credited only once its ciphertext has left, so a close right after loses nothing.
 
     def write_to_fd(self, data: memoryview) -> int:
         """Send some of the data; 0 when the socket is full or this turn's budget is spent."""
         try:
-            if self._tls is None:
-                return super().write_to_fd(data)
-            return self._write_tls(self._tls, data)
+            if not self._flush():
+                return 0
+            if self._uncredited:
+                credited, self._uncredited = self._uncredited, 0
+                return credited
+            if self._budget <= 0 or (self._tls is not None and not self._tls.shaken):
+                return 0
+            size = min(len(data), self._budget)
+            if self._send(data[:size]):
+                return size
+            self._uncredited = size
+            return 0
         finally:
             del data
 
-    def _write_tls(self, tls: ssl.SSLObject, data: memoryview) -> int:
-        if not self._flush():
-            return 0
-        if self._uncredited:
-            credited, self._uncredited = self._uncredited, 0
-            return credited
-        if self._budget <= 0 or self._waiting is Waiting.HANDSHAKE:
-            return 0
-        size = min(len(data), BATCH_BYTES)
-        self._budget -= size
-        taken = 0
-        while taken < size:
-            taken += tls.write(data[taken : min(taken + RECORD_BYTES, size)])
-        if self._flush():
-            return taken
-        self._uncredited = taken
-        return 0
+    async def pump(self, read: Callable[[memoryview], int]) -> None:
+        """Send what `read` puts into the room that it is given, until it puts nothing there.
+
+        Returns when all of it has left; raises what `read` raises, and StreamClosedError. No coroutine runs between
+        two batches: the event that the socket takes more reads, encrypts and sends the next.
+        """
+        self._check_closed()
+        pump = self._pump = _Pump(read, self._loop.create_future())
+        self.await_client()
+        try:
+            self._handle_write()
+            if self._pump is not None:
+                self._add_io_state(self.io_loop.WRITE)
+            await pump.done
+        finally:
+            self._pump = None
+        self.await_nothing()
+
+    def _turn(self, pump: _Pump) -> None:
+        """One batch of a body, or what is left of this turn's budget."""
+        if self._budget <= 0 or pump.done.done():
+            return
+        try:
+            count = pump.read(self._scratch[: self._budget])
+        except OSError as error:
+            self._pump = None
+            pump.done.set_exception(error)
+            return
+        if count:
+            self._send(self._scratch[:count])
+        else:
+            self._pump = None
+            pump.done.set_result(None)
+
+    def _send(self, plaintext: memoryview) -> bool:
+        """Begin to send these bytes, of which the budget allows all; True when they have left."""
+        self._budget -= len(plaintext)
+        if self._tls is None:
+            self._unsent, self._sent = bytes(plaintext), 0
+        else:
+            self._tls.encrypt(plaintext)
+        return self._flush()
 
     def _flush(self) -> bool:
-        """Send what is encrypted; True when all of it has left."""
+        """Send what is on its way; True when all of it has left."""
         while True:
-            if self._sent >= len(self._ciphertext):
-                self._ciphertext = b""
-                self._sent = 0
-                if not self._outgoing.pending:
+            if self._sent == len(self._unsent):
+                self._unsent, self._sent = self._tls.ciphertext() if self._tls is not None else b"", 0
+                if not self._unsent:
                     return True
-                self._ciphertext = self._outgoing.read()
             try:
-                self._sent += self.socket.send(memoryview(self._ciphertext)[self._sent :])
+                self._sent += self.socket.send(memoryview(self._unsent)[self._sent :])
             except BlockingIOError:
+                return False
+            if self._waiting is Waiting.CLIENT:
+                self._deadline.set(SEND_SECONDS)
+            if self._sent < len(self._unsent):
                 return False
 
     def _flush_soon(self) -> None:
-        if self._outgoing.pending and not self._write_buffer:
-            try:
-                flushed = self._flush()
-            except OSError:
-                return
-            if not flushed:
-                self._loop.call_soon(self._watch_writing)
-
-    def _watch_writing(self) -> None:
-        if not self.closed():
-            self._add_io_state(self.io_loop.WRITE)
+        """Send what reading left to send, if no body carries it along."""
+        if self._write_buffer or self._pump is not None:
+            return
+        with contextlib.suppress(OSError):
+            if not self._flush():
+                self._loop.call_soon(self._add_io_state, self.io_loop.WRITE)
 
     def writing(self) -> bool:
         """Whether anything waits to be sent."""
-        return self._sent < len(self._ciphertext) or super().writing()
+        return self._sent < len(self._unsent) or self._pump is not None or super().writing()
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        self._budget = TURN_BYTES
+        super()._handle_events(fd, events)
 
     def _handle_write(self) -> None:
-        self._budget = TURN_BYTES
-        if self._sent < len(self._ciphertext):
-            try:
-                if not self._flush():
-                    return
-            except OSError as error:
-                self.close(exc_info=error)
-                return
-        super()._handle_write()
+        try:
+            if self._flush():
+                super()._handle_write()
+                if self._pump is not None and not self._write_buffer:
+                    self._turn(self._pump)
+        except OSError as error:
+            self.close(exc_info=error)
 
     # Ends.
 
@@ -225,23 +267,21 @@ class ClientStream(IOStream):
     def close(self, exc_info: Any = False) -> None:
         """Close; an orderly end of TLS says close_notify first."""
         if not self.closed():
-            self._await(Waiting.NOTHING, None)
+            self._waiting = Waiting.NOTHING
+            self._deadline.cancel()
             if self._tls is not None and not self._aborted and not exc_info and not self.writing():
-                self._say_goodbye(self._tls)
+                self._tls.end()
+                with contextlib.suppress(OSError):
+                    self._flush()
             self._on_closed(self)
         super().close(exc_info)
-
-    def _say_goodbye(self, tls: ssl.SSLObject) -> None:
-        # The peer's own close_notify is not waited for.
-        with contextlib.suppress(ssl.SSLError, ValueError):
-            tls.unwrap()
-        with contextlib.suppress(OSError):
-            self._flush()
+        if self._pump is not None and not self._pump.done.done():
+            self._pump.done.set_exception(StreamClosedError(real_error=self.error))
 
     def detach_socket(self) -> tuple[socket.socket, bytes]:
         """Give up the socket, and what was read ahead, to somebody who reads and writes it directly."""
         ahead = self._read_buffer[: self._read_buffer_size]
-        self._await(Waiting.NOTHING, None)
+        self._deadline.cancel()
         self.io_loop.remove_handler(self.fileno())
         self._state = None
         connection = self.socket
@@ -249,16 +289,3 @@ class ClientStream(IOStream):
         self._closed = True
         self._on_closed(self)
         return connection, bytes(ahead)
-
-
-def _note_name(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-    """Keep the name asked for by SNI beside the connection: a request through it must not be for another."""
-    vars(connection)["requested_name"] = name
-
-
-def _cause(error: ssl.SSLError) -> str:
-    """Why the client did not like us, as one of a few words."""
-    reason = (getattr(error, "reason", "") or "").upper()
-    if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE_UNKNOWN" in reason:
-        return "unknown_ca"
-    return "other"

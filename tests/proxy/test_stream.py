@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from tornado.http1connection import HTTP1Connection
 from tornado.iostream import BaseIOStream, IOStream
 
 from regproxy.model.answer import Answer, Ask, Reply
@@ -24,8 +25,10 @@ def test_what_we_use_of_tornado_beyond_its_interface_is_there() -> None:
     made = inspect.getsource(BaseIOStream.__init__)
     for name in ("_closed", "_write_buffer", "_read_buffer", "_read_buffer_size", "_state"):
         assert f"self.{name}" in made
-    for name in ("_handle_write", "_add_io_state"):
+    for name in ("_handle_events", "_handle_write", "_add_io_state", "_check_closed"):
         assert callable(getattr(IOStream, name))
+    # What the reply looks at, and what moves it on, in the connection above the stream.
+    assert "self._expected_content_remaining -= len(chunk)" in inspect.getsource(HTTP1Connection)
 
 
 def test_large_bodies_arrive_whole_through_memory_bios(tmp_path: Path) -> None:

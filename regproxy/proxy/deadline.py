@@ -1,0 +1,45 @@
+"""A deadline that moves with every request and is met by almost none: its timer is left alone while it is early."""
+
+import asyncio
+from collections.abc import Callable
+
+
+class Deadline:
+    """One deadline at a time; calls `missed` when it passes."""
+
+    def __init__(self, missed: Callable[[], None]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._missed = missed
+        self._at: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float | None) -> None:
+        """Move it to `seconds` from now; None: there is none."""
+        if seconds is None:
+            self._at = None
+            return
+        at = self._at = self._loop.time() + seconds
+        if self._timer is None or self._timer.when() > at:
+            self._arm(at)
+
+    def cancel(self) -> None:
+        """There will be none any more."""
+        self._at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._fired)
+
+    def _fired(self) -> None:
+        self._timer = None
+        if self._at is None:
+            return
+        if self._at > self._loop.time():
+            self._arm(self._at)
+        else:
+            self._at = None
+            self._missed()
