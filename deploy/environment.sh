@@ -1,5 +1,5 @@
-# Sourced by deploy/serve.sh and tests/run.sh: finds a Python, makes .venv in the clone, and installs hash-locked
-# packages and the project into it. Expects $root, the clone's directory. Does nothing twice.
+# Sourced by deploy/serve.sh, tests/run.sh and benchmarks/run.sh: finds a Python, makes .venv in the clone, and installs
+# hash-locked packages and the project into it. Expects $root, the clone's directory. Does nothing twice.
 
 say() {
     printf '%s\n' "$*" >&2
@@ -31,6 +31,23 @@ apt_install() {
     rm -f "$apt_said"
     say "Run this as root: apt-get update && apt-get install -y --no-install-recommends $*"
     return 1
+}
+
+# Debian starts the daemons of what it installs; tests and benchmarks start their own.
+hold_daemons() {
+    if [ ! -e /usr/sbin/policy-rc.d ]; then
+        trap release_daemons EXIT
+        trap 'exit 1' INT TERM
+        printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
+        as_root chmod 755 /usr/sbin/policy-rc.d
+        held=yes
+    fi
+}
+release_daemons() {
+    if [ "${held:-no}" = yes ]; then
+        as_root rm -f /usr/sbin/policy-rc.d
+        held=no
+    fi
 }
 
 # Prints the first Python that is new enough; the distribution's own comes first, since apt has its venv package.

@@ -12,6 +12,11 @@ need() { # COMMAND PACKAGE
         missing="$missing $2"
     fi
 }
+need_file() { # FILE PACKAGE
+    if ! [ -e "$1" ]; then
+        missing="$missing $2"
+    fi
+}
 need docker-registry docker-registry
 need skopeo skopeo
 need podman podman
@@ -23,24 +28,11 @@ need zstd zstd
 need openssl openssl
 need git git
 need nginx nginx
+need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
+need cc gcc
+need_file /usr/include/stdio.h libc6-dev
+need_file /usr/include/openssl/ssl.h libssl-dev
 missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
-
-# Debian starts the daemons of what it installs; the tests start their own.
-hold_daemons() {
-    if [ ! -e /usr/sbin/policy-rc.d ]; then
-        trap release_daemons EXIT
-        trap 'exit 1' INT TERM
-        printf '#!/bin/sh\nexit 101\n' | as_root tee /usr/sbin/policy-rc.d >/dev/null
-        as_root chmod 755 /usr/sbin/policy-rc.d
-        held=yes
-    fi
-}
-release_daemons() {
-    if [ "${held:-no}" = yes ]; then
-        as_root rm -f /usr/sbin/policy-rc.d
-        held=no
-    fi
-}
 
 if [ -n "${missing# }" ]; then
     say "Installing with apt:" $missing

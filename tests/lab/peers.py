@@ -3,17 +3,19 @@
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One real program: the commands it consists of, and Debian's package for it."""
+    """One real program: the commands and files it consists of, and Debian's package for it."""
 
     commands: tuple[str, ...]
     package: str
     root: bool = False
+    files: tuple[str, ...] = ()
 
 
 PEERS = {
@@ -25,6 +27,10 @@ PEERS = {
     "zstd": Peer(("zstd",), "zstd"),
     "git": Peer(("git",), "git"),
     "nginx": Peer(("nginx",), "nginx"),
+    "nginx-stream": Peer(
+        ("nginx",), "nginx libnginx-mod-stream", files=("/usr/lib/nginx/modules/ngx_stream_module.so",)
+    ),
+    "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
 
 
@@ -32,6 +38,7 @@ def missing(name: str) -> str:
     """Why the peer cannot run here, with the way out; empty if it can."""
     peer = PEERS[name]
     absent = [command for command in peer.commands if shutil.which(command, path=search_path()) is None]
+    absent += [file for file in peer.files if not Path(file).exists()]
     if absent:
         return f"{name}: no {', '.join(absent)} here; apt-get install --no-install-recommends {peer.package}"
     if peer.root and os.geteuid() != 0:
