@@ -51,9 +51,9 @@ class TlsSession:
 
     def encrypt(self, plaintext: memoryview) -> None:
         """Turn all of it into ciphertext to be sent; raises ssl.SSLError once the connection failed."""
-        taken, size = 0, len(plaintext)
+        write, taken, size = self._tls.write, 0, len(plaintext)
         while taken < size:
-            taken += self._tls.write(plaintext[taken : taken + RECORD_BYTES])
+            taken += write(plaintext[taken : taken + RECORD_BYTES])
 
     def ciphertext(self) -> bytes:
         """All that has to be sent and was not taken before."""
