@@ -34,6 +34,8 @@ class TlsSession:
 
         Reading may leave something to send: the handshake's flights, an alert, the answer to a key update.
         """
+        if not self._incoming.pending and not self._tls.pending():
+            return None  # OpenSSL would raise an exception to say so
         try:
             if not self.shaken:
                 self._tls.do_handshake()
@@ -54,6 +56,11 @@ class TlsSession:
         write, taken, size = self._tls.write, 0, len(plaintext)
         while taken < size:
             taken += write(plaintext[taken : taken + RECORD_BYTES])
+
+    @property
+    def sends(self) -> bool:
+        """Whether there is ciphertext that was not taken."""
+        return bool(self._outgoing.pending)
 
     def ciphertext(self) -> bytes:
         """All that has to be sent and was not taken before."""

@@ -140,7 +140,8 @@ class ClientStream(IOStream):
             count = tls.read(buf)
             if tls.shaken and self._waiting is Waiting.HANDSHAKE:
                 self.await_request(HEAD_SECONDS)
-            self._flush_soon()
+            if tls.sends:
+                self._flush_soon()
             if count is not None:
                 return count
             try:
