@@ -50,6 +50,8 @@ def server_context(leaf: Leaf) -> ssl.SSLContext:
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     # The client's order counts: it knows whether AES (128 bits first) or ChaCha is cheap for it.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    # A new handshake amid a body would make writing wait for reading.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     # No client of a registry resumes. TLS 1.2 keeps its stateless tickets: without them OpenSSL would cache sessions.
     context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])

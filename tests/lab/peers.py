@@ -25,6 +25,7 @@ PEERS = {
     "containerd": Peer(("containerd", "ctr"), "containerd", root=True),
     "dockerd": Peer(("dockerd", "docker", "containerd"), "docker.io", root=True),
     "zstd": Peer(("zstd",), "zstd"),
+    "openssl": Peer(("openssl",), "openssl"),
     "git": Peer(("git",), "git"),
     "nginx": Peer(("nginx",), "nginx"),
     "nginx-stream": Peer(

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import os
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Stored, Stre
 from regproxy.model.event import ExchangeFinished
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
+from regproxy.proxy.files import COLD_BYTES
 from tests.lab.client import Client, Reply
 from tests.proxy.serving import LABELS, Serving, told
 
@@ -70,6 +72,47 @@ def test_every_intercepted_answer_says_how_it_was_made(tmp_path: Path) -> None:
         assert reply.fields["x-docker-registry-proxy-cache-type"] == "by-digest"
         assert reply.fields["via"] == "1.1 regproxy"
         assert "date" in reply.fields
+
+    told(story, tmp_path)
+
+
+def test_a_body_that_is_not_in_memory_is_read_by_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[int] = []
+    real = os.pread
+
+    def pread(fd: int, limit: int, offset: int) -> bytes:
+        assert threading.current_thread() is not threading.main_thread()
+        waited.append(offset)
+        return real(fd, limit, offset)
+
+    def preadv(fd: int, room: list[memoryview], offset: int, flags: int) -> int:
+        assert flags == os.RWF_NOWAIT
+        raise BlockingIOError
+
+    monkeypatch.setattr(os, "pread", pread)
+    monkeypatch.setattr(os, "preadv", preadv)
+
+    async def story(serving: Serving) -> None:
+        stored(serving)
+        assert (await asyncio.to_thread(ask, serving)).body == DATA
+        assert (await asyncio.to_thread(ask, serving, Range="bytes=5-9")).body == DATA[5:10]
+        assert waited == [*range(0, len(DATA), COLD_BYTES), 5]
+
+    told(story, tmp_path)
+
+
+def test_a_file_that_lost_its_end_is_a_broken_connection(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def script(_: Ask) -> Answer:
+            answer = filling(tmp_path, Growing([len(DATA)]), len(DATA))
+            os.truncate(tmp_path / "part", 300_000)
+            return answer
+
+        serving.core.script = script
+        with pytest.raises((http.client.IncompleteRead, OSError)):
+            await asyncio.to_thread(ask, serving)
+        finished = [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
+        assert [event.complete for event in finished] == [False]
 
     told(story, tmp_path)
 
