@@ -1,10 +1,15 @@
-"""Reading content without waiting for a disk on the event loop: from memory at once, else in a thread."""
+"""Reading content without waiting for a disk on the event loop: from memory at once, else in a thread.
+
+What a disk refuses is a body that cannot become whole.
+"""
 
 import asyncio
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from regproxy.model.answer import BrokenBody
 
 MAX_THREADS = 8
 COLD_BYTES = 256 * 1024
@@ -38,7 +43,10 @@ class Disk:
 
 
 class Cursor:
-    """Where one reader is in a file of which the bytes below `stop` may be read; the descriptor is not its own."""
+    """Where one reader is in a file of which the bytes below `stop` may be read; the descriptor is not its own.
+
+    Reading raises BrokenBody where the disk refuses.
+    """
 
     def __init__(self, disk: Disk, fd: int, offset: int, stop: int) -> None:
         self._disk = disk
@@ -59,6 +67,8 @@ class Cursor:
             count = self._read(room[:size])
         except BlockingIOError:
             return 0
+        except OSError as error:
+            raise BrokenBody(f"the disk refused: {error}") from error
         self.offset += count
         return count
 
@@ -75,7 +85,11 @@ class Cursor:
 
     async def load(self) -> bytes:
         """What follows, from the disk, and move on; empty at `stop` and at the end of the file."""
-        chunk = await self._disk.read(self._fd, self.offset, max(0, min(COLD_BYTES, self.stop - self.offset)))
+        limit = max(0, min(COLD_BYTES, self.stop - self.offset))
+        try:
+            chunk = await self._disk.read(self._fd, self.offset, limit)
+        except OSError as error:
+            raise BrokenBody(f"the disk refused: {error}") from error
         self.offset += len(chunk)
         return chunk
 

@@ -32,9 +32,9 @@ from regproxy.proxy.stream import ClientStream
 CHUNK_BYTES = 256 * 1024
 # A body of this size leaves with its head, in one system call.
 SMALL_BYTES = 64 * 1024
-# RFC 9110 §15.4.5: what a 304 repeats.
-_NOTHING = ByteRange(0, 0)
 UNKNOWN_SIZE = 1 << 62
+_NOTHING = ByteRange(0, 0)
+# RFC 9110 §15.4.5: what a 304 repeats.
 _NOT_MODIFIED = frozenset(["etag", "cache-control", "content-location", "expires", "vary", "docker-content-digest"])
 
 

@@ -198,7 +198,7 @@ class ClientStream(IOStream):
             return
         try:
             count = pump.read(self._scratch[: self._budget])
-        except OSError as error:
+        except Exception as error:  # whatever `read` raises comes out of pump()
             self._pump = None
             pump.done.set_exception(error)
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from regproxy.model.answer import BrokenBody
 from regproxy.proxy import files
 from regproxy.proxy.files import AHEAD_BYTES, COLD_BYTES, Cursor, Disk
 
@@ -116,10 +117,20 @@ def test_where_no_read_can_promise_not_to_wait_only_a_file_system_in_memory_is_r
     assert len(looked_up) == 1
 
 
-def test_what_a_disk_refuses_is_an_error(content: int, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
-    answers(monkeypatch, OSError(errno.EIO, "Input/output error"))
-    with pytest.raises(OSError, match="Input/output"):
-        read(Cursor(disk, content, 0, len(DATA)))
+def test_what_a_disk_refuses_is_a_broken_body(content: int, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = OSError(errno.EIO, "Input/output error")
+
+    def pread(fd: int, limit: int, offset: int) -> bytes:
+        raise refusal
+
+    answers(monkeypatch, refusal)
+    monkeypatch.setattr(os, "pread", pread)
+    cursor = Cursor(disk, content, 0, len(DATA))
+    with pytest.raises(BrokenBody, match="Input/output"):
+        read(cursor)
+    with pytest.raises(BrokenBody, match="Input/output"):
+        asyncio.run(cursor.load())
+    assert cursor.offset == 0
 
 
 def test_a_file_in_shared_memory_lies_in_memory_and_proc_does_not(disk: Disk) -> None:

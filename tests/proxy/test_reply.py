@@ -1,11 +1,13 @@
 """What leaves for a client: conditions, ranges, HEAD, and bodies that break off where they must."""
 
 import asyncio
+import errno
 import hashlib
 import http.client
 import os
 import socket
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.proxy.files import COLD_BYTES
 from tests.lab.client import Client, Reply
-from tests.proxy.serving import LABELS, Serving, told
+from tests.proxy.serving import LABELS, Serving, hello, told
 
 DATA = os.urandom(700_000)
 DIGEST = Digest("sha256", hashlib.sha256(DATA).hexdigest())
@@ -97,6 +99,31 @@ def test_a_body_that_is_not_in_memory_is_read_by_threads(tmp_path: Path, monkeyp
         assert (await asyncio.to_thread(ask, serving)).body == DATA
         assert (await asyncio.to_thread(ask, serving, Range="bytes=5-9")).body == DATA[5:10]
         assert waited == [*range(0, len(DATA), COLD_BYTES), 5]
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("healthy", [0, 300_000])
+def test_a_disk_that_fails_breaks_the_connection_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, healthy: int
+) -> None:
+    real: Callable[..., int] = os.preadv
+
+    def preadv(fd: int, room: list[memoryview], offset: int, flags: int) -> int:
+        if offset >= healthy:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(fd, room, offset, flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+
+    async def story(serving: Serving) -> None:
+        stored(serving)
+        with pytest.raises((http.client.IncompleteRead, OSError)):
+            await asyncio.to_thread(ask, serving)
+        finished = [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
+        assert [event.complete for event in finished] == [False]
+        serving.core.script = hello
+        assert (await asyncio.to_thread(ask, serving)).body == b"hello"
 
     told(story, tmp_path)
 
