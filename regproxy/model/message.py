@@ -73,6 +73,8 @@ def is_method(text: str) -> bool:
 
 def printable(text: str, limit: int = 200) -> str:
     """Text fit for a reason phrase or a log field: printable ASCII, bounded."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     return "".join(c if " " <= c <= "~" else "?" for c in text[: limit + 1])[:limit]
 
 

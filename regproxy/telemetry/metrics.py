@@ -33,6 +33,7 @@ class Metrics:
     def __init__(self, registries: Iterable[str], version: str) -> None:
         self.registry = CollectorRegistry()
         self._names: frozenset[str] = frozenset()
+        self._exchanges: dict[tuple[str, str, Outcome, int], tuple[Counter, Counter, Counter, Histogram]] = {}
         self._requests = self._counter("requests", "Requests answered on intercepted connections", "registry", "status")
         self._results = self._counter("cache_results", "Answers by cache outcome", "registry", "kind", "outcome")
         self._bytes = self._counter("response_bytes", "Bytes of bodies sent to clients", "registry", "outcome")
@@ -120,10 +121,22 @@ class Metrics:
         labels = event.labels
         name = self._known(labels.registry)
         kind = labels.kind if labels.kind in KINDS else OTHER
-        self._requests.labels(name, str(event.status)).inc()
-        self._results.labels(name, kind, str(labels.outcome)).inc()
-        self._bytes.labels(name, str(labels.outcome)).inc(event.bytes)
-        self._duration.labels(kind).observe(event.milliseconds / 1000)
+        # Finding children by their labels is what counting costs; the sets that these come from are closed.
+        key = name, kind, labels.outcome, event.status
+        found = self._exchanges.get(key)
+        if found is None:
+            outcome = str(labels.outcome)
+            found = self._exchanges[key] = (
+                self._requests.labels(name, str(event.status)),
+                self._results.labels(name, kind, outcome),
+                self._bytes.labels(name, outcome),
+                self._duration.labels(kind),
+            )
+        requests, results, sent, duration = found
+        requests.inc()
+        results.inc()
+        sent.inc(event.bytes)
+        duration.observe(event.milliseconds / 1000)
 
 
 class _PolicyMetrics:

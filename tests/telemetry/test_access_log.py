@@ -19,7 +19,7 @@ from regproxy.model.event import (
     TunnelClosed,
     UpstreamFinished,
 )
-from regproxy.telemetry.access_log import FIELD_LENGTH, AccessLog
+from regproxy.telemetry.access_log import FIELD_LENGTH, MAX_LINE, SHORT_LENGTH, AccessLog
 
 LABELS = Labels(Outcome.STALE, "hub", "manifest", "library/redis", "7.2", "release")
 
@@ -84,6 +84,21 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         "store",
         "upstream",
     ]
+
+
+def test_a_line_is_written_at_once_and_is_never_longer_than_a_pipe_takes_whole() -> None:
+    class Writes(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    written: list[str] = []
+    worst = '"' * 5000
+    labels = Labels(Outcome.REVALIDATED, worst, worst, worst, worst, worst)
+    AccessLog(Writes()).observe(ExchangeFinished(worst, worst, worst, 200, 1 << 60, 1e9, labels))
+    (line,) = written
+    assert len(line) <= MAX_LINE
+    assert json.loads(line)["repository"] == '"' * SHORT_LENGTH
 
 
 def test_a_log_that_cannot_be_written_is_dropped_and_counted() -> None:
