@@ -10,6 +10,7 @@ from regproxy.cache.answer import Cache
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
 from regproxy.model.address import Authority
+from regproxy.model.answer import Forget
 from regproxy.model.entry import Challenge
 from regproxy.model.event import Event, StoreFailed
 from regproxy.policy.policy import Policy
@@ -84,11 +85,13 @@ class Core:
     def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
         """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.
 
-        Limits count at once. Lifetimes, the connect table and registries are read from the policy by each request.
+        Limits count at once. Lifetimes, the connect table and registries are read from the policy by each request;
+        what edges remember is forgotten.
         """
         self.store.limits = policy.cache
         self._due.set()
         self._client.follow(policy.registries, ca_files)
+        self._engines.forget(Forget())
 
     async def _maintain(self) -> None:
         while True:

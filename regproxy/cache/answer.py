@@ -16,7 +16,7 @@ from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
 from regproxy.model.address import Authority
-from regproxy.model.answer import Answer, Ask
+from regproxy.model.answer import Answer, Ask, Audience, Forget
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Cached, Denied, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
@@ -49,6 +49,10 @@ class Cache:
     async def kept(self, authority: Authority, resource: Resource) -> Kept:
         """What is stored for a name; `authority` is canonical."""
         return await kept(self._engines, authority, resource)
+
+    def watch(self, forget: Callable[[Forget], None]) -> None:
+        """Call this whenever answers that may be repeated no longer hold."""
+        self._engines.watchers.append(forget)
 
     def report(self, events: Iterable[Event]) -> None:
         """Take note of what happened at the edge."""
@@ -102,7 +106,12 @@ class Cache:
     async def _resource(self, policy: Policy, ask: Ask, registry: Registry, resource: Resource) -> Answer:
         decision = policy.on_request(_policy_request(ask, registry, resource))
         lookup = Lookup(
-            ask, registry, resource, decision.tier, decision.terms if isinstance(decision, Cached) else Terms()
+            ask,
+            registry,
+            resource,
+            decision.tier,
+            decision.terms if isinstance(decision, Cached) else Terms(),
+            Audience.CALLER if policy.looks_at_clients else Audience.EVERYONE,
         )
         if isinstance(decision, Denied):
             sentence = _denial(decision.tier, decision.text)

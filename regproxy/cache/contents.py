@@ -70,8 +70,10 @@ class Contents:
 
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome) -> Stored:
         self._engines.store.touch(key.digest)
-        head = link_head(key.digest, link, self._engines.clock())
-        return Stored(head, key.digest, link.size, lookup.labels(outcome))
+        now = self._engines.clock()
+        until = lookup.until(outcome, Validated(link.checked_at), now)
+        head = link_head(key.digest, link, now)
+        return Stored(head, key.digest, link.size, lookup.labels(outcome), until, lookup.audience)
 
     async def _check(self, lookup: Lookup, key: LinkKey) -> Head:
         """One HEAD upstream; freshens the link, or makes one where the same authority gave the bytes before."""

@@ -14,7 +14,7 @@ from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import Answered as Status
 from regproxy.freshness.verdict import Failed, New, Same, Upstreamed
-from regproxy.model.answer import Answer, Reply, Stored
+from regproxy.model.answer import Answer, Forget, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Generic, GenericKey
 from regproxy.model.event import Outcome
@@ -74,9 +74,10 @@ class Lists:
 
     def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome) -> Stored:
         self._engines.store.touch(row.digest)
-        age = max(0, int(self._engines.clock() - row.validated_at))
-        head = Head(200, (*row.fields, ("Age", str(age)), *API_VERSION))
-        return Stored(head, row.digest, row.size, lookup.labels(outcome))
+        now = self._engines.clock()
+        until = lookup.until(outcome, Validated(row.validated_at), now)
+        head = Head(200, (*row.fields, ("Age", str(max(0, int(now - row.validated_at)))), *API_VERSION))
+        return Stored(head, row.digest, row.size, lookup.labels(outcome), until, lookup.audience)
 
     async def _ask(self, lookup: Lookup, key: GenericKey, row: Generic | None, within: float | None) -> Answer:
         task, joined = self._flights.join(key, lambda: self._fetch(lookup, key, row))
@@ -128,6 +129,8 @@ class Lists:
         if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
             public = ((key.authority, repository, now),)
             await record(self._engines, Changes(generics=((key, found),), public=public))
+        if row is not None and row.digest != digest:
+            self._engines.forget(Forget(key.authority, repository))
         return Listed(found, body, same=row is not None and row.digest == digest)
 
 

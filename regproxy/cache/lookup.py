@@ -5,8 +5,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from regproxy.freshness.lifetime import Absent
-from regproxy.model.answer import Ask
+from regproxy.freshness.lifetime import Absent, Validated, fresh_until
+from regproxy.model.answer import Ask, Audience, Forget
 from regproxy.model.decision import Terms
 from regproxy.model.entry import BindingKey, LinkKey
 from regproxy.model.event import Event, Labels, Outcome
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 MAX_NEGATIVES = 10_000
 
+_REPEATABLE = frozenset([Outcome.HIT, Outcome.REVALIDATED])
 ACCEPT_MANIFESTS: Fields = (("Accept", ", ".join(MANIFEST_TYPES)),)
 ACCEPT_ANY: Fields = (("Accept", "*/*"),)
 
@@ -34,6 +35,7 @@ class Lookup:
     resource: Resource
     tier: str
     terms: Terms
+    audience: Audience = Audience.CALLER
 
     @property
     def only_if_cached(self) -> bool:
@@ -46,6 +48,10 @@ class Lookup:
         return Labels(
             outcome, self.registry.name, str(resource.kind), resource.repository, resource.reference, self.tier
         )
+
+    def until(self, outcome: Outcome, known: Validated, now: float) -> float:
+        """How long an edge may repeat what is stored: while it is fresh, and never what stands in for an answer."""
+        return fresh_until(known, self.terms, now) if outcome in _REPEATABLE else 0.0
 
     def upstream(self, method: str, target: str, fields: Fields) -> UpstreamRequest:
         """The request that we send, re-serialised; nothing of the client's bytes."""
@@ -74,6 +80,12 @@ class Engines:
     report: Callable[[Event], None]
     negatives: dict[BindingKey | LinkKey, Negative] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    watchers: list[Callable[[Forget], None]] = field(default_factory=list)
+
+    def forget(self, forget: Forget) -> None:
+        """Tell those who remember answers that they no longer hold; after the store knows better."""
+        for watcher in self.watchers:
+            watcher(forget)
 
     def remember(self, key: BindingKey | LinkKey, negative: Negative) -> None:
         """Keep a negative answer; the oldest goes first."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from regproxy.cache.fetches import Answered, Flights
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.replies import kept_fields
+from regproxy.model.address import Authority
+from regproxy.model.answer import Forget
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Link, LinkKey
 from regproxy.model.event import StoreFailed
@@ -79,11 +81,27 @@ async def keep_bytes(engines: Engines, digest: Digest, body: bytes, kind: Kind) 
 
 
 async def record(engines: Engines, changes: Changes) -> None:
-    """Write rows; what the disk refuses is reported and forgotten: a cache failure is never a pull failure."""
+    """Write rows; what the disk refuses is reported and forgotten: a cache failure is never a pull failure.
+
+    Edges forget the repositories that are answered differently from now on.
+    """
     try:
         await engines.store.record(changes)
     except OSError as error:
         engines.report(StoreFailed("record", str(error)))
+    for authority, repository in sorted(_changed(changes)):
+        engines.forget(Forget(authority, repository))
+
+
+def _changed(changes: Changes) -> set[tuple[Authority, str]]:
+    """Where something means something new, is gone, or is no longer for everyone; not where it was only confirmed."""
+    found = set(changes.private)
+    found |= {(key.authority, key.repository) for key in changes.dropped_links}
+    found |= {(key.authority, key.repository) for key in changes.dropped_bindings}
+    for key, row in changes.bindings:
+        if row.gone_at is not None or row.stored_at == row.validated_at:
+            found.add((key.authority, key.repository))
+    return found
 
 
 def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:

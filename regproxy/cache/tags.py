@@ -86,16 +86,17 @@ class Tags:
         old: Binding | None = None,
     ) -> Answer:
         """Answer with what the binding names; `old` is what the tag meant before, should that not be had."""
-        head = binding_head(binding, self._engines.clock())
+        now = self._engines.clock()
+        head, until = binding_head(binding, now), lookup.until(outcome, _known(binding), now)
         labels = lookup.labels(outcome)
         if lookup.ask.method == "HEAD":
-            return Reply(with_length(head, binding.size), b"", labels)
+            return Reply(with_length(head, binding.size), b"", labels, until, lookup.audience)
         if body is not None:
             return Reply(with_length(head, len(body)), body, labels)
         content = await self._resolver.held(key, binding.digest)
         if content is not None:
             self._engines.store.touch(binding.digest)
-            return Stored(head, binding.digest, content.size, labels)
+            return Stored(head, binding.digest, content.size, labels, until, lookup.audience)
         return await self._by_digest(lookup, key, binding, old)
 
     async def _by_digest(self, lookup: Lookup, key: BindingKey, binding: Binding, old: Binding | None) -> Answer:

@@ -35,6 +35,13 @@ def is_fresh(known: Validated, terms: Terms, now: float) -> bool:
     return known.gone_at is None and (terms.fresh == math.inf or age(known.validated_at, now) < terms.fresh)
 
 
+def fresh_until(known: Validated, terms: Terms, now: float) -> float:
+    """Until when the answer may be served without asking; 0.0 when it may not be now."""
+    if not is_fresh(known, terms, now):
+        return 0.0
+    return math.inf if terms.fresh == math.inf else known.validated_at + terms.fresh
+
+
 def is_stale_while_revalidate(known: Validated, terms: Terms, now: float) -> bool:
     """Whether the answer may be served while it is revalidated behind the client's back."""
     window = terms.fresh + terms.stale_while_revalidate

@@ -1,12 +1,14 @@
 """The seam between edge and core: an edge asks, the core answers; nothing else crosses."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from regproxy.model.address import Authority
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.event import Event, Labels
+from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
 
@@ -56,14 +58,30 @@ class BrokenBody(Exception):  # noqa: N818 -- the body is broken, whoever's erro
     """A body that can no longer become whole: the client must see an aborted connection, never a clean end."""
 
 
+class CoreAway(Exception):  # noqa: N818 -- an absence, not a fault of the request
+    """The core cannot be asked now and did not come back in time; the text is for the client."""
+
+
+class Audience(StrEnum):
+    """To whom an edge may repeat an answer: it always takes the same Authorization, or none as then."""
+
+    EVERYONE = "everyone"
+    CALLER = "caller"
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The body is content on disk: open it by `digest` below the cache directory."""
+    """The body is content on disk: open it by `digest` below the cache directory.
+
+    It may be repeated to `audience` until `until`, seconds since the epoch, or until it is forgotten; 0: never.
+    """
 
     head: Head
     digest: Digest
     size: int
     labels: Labels
+    until: float = 0.0
+    audience: Audience = Audience.CALLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +107,43 @@ class Streaming:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A small answer of our own: refusals, tokens, pings, errors."""
+    """A small answer: refusals, tokens, pings, errors, heads, manifests in hand; may be repeated as `Stored` says."""
 
     head: Head
     body: bytes
     labels: Labels
+    until: float = 0.0
+    audience: Audience = Audience.CALLER
 
 
 Answer = Stored | Filling | Streaming | Reply
 
 
-class Core(Protocol):
-    """All that an edge knows of the rest of the program."""
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """What was remembered of this repository no longer holds; without an authority, nothing that was remembered."""
 
-    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+    authority: Authority | None = None
+    repository: str = ""
+
+
+class Core(Protocol):
+    """All that an edge knows of the rest of the program; what it awaits raises CoreAway."""
+
+    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""
+        ...
+
+    async def leaf(self, name: str) -> Leaf:
+        """A certificate for this canonical host; raises ValueError for a name that the CA does not permit."""
         ...
 
     async def answer(self, ask: Ask) -> Answer:
         """Answer one request."""
+        ...
+
+    def watch(self, forget: Callable[[Forget], None]) -> None:
+        """Call this whenever remembered answers no longer hold."""
         ...
 
     def report(self, events: Iterable[Event]) -> None:

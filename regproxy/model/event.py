@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+Decided = Literal["intercept", "tunnel", "refuse", "failed"]
+HandshakeCause = Literal["unknown_ca", "timeout", "closed", "other"]
+
 
 class Outcome(StrEnum):
     """How a request was answered: metric label, log field and Cache-Status in one."""
@@ -103,11 +106,11 @@ class UpstreamFinished:
 
 @dataclass(frozen=True, slots=True)
 class ConnectFinished:
-    """A CONNECT was decided: `intercept`, `tunnel`, `refuse` or `failed`."""
+    """A CONNECT was decided; `failed`: what was decided could not be done."""
 
     client: str
     authority: str
-    decision: str
+    decision: Decided
     status: int
     reason: str = ""
 
@@ -125,11 +128,11 @@ class TunnelClosed:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeFailed:
-    """A client did not complete TLS with us; `cause` is `unknown_ca`, `timeout` or `other`."""
+    """A client did not complete TLS with us; `closed`: it hung up."""
 
     client: str
     authority: str
-    cause: str
+    cause: HandshakeCause
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,10 @@ _FIELDS = {"host": ("authority",), "repo": ("repository",), "ref": ("tag", "dige
 
 @dataclass(frozen=True, eq=False)
 class Policy:
-    """What one policy file means; `checksum` is the SHA-256 of its texts, hexadecimal."""
+    """What one policy file means; `checksum` is the SHA-256 of its texts, hexadecimal.
+
+    `looks_at_clients`: who asks may change what is decided.
+    """
 
     name: str
     checksum: str
@@ -30,6 +33,7 @@ class Policy:
     hosts: tuple[NamedHost, ...]
     connecting: ConnectTable
     tests: tuple[Scenario, ...]
+    looks_at_clients: bool
     _memory: Memory
 
     @property
@@ -74,4 +78,5 @@ def make_policy(
     """Compile the parts to a policy."""
     asked = {predicate.attribute for tier in tiers for predicate in predicates(tier.condition)}
     fields = frozenset(field for attribute in asked for field in _FIELDS.get(attribute, (attribute,)))
-    return Policy(name, checksum, cache, tiers, hosts, connecting, tests, Memory(Matcher(tiers, UNMATCHED), fields))
+    memory = Memory(Matcher(tiers, UNMATCHED), fields)
+    return Policy(name, checksum, cache, tiers, hosts, connecting, tests, "client" in fields, memory)

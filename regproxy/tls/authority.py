@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from regproxy.model.leaf import Leaf
 from regproxy.tls import files
 from regproxy.tls.constraints import constraints_of, extension
 from regproxy.tls.issuer import Issuer, read_issuer
-from regproxy.tls.leaf import Leaf, Mint, key_pem, key_usage, random_serial, signature_hash, utc
+from regproxy.tls.leaf import Mint, key_pem, key_usage, random_serial, signature_hash, utc
 
 LIFETIME = 3652 * 86400.0
 BACKDATE = 86400.0

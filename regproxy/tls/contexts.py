@@ -3,10 +3,10 @@
 import os
 import ssl
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from regproxy.tls.authority import CertificateAuthority
-from regproxy.tls.leaf import Leaf
+from regproxy.model.answer import CoreAway
+from regproxy.model.leaf import Leaf
 
 MAX_CONTEXTS = 256
 
@@ -14,9 +14,9 @@ MAX_CONTEXTS = 256
 class Contexts:
     """The contexts of one process, the least recently used dropped beyond `MAX_CONTEXTS`."""
 
-    def __init__(self, ca: CertificateAuthority, clock: Callable[[], float]) -> None:
-        """`clock` gives seconds since the epoch: certificates live by the wall clock."""
-        self._ca = ca
+    def __init__(self, issue: Callable[[str], Awaitable[Leaf]], clock: Callable[[], float]) -> None:
+        """`issue` gives a fresh leaf; `clock` seconds since the epoch: certificates live by the wall clock."""
+        self._issue = issue
         self._clock = clock
         self._made: OrderedDict[str, tuple[Leaf, ssl.SSLContext]] = OrderedDict()
 
@@ -24,17 +24,21 @@ class Contexts:
         """How many contexts are kept."""
         return len(self._made)
 
-    def context(self, name: str) -> ssl.SSLContext:
+    async def context(self, name: str) -> ssl.SSLContext:
         """The server context for one canonical host; about a millisecond for a new name.
 
-        Raises ValueError for a name that the CA does not permit, or when the CA has ended.
+        Raises ValueError for a name that the CA does not permit, or when the CA has ended, and CoreAway.
         """
-        now = self._clock()
         known = self._made.get(name)
-        if known is not None and known[0].serves(now):
+        if known is not None and known[0].serves(self._clock()):
             self._made.move_to_end(name)
             return known[1]
-        leaf = self._ca.issue(name, now)
+        try:
+            leaf = await self._issue(name)
+        except CoreAway:
+            if known is not None and known[0].valid(self._clock()):
+                return known[1]
+            raise
         context = server_context(leaf)
         self._made[name] = (leaf, context)
         self._made.move_to_end(name)

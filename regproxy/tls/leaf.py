@@ -1,39 +1,21 @@
-"""Leaves: short-lived certificates for exactly one name each."""
+"""Signing leaves for one issuer."""
 
 import datetime
 import ipaddress
 import secrets
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from regproxy.model.leaf import Leaf
+
 LIFETIME = 72 * 3600.0
 BACKDATE = 3600.0
 RENEW_AT = 2 / 3
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """A certificate for one name; `pem` is what a server loads: key, leaf, chain. Times are seconds since the epoch."""
-
-    name: str
-    pem: bytes
-    not_before: float
-    not_after: float
-    renew_at: float
-
-    def serves(self, now: float) -> bool:
-        """Whether it is valid and young enough; a clock that was set back makes a leaf too new as well."""
-        return self.not_before <= now < self.renew_at
-
-    def __repr__(self) -> str:
-        """Without the key."""
-        return f"Leaf({self.name!r}, until {utc(self.not_after):%Y-%m-%dT%H:%MZ})"
 
 
 def utc(seconds: float) -> datetime.datetime:

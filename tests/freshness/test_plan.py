@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from regproxy.freshness.lifetime import Absent, Known, Validated
+from regproxy.freshness.lifetime import Absent, Known, Validated, fresh_until
 from regproxy.freshness.plan import Fetch, Pass, Plan, Refuse, Revalidate, Serve, plan
 from regproxy.model.decision import Cached, Denied, Failures, Negative, Passed, Revalidation, StaleIfError, Terms
 
@@ -65,3 +65,18 @@ def test_only_if_cached_is_answered_here_or_not_at_all() -> None:
     found = plan(Cached("t", TERMS), None, 0, only_if_cached=True)
     assert isinstance(found, Refuse)
     assert found.status == 504
+
+
+@pytest.mark.parametrize(
+    ("known", "fresh", "now", "until"),
+    [
+        (Validated(10), 100, 50, 110),
+        (Validated(10), 100, 110, 0),
+        (Validated(10), 0, 10, 0),
+        (Validated(10), 100, 5, 0),
+        (Validated(10), math.inf, 1e9, math.inf),
+        (Validated(10, gone_at=20), math.inf, 30, 0),
+    ],
+)
+def test_freshness_ends_when_it_was_granted_to(known: Validated, fresh: float, now: float, until: float) -> None:
+    assert fresh_until(known, Terms(fresh=fresh), now) == until

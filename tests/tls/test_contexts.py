@@ -1,16 +1,20 @@
 """Contexts: real handshakes with a client that trusts this CA alone, renewal, and a bound."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 
+from regproxy.model.answer import CoreAway
+from regproxy.model.leaf import Leaf
 from regproxy.tls.authority import CertificateAuthority, create, load
 from regproxy.tls.contexts import MAX_CONTEXTS, Contexts, server_context
 from tests.tls.making import DAY, NOW, make, place
@@ -40,6 +44,26 @@ class Seen:
         return parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(
             x509.DNSName
         )
+
+
+class Asked:
+    """Contexts over a CA at hand, asked from outside a loop."""
+
+    def __init__(self, ca: CertificateAuthority, clock: Callable[[], float]) -> None:
+        async def issue(name: str) -> Leaf:
+            if self.away:
+                raise CoreAway("the core is away")
+            return ca.issue(name, clock())
+
+        self.away = False
+        self._contexts = Contexts(issue, clock)
+
+    def __len__(self) -> int:
+        return len(self._contexts)
+
+    def context(self, name: str) -> ssl.SSLContext:
+        """The context for a name."""
+        return asyncio.run(self._contexts.context(name))
 
 
 def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> Seen:
@@ -75,21 +99,21 @@ def ca(tmp_path: Path) -> CertificateAuthority:
 
 @pytest.mark.parametrize("name", ["quay.io", "cdn01.quay.io", "registry-1.docker.io"])
 def test_a_client_that_trusts_only_this_ca_accepts_a_permitted_name(ca: CertificateAuthority, name: str) -> None:
-    context = Contexts(ca, time.time).context(name)
+    context = Asked(ca, time.time).context(name)
     assert _handshake(context, _client(ca.pem), name).names == [name]
 
 
 @pytest.mark.parametrize(("name", "reason"), [("bank.example", "permitted subtree"), ("10.0.0.1", "excluded subtree")])
 def test_a_stolen_key_is_worthless_for_other_names(ca: CertificateAuthority, name: str, reason: str) -> None:
     with pytest.raises(ValueError, match="does not permit"):
-        Contexts(ca, time.time).context(name)
+        Asked(ca, time.time).context(name)
     forged = server_context(ca._mint.sign(name, time.time()))
     with pytest.raises(ssl.SSLCertVerificationError, match=reason):
         _handshake(forged, _client(ca.pem), name)
 
 
 def test_a_leaf_is_not_accepted_for_a_sibling_name(ca: CertificateAuthority) -> None:
-    context = Contexts(ca, time.time).context("quay.io")
+    context = Asked(ca, time.time).context("quay.io")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         _handshake(context, _client(ca.pem), "cdn.quay.io")
 
@@ -98,11 +122,11 @@ def test_a_client_that_trusts_only_the_corporate_root_accepts_the_chain(tmp_path
     root = make("root", begins=time.time() - DAY, ends=time.time() + DAY)
     issuing = make("issuing", root, begins=time.time() - DAY, ends=time.time() + DAY)
     ca = load(place(tmp_path, issuing.pem, issuing.key_pem()), time.time())
-    _handshake(Contexts(ca, time.time).context("quay.io"), _client(root.pem), "quay.io")
+    _handshake(Asked(ca, time.time).context("quay.io"), _client(root.pem), "quay.io")
 
 
 def test_clients_choose_the_cipher_and_speak_http_1_1(ca: CertificateAuthority) -> None:
-    context = Contexts(ca, time.time).context("quay.io")
+    context = Asked(ca, time.time).context("quay.io")
     client = _client(ca.pem)
     client.set_alpn_protocols(["h2", "http/1.1"])
     client.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -116,7 +140,7 @@ def test_clients_choose_the_cipher_and_speak_http_1_1(ca: CertificateAuthority) 
 def test_a_client_that_offers_only_http_2_is_not_turned_away_in_the_handshake(ca: CertificateAuthority) -> None:
     client = _client(ca.pem)
     client.set_alpn_protocols(["h2"])
-    assert _handshake(Contexts(ca, time.time).context("quay.io"), client, "quay.io").protocol is None
+    assert _handshake(Asked(ca, time.time).context("quay.io"), client, "quay.io").protocol is None
 
 
 def test_tls_1_1_is_refused(ca: CertificateAuthority) -> None:
@@ -125,12 +149,12 @@ def test_tls_1_1_is_refused(ca: CertificateAuthority) -> None:
     with pytest.warns(DeprecationWarning):
         client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
-        _handshake(Contexts(ca, time.time).context("quay.io"), client, "quay.io")
+        _handshake(Asked(ca, time.time).context("quay.io"), client, "quay.io")
 
 
 def test_a_context_is_kept_for_two_thirds_of_its_leaf_and_then_renewed(tmp_path: Path) -> None:
     clock = Clock(NOW)
-    contexts = Contexts(create(tmp_path, ["quay.io"], NOW), clock)
+    contexts = Asked(create(tmp_path, ["quay.io"], NOW), clock)
     first = contexts.context("quay.io")
     clock.now = NOW + 47 * 3600
     assert contexts.context("quay.io") is first
@@ -139,6 +163,20 @@ def test_a_context_is_kept_for_two_thirds_of_its_leaf_and_then_renewed(tmp_path:
     assert second is not first
     assert contexts.context("quay.io") is second
     assert len(contexts) == 1
+
+
+def test_while_the_core_is_away_a_leaf_serves_to_its_end(tmp_path: Path) -> None:
+    clock = Clock(NOW)
+    contexts = Asked(create(tmp_path, ["quay.io"], NOW), clock)
+    first = contexts.context("quay.io")
+    contexts.away = True
+    clock.now = NOW + 70 * 3600
+    assert contexts.context("quay.io") is first
+    with pytest.raises(CoreAway):
+        contexts.context("other.quay.io")
+    clock.now = NOW + 72 * 3600
+    with pytest.raises(CoreAway):
+        contexts.context("quay.io")
 
 
 def test_ten_years_of_renewals_never_hand_out_an_ended_leaf(tmp_path: Path) -> None:
@@ -150,11 +188,11 @@ def test_ten_years_of_renewals_never_hand_out_an_ended_leaf(tmp_path: Path) -> N
             leaf = ca.issue("quay.io", now)
         assert leaf.not_before <= now < leaf.not_after <= ca.not_after
     with pytest.raises(ValueError, match="ended"):
-        Contexts(ca, Clock(ca.not_after)).context("quay.io")
+        Asked(ca, Clock(ca.not_after)).context("quay.io")
 
 
 def test_the_least_recently_used_context_leaves_first(tmp_path: Path) -> None:
-    contexts = Contexts(create(tmp_path, ["quay.io"], NOW), Clock(NOW))
+    contexts = Asked(create(tmp_path, ["quay.io"], NOW), Clock(NOW))
     first, second = contexts.context("n0.quay.io"), contexts.context("n1.quay.io")
     for number in range(2, MAX_CONTEXTS):
         contexts.context(f"n{number}.quay.io")
@@ -166,7 +204,7 @@ def test_the_least_recently_used_context_leaves_first(tmp_path: Path) -> None:
 
 
 def test_a_new_context_leaves_no_open_file_and_writes_none(ca: CertificateAuthority, tmp_path: Path) -> None:
-    contexts = Contexts(ca, time.time)
+    contexts = Asked(ca, time.time)
     before = sorted(Path("/proc/self/fd").iterdir())
     files = sorted(tmp_path.rglob("*"))
     for number in range(20):
@@ -176,7 +214,7 @@ def test_a_new_context_leaves_no_open_file_and_writes_none(ca: CertificateAuthor
 
 
 def test_a_new_name_costs_milliseconds(ca: CertificateAuthority) -> None:
-    contexts = Contexts(ca, time.time)
+    contexts = Asked(ca, time.time)
     contexts.context("warm.quay.io")
     started = time.process_time()
     for number in range(50):
@@ -188,6 +226,6 @@ def test_the_leaf_of_a_context_is_the_one_clients_see(ca: CertificateAuthority) 
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_mode = ssl.CERT_NONE
-    seen = _handshake(Contexts(ca, time.time).context("quay.io"), client, "quay.io")
+    seen = _handshake(Asked(ca, time.time).context("quay.io"), client, "quay.io")
     certificate = x509.load_der_x509_certificate(seen.certificate)
     assert certificate.issuer.rfc4514_string() == ca.subject

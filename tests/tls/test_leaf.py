@@ -8,7 +8,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from regproxy.tls.leaf import Leaf, Mint, SigningKey, signature_hash
+from regproxy.model.leaf import Leaf
+from regproxy.tls.leaf import Mint, SigningKey, signature_hash
 from tests.tls.making import DAY, NOW, make
 
 CA = make("CA", extensions=(x509.SubjectKeyIdentifier(b"chosen by the CA"),))

@@ -1,0 +1,28 @@
+"""Leaves: short-lived certificates for exactly one name each, as values."""
+
+import datetime
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A certificate for one name; `pem` is what a server loads: key, leaf, chain. Times are seconds since the epoch."""
+
+    name: str
+    pem: bytes
+    not_before: float
+    not_after: float
+    renew_at: float
+
+    def serves(self, now: float) -> bool:
+        """Whether it is valid and young enough; a clock that was set back makes a leaf too new as well."""
+        return self.not_before <= now < self.renew_at
+
+    def valid(self, now: float) -> bool:
+        """Whether clients accept it still, young or not."""
+        return self.not_before <= now < self.not_after
+
+    def __repr__(self) -> str:
+        """Without the key."""
+        until = datetime.datetime.fromtimestamp(int(self.not_after), datetime.UTC)
+        return f"Leaf({self.name!r}, until {until:%Y-%m-%dT%H:%MZ})"
