@@ -17,8 +17,9 @@ from tornado.httputil import (
 from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, Reach, parse_authority
+from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse, Tunnel
-from regproxy.model.event import ConnectFinished, TunnelClosed
+from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge
@@ -61,19 +62,22 @@ class _FrontRequest(HTTPMessageDelegate):
         self._exchange: Exchange | None = None
         self._page_asked: tuple[RequestStartLine, HTTPHeaders] | None = None
 
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
         """Decide where the request leads."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
         if start_line.method != "CONNECT" and start_line.path.startswith("/"):
             # Answered once the request is whole, still under the deadline of its head: then the connection is kept.
             self._page_asked = start_line, headers
-            return
+            return None
         self._stream.request_received()
         if start_line.method == "CONNECT":
             self._edge.spawn(self._connect(start_line.path, headers))
         else:
-            self._absolute(start_line, headers)
+            return self._absolute(start_line, headers)
+        return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """A body only matters to an exchange."""
@@ -108,13 +112,17 @@ class _FrontRequest(HTTPMessageDelegate):
 
     # Plain HTTP.
 
-    def _absolute(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+    async def _absolute(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
         try:
             named = _plain_authority(start_line.path)
         except ValueError as error:
             self._refuse(400, f"regproxy: {error}")
             return
-        decided = self._edge.core.on_connect(named, self._client)
+        try:
+            decided = await self._edge.core.on_connect(named, self._client)
+        except CoreAway as error:
+            self._refuse(503, str(error))
+            return
         if not isinstance(decided, Intercept) or decided.scheme != "http":
             self._refuse(403, f"regproxy refused http://{named}: plain HTTP is only for registries with scheme http")
             return
@@ -132,7 +140,12 @@ class _FrontRequest(HTTPMessageDelegate):
             self._refuse(400, f"regproxy: {error}")
             self._note(target[:100], "refuse", 400, str(error))
             return
-        decided = self._edge.core.on_connect(authority, self._client)
+        try:
+            decided = await self._edge.core.on_connect(authority, self._client)
+        except CoreAway as error:
+            self._refuse(503, str(error))
+            self._note(authority.name, "failed", 503, str(error))
+            return
         match decided:
             case Refuse(status=status, reason=reason):
                 self._refuse(status, reason)
@@ -149,11 +162,15 @@ class _FrontRequest(HTTPMessageDelegate):
             if decided.scheme != "https":
                 raise ValueError("its registry block says scheme http")
             # The leaf is for exactly the name that the client connected to.
-            context = self._edge.context(authority.host)
+            context = await self._edge.context(authority.host)
         except ValueError as error:
             reason = f"regproxy refused {authority.name}: {error}"
             self._refuse(403, reason)
             self._note(authority.name, "refuse", 403, reason)
+            return
+        except CoreAway as error:
+            self._refuse(503, str(error))
+            self._note(authority.name, "failed", 503, str(error))
             return
         self._note(authority.name, "intercept", 200)
         interception = Interception(self._edge, self._detach(), self._client, authority, decided)
@@ -206,7 +223,7 @@ class _FrontRequest(HTTPMessageDelegate):
             await self._stream.write(b"")
         self._stream.close()
 
-    def _note(self, authority: str, decision: str, status: int, reason: str = "") -> None:
+    def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
         self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])
 
 

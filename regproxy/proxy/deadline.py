@@ -2,6 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum
+
+IDLE_SECONDS = 60.0
+SEND_SECONDS = 60.0
+
+
+class Waiting(Enum):
+    """What a connection waits for, and so which deadline it is under."""
+
+    REQUEST = "request"
+    HEAD = "head"
+    HANDSHAKE = "handshake"
+    CLIENT = "client"
+    NOTHING = "nothing"
 
 
 class Deadline:

@@ -1,8 +1,8 @@
-"""What every connection of an edge shares: the core, where content lies, and who is connected."""
+"""What every connection of an edge shares: the core, what it answered before, where content lies, who is connected."""
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from tornado.http1connection import HTTP1ConnectionParameters
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core
 from regproxy.proxy.files import Disk
+from regproxy.proxy.memory import Memory
 from regproxy.proxy.stream import TURN_BYTES, ClientStream
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -31,16 +32,20 @@ class Edge:
     """One edge's connections; owns the tasks that serve them."""
 
     core: Core
-    context: Callable[[str], ssl.SSLContext]
+    context: Callable[[str], Awaitable[ssl.SSLContext]]
     page: Callable[[str, str], Page | None]
     content_directory: Path
     listeners: frozenset[Authority] = frozenset()
+    memory: Memory = field(default_factory=Memory)
     draining: bool = False
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
     streams: set[ClientStream] = field(default_factory=set)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.core.watch(self.memory.forget)
 
     @property
     def parameters(self) -> HTTP1ConnectionParameters:

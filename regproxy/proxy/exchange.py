@@ -9,16 +9,18 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine,
 from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, parse_authority
-from regproxy.model.answer import Ask, BrokenBody, Reply, RequestBody
+from regproxy.model.answer import Answer, Ask, BrokenBody, CoreAway, Reply, RequestBody, Stored
 from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
-from regproxy.model.message import content_length
+from regproxy.model.message import content_length, printable
 from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge
-from regproxy.proxy.reply import Replier
+from regproxy.proxy.memory import MAX_BODY, place
+from regproxy.proxy.reply import Replier, in_hand
 from regproxy.proxy.stream import ClientStream
 
-ATTEMPTS = 2
+ATTEMPTS = 3
+MAX_METHOD = 32
 
 
 class Exchange(HTTPMessageDelegate):
@@ -45,6 +47,7 @@ class Exchange(HTTPMessageDelegate):
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
+        self._head: bytes | None = None
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Begin to answer as soon as the head is here; the body follows through a socket pair."""
@@ -53,6 +56,7 @@ class Exchange(HTTPMessageDelegate):
         self._stream.request_received()
         # To HTTP/1.0 the end of a body without a length is the end of the connection.
         self._ends_the_connection = start_line.version == "HTTP/1.0"
+        self._head = None if self._ends_the_connection else self._stream.head
         # Tornado tells a delegate only of clients that leave before their request is whole.
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
@@ -150,16 +154,34 @@ class Exchange(HTTPMessageDelegate):
         self._stream.close()
 
     async def _ask_and_send(self, ask: Ask, replier: Replier) -> None:
+        memory = self._edge.memory
         for attempt in range(ATTEMPTS):
-            answer = await self._edge.core.answer(ask)
-            self._labels = answer.labels
             try:
+                answer: Answer | None = memory.find(ask)
+                if answer is None:
+                    forgets = memory.forgets
+                    answer = await self._ask(ask)
+                    memory.keep(ask, answer, forgets)
+                self._labels = answer.labels
+                memory.learn(place(self._named, self._authority, self._stream.requested_name), self._head, ask)
                 await replier.send(answer)
                 break
             except FileNotFoundError:
-                # Evicted between the answer and the opening: ask again, once.
+                # Evicted between the answer and the opening: ask again.
+                memory.drop(ask)
                 if attempt + 1 == ATTEMPTS or ask.body is not None:
                     raise
+
+    async def _ask(self, ask: Ask) -> Answer:
+        """The core's answer; small content that may be repeated is taken in hand."""
+        try:
+            answer = await self._edge.core.answer(ask)
+        except CoreAway as error:
+            head, body = refusal(503, "UNAVAILABLE", str(error), (("Retry-After", "1"),))
+            return Reply(head, body, Labels(Outcome.ERROR))
+        if isinstance(answer, Stored) and answer.until and answer.size <= MAX_BODY and ask.method == "GET":
+            return await in_hand(answer, self._edge.content_directory, self._edge.disk)
+        return answer
 
     def _event(self, ask: Ask, replier: Replier, began: float) -> ExchangeFinished:
         sent = replier.sent
@@ -167,7 +189,7 @@ class Exchange(HTTPMessageDelegate):
         return ExchangeFinished(
             self._client,
             ask.authority.name,
-            ask.method,
+            printable(ask.method, MAX_METHOD),
             sent.status,
             sent.bytes,
             milliseconds,

@@ -1,16 +1,18 @@
 """Accepting clients, and letting them go: stop accepting, close what is idle, give the rest time."""
 
 import asyncio
+import errno
 import socket
-from collections.abc import Callable, Sequence
-
-from tornado.netutil import add_accept_handler
+from collections.abc import Sequence
 
 from regproxy.proxy.connect import Front
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.stream import ClientStream
 
 POLL_SECONDS = 0.05
+# Without descriptors or memory left, clients wait in the kernel's queue for so long.
+EXHAUSTED_SECONDS = 0.1
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Listener:
@@ -19,12 +21,27 @@ class Listener:
     def __init__(self, edge: Edge, sockets: Sequence[socket.socket]) -> None:
         self._edge = edge
         self._sockets = tuple(sockets)
-        self._stops: list[Callable[[], None]] = []
 
     def start(self) -> None:
         """Accept from now on."""
         for listening in self._sockets:
-            self._stops.append(add_accept_handler(listening, self._accepted))
+            self._watch(listening)
+
+    def _watch(self, listening: socket.socket) -> None:
+        if not self._edge.draining:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        """Take one client: whoever else listens on the socket, another edge say, gets a share of the next."""
+        try:
+            connection, address = listening.accept()
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listening)
+                loop.call_later(EXHAUSTED_SECONDS, self._watch, listening)
+            return
+        self._accepted(connection, address)
 
     def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
         connection.setblocking(False)
@@ -35,12 +52,11 @@ class Listener:
 
     async def drain(self, seconds: float) -> None:
         """Stop accepting, close idle connections, wait for the others at most `seconds`, then cut them off."""
-        for stop in self._stops:
-            stop()
-        self._stops.clear()
-        for listening in self._sockets:
-            listening.close()
         self._edge.draining = True
+        for listening in self._sockets:
+            if listening.fileno() >= 0:
+                asyncio.get_running_loop().remove_reader(listening)
+                listening.close()
         deadline = asyncio.get_running_loop().time() + seconds
         while self._edge.streams or self._edge.tasks:
             for stream in tuple(self._edge.streams):

@@ -5,7 +5,6 @@ import os
 import socket
 from dataclasses import dataclass
 from email.utils import formatdate
-from http import HTTPStatus
 from pathlib import Path
 from typing import assert_never
 
@@ -21,12 +20,12 @@ from regproxy.model.message import (
     Unsatisfiable,
     field,
     not_modified,
-    printable,
     range_applies,
     resolve_range,
     without,
 )
 from regproxy.proxy.files import Cursor, Disk
+from regproxy.proxy.head import phrase, shown
 from regproxy.proxy.stream import ClientStream
 
 CHUNK_BYTES = 256 * 1024
@@ -71,8 +70,8 @@ class Replier:
     async def send(self, answer: Answer) -> None:
         """Send an answer; raises BrokenBody when its body cannot become whole, FileNotFoundError before any byte."""
         match answer:
-            case Stored(digest=digest):
-                fd = os.open(self._directory / content_path(digest), os.O_RDONLY | os.O_NOFOLLOW)
+            case Stored():
+                fd = _open(self._directory, answer)
                 try:
                     await self._stored(answer, fd)
                 finally:
@@ -95,8 +94,6 @@ class Replier:
     # Shapes of answers.
 
     async def _stored(self, answer: Stored, fd: int) -> None:
-        if os.fstat(fd).st_size != answer.size:
-            raise FileNotFoundError(f"{answer.digest} is damaged on disk")
         part = self._select(answer.head, answer.size)
         cursor = Cursor(self._disk, fd, part.span.start, part.span.stop)
         if part.span.stop - part.span.start > SMALL_BYTES:
@@ -184,16 +181,12 @@ class Replier:
     async def _head(self, head: Head, labels: Labels, body: bytes = b"") -> None:
         """Send the head, and a small body with it."""
         headers = HTTPHeaders()
-        for name, value in head.fields:
+        for name, value in shown(head, labels):
             headers.add(name, value)
-        headers.add("Cache-Status", labels.outcome.cache_status(head.status))
-        headers["X-Docker-Registry-Proxy-Cache-Upstream-Status"] = labels.outcome.seed
-        headers["X-Docker-Registry-Proxy-Cache-Type"] = labels.tier or "unknown"
-        headers.add("Via", "1.1 regproxy")
         if "Date" not in headers:
             headers["Date"] = formatdate(usegmt=True)
         self.sent.status = head.status
-        line = ResponseStartLine("HTTP/1.1", head.status, printable(head.reason) or _phrase(head.status))
+        line = ResponseStartLine("HTTP/1.1", head.status, phrase(head))
         self._stream.await_client()
         await self._connection.write_headers(line, headers, body)
         self._stream.await_nothing()
@@ -209,6 +202,24 @@ class Replier:
         self._stream.await_request()
         self.sent.complete = True
         self._connection.finish()
+
+
+async def in_hand(answer: Stored, directory: Path, disk: Disk) -> Reply:
+    """Small stored content with its body; raises FileNotFoundError when it is no longer there, or damaged."""
+    fd = _open(directory, answer)
+    try:
+        body = await _all_of(Cursor(disk, fd, 0, answer.size))
+    finally:
+        os.close(fd)
+    return Reply(answer.head, body, answer.labels, answer.until, answer.audience)
+
+
+def _open(directory: Path, answer: Stored) -> int:
+    fd = os.open(directory / content_path(answer.digest), os.O_RDONLY | os.O_NOFOLLOW)
+    if os.fstat(fd).st_size != answer.size:
+        os.close(fd)
+        raise FileNotFoundError(f"{answer.digest} is damaged on disk")
+    return fd
 
 
 async def _all_of(cursor: Cursor) -> bytes:
@@ -227,10 +238,3 @@ async def _piece(cursor: Cursor) -> bytes:
     if not chunk:
         raise BrokenBody("the file on disk is shorter than it was")
     return chunk
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Unknown"

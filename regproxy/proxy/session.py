@@ -6,6 +6,8 @@
 import contextlib
 import ssl
 
+from regproxy.model.event import HandshakeCause
+
 RECORD_BYTES = 16 * 1024
 
 
@@ -18,7 +20,7 @@ class TlsSession:
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.shaken = False
-        self.failure: str | None = None
+        self.failure: HandshakeCause | None = None
 
     @property
     def requested_name(self) -> str | None:
@@ -77,7 +79,7 @@ def _note_name(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: s
     vars(connection)["requested_name"] = name
 
 
-def _cause(error: ssl.SSLError) -> str:
+def _cause(error: ssl.SSLError) -> HandshakeCause:
     """Why the client did not like us, as one of a few words."""
     reason = (getattr(error, "reason", "") or "").upper()
     if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE_UNKNOWN" in reason:

@@ -12,30 +12,18 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from tornado.iostream import IOStream, StreamClosedError
 
-from regproxy.proxy.deadline import Deadline
+from regproxy.model.event import HandshakeCause
+from regproxy.proxy.deadline import IDLE_SECONDS, SEND_SECONDS, Deadline, Waiting
 from regproxy.proxy.session import TlsSession
 
 TURN_BYTES = 256 * 1024
 RECEIVE_BYTES = 64 * 1024
 HANDSHAKE_SECONDS = 10.0
 HEAD_SECONDS = 30.0
-IDLE_SECONDS = 60.0
-SEND_SECONDS = 60.0
-
-
-class Waiting(Enum):
-    """What the connection waits for, and so which deadline it is under."""
-
-    REQUEST = "request"
-    HEAD = "head"
-    HANDSHAKE = "handshake"
-    CLIENT = "client"
-    NOTHING = "nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +58,9 @@ class ClientStream(IOStream):
         self._aborted = False
         self._waiting = Waiting.NOTHING
         self.timed_out: Waiting | None = None
+        # Told of plaintext that comes while nothing else is under way; may answer it. And what it says was a head.
+        self.recall: Callable[[bytes], bytes | None] | None = None
+        self.head: bytes | None = None
         self.await_request(HEAD_SECONDS)
 
     # Deadlines.
@@ -92,8 +83,8 @@ class ClientStream(IOStream):
 
     @property
     def idle(self) -> bool:
-        """Whether it waits for a request of which no byte has come."""
-        return self._waiting is Waiting.REQUEST
+        """Whether it waits for a request of which no byte has come, and nothing is left to send."""
+        return self._waiting is Waiting.REQUEST and not self.writing()
 
     def _await(self, waiting: Waiting, seconds: float | None) -> None:
         self._waiting = waiting
@@ -121,7 +112,7 @@ class ClientStream(IOStream):
         return self._tls.requested_name if self._tls is not None else None
 
     @property
-    def tls_failure(self) -> str | None:
+    def tls_failure(self) -> HandshakeCause | None:
         """Why TLS failed, in a word, if it did."""
         return self._tls.failure if self._tls is not None else None
 
@@ -136,14 +127,18 @@ class ClientStream(IOStream):
         return count
 
     def _read_tls(self, tls: TlsSession, buf: bytearray | memoryview) -> int | None:
+        answered = False
         while True:
             count = tls.read(buf)
             if tls.shaken and self._waiting is Waiting.HANDSHAKE:
                 self.await_request(HEAD_SECONDS)
             if tls.sends:
                 self._flush_soon()
-            if count is not None:
-                return count
+            if count and self._answered(tls, memoryview(buf)[:count]):
+                answered = True
+                continue
+            if count is not None or answered:
+                return count  # Who was answered and asks again at once waits for a turn.
             try:
                 received = self.socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
@@ -153,6 +148,18 @@ class ClientStream(IOStream):
                     tls.failure = "closed"
                 return 0
             tls.receive(received)
+
+    def _answered(self, tls: TlsSession, plaintext: memoryview) -> bool:
+        """Whether this was a request that could be answered at once, below Tornado, and was."""
+        self.head = None
+        if self.recall is None or self._waiting is not Waiting.REQUEST or self._read_buffer_size or self.writing():
+            return False
+        answer = self.recall(bytes(plaintext))
+        if answer is not None:
+            tls.encrypt(memoryview(answer))
+            self._flush_soon()
+            self.await_request()
+        return answer is not None
 
     # Writing: plaintext is credited only once its ciphertext has left, so a close right after loses nothing.
 

@@ -11,13 +11,14 @@ from typing import Any
 from regproxy.app.listeners import bind, reached_by
 from regproxy.app.pages import Pages
 from regproxy.model.address import Authority
-from regproxy.model.answer import Answer, Ask, Reply
+from regproxy.model.answer import Answer, Ask, Forget, Reply
 from regproxy.model.connect import ConnectDecision, Intercept, Refuse
 from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.leaf import Leaf
 from regproxy.model.message import Head
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.listener import Listener
-from regproxy.tls.authority import create
+from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.contexts import Contexts
 from tests.lab.processes import free_port
 
@@ -37,8 +38,10 @@ class ScriptedCore:
     decisions: dict[Authority, ConnectDecision] = field(default_factory=dict)
     asked: list[Ask] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    ca: CertificateAuthority | None = None
+    watchers: list[Callable[[Forget], None]] = field(default_factory=list)
 
-    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """As scripted; quay.io is intercepted, anything else refused."""
         if authority in self.decisions:
             return self.decisions[authority]
@@ -51,6 +54,15 @@ class ScriptedCore:
         self.asked.append(ask)
         found = self.script(ask)
         return await found if isinstance(found, Awaitable) else found
+
+    async def leaf(self, name: str) -> Leaf:
+        """From the test's own CA."""
+        assert self.ca is not None
+        return self.ca.issue(name, time.time())
+
+    def watch(self, forget: Callable[[Forget], None]) -> None:
+        """Keep them."""
+        self.watchers.append(forget)
 
     def report(self, events: Iterable[Event]) -> None:
         """Keep them."""
@@ -72,12 +84,12 @@ class Serving:
 async def serving(directory: Path) -> AsyncIterator[Serving]:
     """A listening edge with a CA of its own."""
     ca = create(directory / "ca", ["quay.io", "alias.example"], time.time())
-    core = ScriptedCore()
+    core = ScriptedCore(ca=ca)
     port = free_port()
     listening = bind(f"127.0.0.1:{port}")
     pages = Pages(ca.pem, ca.fingerprint)
     content = directory / "content"
-    edge = Edge(core, Contexts(ca, time.time).context, pages.page, content, reached_by([listening]))
+    edge = Edge(core, Contexts(core.leaf, time.time).context, pages.page, content, reached_by([listening]))
     listener = Listener(edge, [listening])
     listener.start()
     try:

@@ -1,0 +1,40 @@
+"""The core as an edge sees it, where both are one process, and what is behind the channel where they are not."""
+
+from collections.abc import Callable, Iterable
+
+from regproxy.cache.answer import Cache
+from regproxy.model.address import Authority
+from regproxy.model.answer import Answer, Ask, Forget
+from regproxy.model.connect import ConnectDecision
+from regproxy.model.event import Event
+from regproxy.model.leaf import Leaf
+from regproxy.tls.authority import CertificateAuthority
+
+
+class Seam:
+    """`model.Core`: answers are the cache's, leaves the CA's; `clock` gives seconds since the epoch."""
+
+    def __init__(self, cache: Cache, ca: CertificateAuthority, clock: Callable[[], float]) -> None:
+        self._cache = cache
+        self._ca = ca
+        self._clock = clock
+
+    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; from the active policy."""
+        return self._cache.on_connect(authority, client)
+
+    async def leaf(self, name: str) -> Leaf:
+        """A fresh leaf; raises ValueError for a name that the CA does not permit."""
+        return self._ca.issue(name, self._clock())
+
+    async def answer(self, ask: Ask) -> Answer:
+        """Answer one request."""
+        return await self._cache.answer(ask)
+
+    def report(self, events: Iterable[Event]) -> None:
+        """Take note of what happened at the edge."""
+        self._cache.report(events)
+
+    def watch(self, forget: Callable[[Forget], None]) -> None:
+        """Call this whenever remembered answers no longer hold."""
+        self._cache.watch(forget)
