@@ -1,0 +1,1 @@
+"""What crosses between the edges and the core: frames over sequenced-packet sockets, descriptors beside them."""

@@ -1,0 +1,273 @@
+"""What one edge has asked and not let go of: answers on their way, fills it follows, bodies that stream to it."""
+
+import asyncio
+import os
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, assert_never
+
+from regproxy.model.address import Authority, parse_authority
+from regproxy.model.answer import (
+    Answer,
+    Ask,
+    BrokenBody,
+    Core,
+    Ending,
+    Filling,
+    Progress,
+    Reply,
+    RequestBody,
+    Stored,
+    Streaming,
+)
+from regproxy.model.connect import Intercept, Refuse, Tunnel
+from regproxy.model.event import Labels, Outcome
+from regproxy.model.refusal import refusal
+from regproxy.wire.channel import FrameError
+from regproxy.wire.frames import (
+    MAX_INLINE,
+    Advanced,
+    Asked,
+    Connecting,
+    FillEnded,
+    Frame,
+    GaveFilling,
+    GaveReply,
+    GaveStored,
+    GaveStreaming,
+    Intercepted,
+    LeafGiven,
+    LeafWanted,
+    NoLeaf,
+    Refused,
+    StreamEnded,
+    Tunnelled,
+)
+
+MAX_ASKS = 16_384
+FAILED = "regproxy: an internal error; its log says more"
+
+
+class Send(Protocol):
+    """How a frame leaves: see `Channel.send`."""
+
+    def __call__(self, frame: Frame, fd: int | None = None, latest: object = None) -> None:
+        """Send it."""
+        ...
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A fill that some asks of this edge follow; `have` is what the edge was told last."""
+
+    number: int
+    progress: Progress
+    readers: int = 0
+    have: int = 0
+    pump: asyncio.Task[None] | None = None
+
+
+class Asks:
+    """Owns the tasks that answer one edge, and its shares in fills."""
+
+    def __init__(self, core: Core, send: Send) -> None:
+        self._core = core
+        self._send = send
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._bodies: dict[int, int] = {}
+        self._reading: dict[int, tuple[_Followed, Progress]] = {}
+        self._followed: dict[Progress, _Followed] = {}
+        self._numbered = 0
+
+    # What an edge asks.
+
+    def ask(self, frame: Asked, fd: int | None) -> None:
+        """Answer a request."""
+        try:
+            if (fd is None) == frame.body:
+                raise FrameError("a body without its socket")
+            authority = _authority(frame.authority)
+            self._check(frame.id)
+        except FrameError:
+            _close(fd)
+            raise
+        if fd is not None:
+            self._bodies[frame.id] = fd
+        self._start(frame.id, self._answer(frame, authority))
+
+    def connect(self, frame: Connecting) -> None:
+        """Decide a CONNECT."""
+        self._check(frame.id)
+        self._start(frame.id, self._connect(frame, _authority(frame.authority)))
+
+    def leaf(self, frame: LeafWanted) -> None:
+        """Give a certificate."""
+        self._check(frame.id)
+        self._start(frame.id, self._leaf(frame))
+
+    def gone(self, number: int) -> None:
+        """The edge no longer waits for this answer, or reads it."""
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
+        self._leave(number)
+
+    def close(self) -> None:
+        """The edge is gone: cancel what it asked, leave what it read."""
+        for task in tuple(self._tasks.values()):
+            task.cancel()
+        for number in tuple(self._reading):
+            self._leave(number)
+
+    def _check(self, number: int) -> None:
+        if number in self._tasks or number in self._reading or len(self._tasks) >= MAX_ASKS:
+            raise FrameError("a number twice, or too many asks at once")
+
+    def _start(self, number: int, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[number] = task
+        task.add_done_callback(lambda done: self._done(number, done))
+
+    def _done(self, number: int, task: asyncio.Task[None]) -> None:
+        del self._tasks[number]
+        # A task that was cancelled before it began has not taken its body.
+        _close(self._bodies.pop(number, None))
+        if not task.cancelled() and (error := task.exception()) is not None:
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "an ask failed", "exception": error, "task": task}
+            )
+
+    # Answers.
+
+    async def _answer(self, frame: Asked, authority: Authority) -> None:
+        fd = self._bodies.pop(frame.id, None)
+        body = None if fd is None else RequestBody(fd, frame.size)
+        ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, frame.client, body)
+        try:
+            answer = await self._core.answer(ask)
+        except Exception:
+            self._give_reply(frame.id, Reply(*refusal(500, "UNKNOWN", FAILED), Labels(Outcome.ERROR)))
+            raise
+        try:
+            await self._give(frame.id, answer)
+        except FrameError as error:
+            self._give_reply(frame.id, Reply(*refusal(502, "UNAVAILABLE", f"regproxy: {error}"), answer.labels))
+
+    async def _give(self, number: int, answer: Answer) -> None:
+        match answer:
+            case Stored(head, digest, size, labels, until, audience):
+                self._send(GaveStored(number, head, digest, size, labels, until, audience))
+            case Reply():
+                self._give_reply(number, answer)
+            case Filling():
+                self._give_filling(number, answer)
+            case Streaming(head, fd, ending, labels):
+                self._send(GaveStreaming(number, head, labels), fd)
+                await self._watch(number, ending)
+            case _:
+                assert_never(answer)
+
+    def _give_reply(self, number: int, reply: Reply) -> None:
+        size = len(reply.body)
+        inline, fd = (reply.body, None) if size <= MAX_INLINE else (b"", _in_memory(reply.body))
+        labels, until, audience = reply.labels, reply.until, reply.audience
+        self._send(GaveReply(number, reply.head, inline, size if fd is not None else 0, labels, until, audience), fd)
+
+    async def _watch(self, number: int, ending: Ending) -> None:
+        try:
+            await ending.wait()
+            self._send(StreamEnded(number, ""))
+        except BrokenBody as error:
+            self._send(StreamEnded(number, str(error) or "broken"))
+
+    # Fills.
+
+    def _give_filling(self, number: int, answer: Filling) -> None:
+        progress = answer.progress
+        followed = self._followed.get(progress)
+        if followed is None:
+            self._numbered += 1
+            followed = self._followed[progress] = _Followed(self._numbered, progress)
+        followed.readers += 1
+        self._reading[number] = (followed, progress)
+        frame = GaveFilling(number, followed.number, answer.head, answer.size, followed.have, answer.labels)
+        try:
+            self._send(frame, answer.fd)
+        except FrameError:
+            self._leave(number)
+            raise
+        if followed.pump is None and number in self._reading:
+            followed.pump = asyncio.get_running_loop().create_task(self._pump(followed))
+
+    async def _pump(self, followed: _Followed) -> None:
+        """Tell the edge how far a fill is, until it ends."""
+        why = ""
+        try:
+            while (have := await followed.progress.beyond(followed.have)) > followed.have:
+                followed.have = have
+                self._send(Advanced(followed.number, have), latest=followed.number)
+        except BrokenBody as error:
+            why = str(error) or "broken"
+        # From here on the number means nothing: who asks for the same body later gets another.
+        if self._followed.get(followed.progress) is followed:
+            del self._followed[followed.progress]
+        self._send(FillEnded(followed.number, followed.have, why))
+
+    def _leave(self, number: int) -> None:
+        followed, progress = self._reading.pop(number, (None, None))
+        if followed is None or progress is None:
+            return
+        progress.leave()
+        followed.readers -= 1
+        if not followed.readers:
+            if self._followed.get(progress) is followed:
+                del self._followed[progress]
+            if followed.pump is not None:
+                followed.pump.cancel()
+
+    # CONNECTs and certificates.
+
+    async def _connect(self, frame: Connecting, authority: Authority) -> None:
+        decision = await self._core.on_connect(authority, frame.client)
+        match decision:
+            case Intercept():
+                self._send(Intercepted(frame.id, decision))
+            case Tunnel(allow, named):
+                self._send(Tunnelled(frame.id, tuple(str(network) for network in allow), named))
+            case Refuse(status, reason):
+                self._send(Refused(frame.id, status, reason))
+            case _:
+                assert_never(decision)
+
+    async def _leaf(self, frame: LeafWanted) -> None:
+        try:
+            leaf = await self._core.leaf(frame.name)
+        except ValueError as error:
+            self._send(NoLeaf(frame.id, str(error)))
+            return
+        self._send(LeafGiven(frame.id, leaf))
+
+
+def _authority(text: str) -> Authority:
+    """What an edge says is parsed like anything else from outside."""
+    try:
+        return parse_authority(text)
+    except ValueError as error:
+        raise FrameError(str(error)) from error
+
+
+def _close(fd: int | None) -> None:
+    if fd is not None:
+        os.close(fd)
+
+
+def _in_memory(data: bytes) -> int:
+    """A file in memory with these bytes."""
+    fd = os.memfd_create("reply", os.MFD_CLOEXEC)
+    try:
+        with open(fd, "wb", closefd=False) as out:
+            out.write(data)
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd

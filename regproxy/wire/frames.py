@@ -1,0 +1,210 @@
+"""The frames between an edge and the core: typed, of bounded size, of one version.
+
+An edge numbers what it asks; the core answers under that number. Fills have numbers of the core's: many asks of one
+edge may follow the same one. A descriptor that belongs to a frame travels with it (unix(7), SCM_RIGHTS).
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from regproxy.model.answer import Audience
+from regproxy.model.connect import Intercept
+from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed, Labels, TunnelClosed
+from regproxy.model.leaf import Leaf
+from regproxy.model.message import Fields, Head
+from regproxy.model.oci import Digest
+
+# Both ends are the same program, but a new version may be installed under a running parent.
+VERSION = 1
+# A request's head is at most 64 KiB, twice that in UTF-8; Linux's smallest usual send buffer holds this.
+MAX_FRAME = 192 * 1024
+# Larger bodies of small answers travel as a file in memory.
+MAX_INLINE = 32 * 1024
+
+
+class Frame(Struct, frozen=True, array_like=True, tag=True, forbid_unknown_fields=True):
+    """What all frames have in common: how they are encoded."""
+
+
+# From an edge.
+
+
+class Hello(Frame, frozen=True):
+    """The first frame of an edge."""
+
+    version: int
+
+
+class Asked(Frame, frozen=True):
+    """A request; with `body` a socket travels along from which it is read, `size` bytes if that is known."""
+
+    id: int
+    authority: str
+    scheme: Literal["http", "https"]
+    method: str
+    target: str
+    fields: Fields
+    client: str
+    body: bool
+    size: int | None
+
+
+class Connecting(Frame, frozen=True):
+    """What does a CONNECT of this client to this authority lead to?"""
+
+    id: int
+    authority: str
+    client: str
+
+
+class LeafWanted(Frame, frozen=True):
+    """A certificate for this name, please."""
+
+    id: int
+    name: str
+
+
+class Gone(Frame, frozen=True):
+    """Nobody waits for this answer, or reads its body, any more; sent once for each ask that has one."""
+
+    id: int
+
+
+class Happened(Frame, frozen=True):
+    """Events of an edge, those of one kind in their order."""
+
+    exchanges: tuple[ExchangeFinished, ...] = ()
+    connects: tuple[ConnectFinished, ...] = ()
+    tunnels: tuple[TunnelClosed, ...] = ()
+    handshakes: tuple[HandshakeFailed, ...] = ()
+
+
+FromEdge = Hello | Asked | Connecting | LeafWanted | Gone | Happened
+
+
+# From the core.
+
+
+class Welcome(Frame, frozen=True):
+    """The first frame of the core: what an edge needs to serve."""
+
+    version: int
+    content_directory: str
+    ca_certificate: bytes
+    ca_fingerprint: str
+    listeners: tuple[str, ...]
+
+
+class Intercepted(Frame, frozen=True):
+    """End TLS, as the registry's block says."""
+
+    id: int
+    decision: Intercept
+
+
+class Tunnelled(Frame, frozen=True):
+    """Relay bytes; `allow` are networks."""
+
+    id: int
+    allow: tuple[str, ...]
+    named: bool
+
+
+class Refused(Frame, frozen=True):
+    """Answer the CONNECT with this."""
+
+    id: int
+    status: int
+    reason: str
+
+
+class LeafGiven(Frame, frozen=True):
+    """The certificate with its key."""
+
+    id: int
+    leaf: Leaf
+
+
+class NoLeaf(Frame, frozen=True):
+    """Why there is none."""
+
+    id: int
+    why: str
+
+
+class GaveStored(Frame, frozen=True):
+    """`Stored`."""
+
+    id: int
+    head: Head
+    digest: Digest
+    size: int
+    labels: Labels
+    until: float
+    audience: Audience
+
+
+class GaveReply(Frame, frozen=True):
+    """`Reply`; with `size` its body is in the descriptor that travels along, not in `body`."""
+
+    id: int
+    head: Head
+    body: bytes
+    size: int
+    labels: Labels
+    until: float
+    audience: Audience
+
+
+class GaveFilling(Frame, frozen=True):
+    """`Filling`: its descriptor travels along; `have` bytes of fill `fill` may be read."""
+
+    id: int
+    fill: int
+    head: Head
+    size: int | None
+    have: int
+    labels: Labels
+
+
+class GaveStreaming(Frame, frozen=True):
+    """`Streaming`: its descriptor travels along."""
+
+    id: int
+    head: Head
+    labels: Labels
+
+
+class Advanced(Frame, frozen=True):
+    """`have` bytes of a fill may be read; only the newest counts."""
+
+    fill: int
+    have: int
+
+
+class FillEnded(Frame, frozen=True):
+    """A fill is whole with `have` bytes, or broken: `why`."""
+
+    fill: int
+    have: int
+    why: str
+
+
+class StreamEnded(Frame, frozen=True):
+    """The streamed body of this answer ended whole, or broken: `why`."""
+
+    id: int
+    why: str
+
+
+class Forgotten(Frame, frozen=True):
+    """`Forget`; an empty `authority` means everything."""
+
+    authority: str
+    repository: str
+
+
+# What answers an ask, by its number.
+Given = GaveStored | GaveReply | GaveFilling | GaveStreaming | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf
+FromCore = Welcome | Given | Advanced | FillEnded | StreamEnded | Forgotten

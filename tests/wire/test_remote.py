@@ -1,0 +1,328 @@
+"""The seam over a channel: every answer arrives as it was given, and nobody takes a dead core's half for whole."""
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from regproxy.model.address import Authority
+from regproxy.model.answer import (
+    Answer,
+    Ask,
+    Audience,
+    BrokenBody,
+    CoreAway,
+    Filling,
+    Forget,
+    Reply,
+    RequestBody,
+    Stored,
+    Streaming,
+)
+from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
+from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
+from regproxy.model.message import Head
+from regproxy.model.oci import Digest
+from regproxy.wire import remote
+from regproxy.wire.frames import MAX_INLINE
+from tests.wire.joined import LABELS, QUAY, Fill, Joined, asked, descriptors, told, until
+
+DIGEST = Digest("sha256", "a" * 64)
+HEAD = Head(200, (("ETag", '"\xe9"'),), "Fine")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Stored(HEAD, DIGEST, 5, LABELS),
+        Stored(HEAD, DIGEST, 1 << 40, LABELS, float("inf"), Audience.EVERYONE),
+        Reply(HEAD, b"", LABELS),
+        Reply(HEAD, b"x" * MAX_INLINE, LABELS, 17.5, Audience.CALLER),
+        Reply(HEAD, os.urandom(4 << 20), LABELS, 1e9, Audience.EVERYONE),
+    ],
+)
+def test_an_answer_arrives_as_it_was_given(answer: Answer) -> None:
+    async def story(both: Joined) -> None:
+        both.core.script = lambda _: answer
+        assert await both.edge.answer(asked()) == answer
+        assert both.core.asked == [asked()]
+
+    told(story)
+
+
+def test_a_head_too_large_for_a_frame_is_a_502() -> None:
+    async def story(both: Joined) -> None:
+        both.core.script = lambda _: Reply(Head(200, (("X", "y" * 300_000),)), b"", LABELS)
+        answer = await both.edge.answer(asked())
+        assert answer.head.status == 502
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Intercept(QUAY, "quay", "https"),
+        Tunnel((ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")), named=True),
+        Refuse(403, "regproxy refused x: because"),
+    ],
+)
+def test_a_connect_is_decided_once_for_each_client_until_the_policy_changes(decision: ConnectDecision) -> None:
+    async def story(both: Joined) -> None:
+        both.core.decision = decision
+        for client in ("a", "a", "b", "a"):
+            assert await both.edge.on_connect(QUAY, client) == decision
+        assert both.core.connected == [(QUAY, "a"), (QUAY, "b")]
+        both.core.watchers[0](Forget(QUAY, "a/b"))
+        await until(lambda: both.forgotten[-1] == Forget(QUAY, "a/b"))
+        await both.edge.on_connect(QUAY, "a")
+        assert len(both.core.connected) == 2
+        both.core.watchers[0](Forget())
+        await until(lambda: both.forgotten[-1] == Forget())
+        await both.edge.on_connect(QUAY, "a")
+        assert len(both.core.connected) == 3
+
+    told(story)
+
+
+def test_a_leaf_comes_whole_and_a_refused_one_says_why() -> None:
+    async def story(both: Joined) -> None:
+        assert await both.edge.leaf("quay.io") == await both.core.leaf("quay.io")
+        with pytest.raises(ValueError, match=r"no leaf for bank\.example"):
+            await both.edge.leaf("bank.example")
+
+    told(story)
+
+
+def test_events_reach_the_core_within_a_moment_also_when_it_was_away() -> None:
+    events: list[Event] = [
+        ConnectFinished("c", "quay.io", "intercept", 200),
+        ExchangeFinished("c", "quay.io", "GET", 200, 5, 1.5, LABELS),
+        TunnelClosed("c", "x", 1, 2, 3.0),
+        HandshakeFailed("c", "x", "unknown_ca"),
+    ]
+
+    async def story(both: Joined) -> None:
+        both.edge.report(events)
+        await until(lambda: both.core.events == events)
+        both.die()
+        both.edge.report([events[1]] * 100)
+        both.restart()
+        await until(lambda: both.core.events[4:] == [events[1]] * 100)
+
+    told(story)
+
+
+def filling(directory: Path, fill: Fill, data: bytes = b"0123456789") -> Filling:
+    path = directory / "part"
+    path.write_bytes(data)
+    return Filling(HEAD, len(data), os.open(path, os.O_RDONLY), fill, LABELS)
+
+
+def test_many_follow_one_fill_each_leaves_once_and_its_descriptor_travels(tmp_path: Path) -> None:
+    async def story(both: Joined) -> None:
+        fill = Fill()
+        both.core.script = lambda _: filling(tmp_path, fill)
+        answers = [await both.edge.answer(asked()) for _ in range(3)]
+        waiting = []
+        for answer in answers:
+            assert isinstance(answer, Filling)
+            waiting.append(asyncio.ensure_future(answer.progress.beyond(0)))
+        fill.set(4)
+        assert await asyncio.gather(*waiting) == [4, 4, 4]
+        fill.set(10, whole=True)
+        for answer in answers:
+            assert isinstance(answer, Filling)
+            assert await answer.progress.beyond(4) == 10
+            assert await answer.progress.beyond(10) == 10
+            assert os.pread(answer.fd, 20, 0) == b"0123456789"
+            answer.progress.leave()
+            os.close(answer.fd)
+        await until(lambda: fill.left == 3)
+        late = await both.edge.answer(asked())
+        assert isinstance(late, Filling)
+        assert await late.progress.beyond(0) == 10
+        late.progress.leave()
+        os.close(late.fd)
+        await until(lambda: fill.left == 4)
+
+    told(story)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_fill_that_breaks_or_loses_its_core_is_broken_for_all(dies: bool, tmp_path: Path) -> None:
+    async def story(both: Joined) -> None:
+        fill = Fill()
+        both.core.script = lambda _: filling(tmp_path, fill)
+        answer = await both.edge.answer(asked())
+        assert isinstance(answer, Filling)
+        fill.set(4)
+        assert await answer.progress.beyond(0) == 4
+        waiting = asyncio.ensure_future(answer.progress.beyond(4))
+        await asyncio.sleep(0)
+        if dies:
+            both.die()
+        else:
+            fill.set(4, broken="wrong bytes")
+        with pytest.raises(BrokenBody, match="ended" if dies else "wrong bytes"):
+            await waiting
+        answer.progress.leave()
+        os.close(answer.fd)
+        await until(lambda: fill.left == 1)
+
+    told(story)
+
+
+class Ended:
+    """An ending that a story decides."""
+
+    def __init__(self) -> None:
+        self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def wait(self) -> None:
+        await asyncio.shield(self.future)
+
+
+@pytest.mark.parametrize("how", ["whole", "broken", "dies"])
+def test_a_stream_says_how_it_ended(how: str) -> None:
+    async def story(both: Joined) -> None:
+        ours, theirs = socket.socketpair()
+        ending = Ended()
+        both.core.script = lambda _: Streaming(HEAD, theirs.detach(), ending, LABELS)
+        answer = await both.edge.answer(asked())
+        assert isinstance(answer, Streaming)
+        with ours, socket.socket(fileno=answer.fd) as body:
+            ours.sendall(b"bytes")
+            assert body.recv(10) == b"bytes"
+        match how:
+            case "whole":
+                ending.future.set_result(None)
+            case "broken":
+                ending.future.set_exception(BrokenBody("cut"))
+            case _:
+                both.die()
+        with contextlib.nullcontext() if how == "whole" else pytest.raises(BrokenBody):
+            await answer.ending.wait()
+
+    told(story)
+
+
+def test_a_request_body_travels_as_a_socket() -> None:
+    async def story(both: Joined) -> None:
+        async def script(ask: Ask) -> Answer:
+            assert ask.body is not None
+            with socket.socket(fileno=ask.body.fd) as body:
+                body.setblocking(False)
+                data = await asyncio.get_running_loop().sock_recv(body, 100)
+            return Reply(HEAD, data + str(ask.body.size).encode(), LABELS)
+
+        both.core.script = script
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.sendall(b"body ")
+            ask = Ask(QUAY, "https", "POST", "/x", (), "c", RequestBody(theirs.detach(), 5))
+            answer = await both.edge.answer(ask)
+        assert isinstance(answer, Reply)
+        assert answer.body == b"body 5"
+
+    told(story)
+
+
+def test_who_no_longer_waits_cancels_the_ask_and_a_late_answer_is_let_go(tmp_path: Path) -> None:
+    async def story(both: Joined) -> None:
+        fill, cancelled, begun = Fill(), asyncio.Event(), asyncio.Event()
+
+        async def script(_: Ask) -> Answer:
+            begun.set()
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise
+            raise AssertionError
+
+        both.core.script = script
+        waiting = asyncio.ensure_future(both.edge.answer(asked()))
+        await begun.wait()
+        waiting.cancel()
+        await asyncio.wait_for(cancelled.wait(), 5)
+
+        before = descriptors()
+        both.core.script = lambda _: filling(tmp_path, fill)
+        for turns in range(8):
+            waiting = asyncio.ensure_future(both.edge.answer(asked()))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            (found,) = await asyncio.gather(waiting, return_exceptions=True)
+            if isinstance(found, Filling):
+                found.progress.leave()
+                os.close(found.fd)
+        await until(lambda: fill.left == len(both.core.asked) - 1)
+        await until(lambda: descriptors() == before)
+
+    told(story)
+
+
+def test_asks_outlive_a_core_that_dies_but_not_one_that_they_kill_twice() -> None:
+    async def story(both: Joined) -> None:
+        async def script(_: Ask) -> Answer:
+            if len(both.core.asked) <= deaths:
+                both.die()
+                both.restart()
+                await asyncio.sleep(60)
+            return Reply(HEAD, b"hello", LABELS)
+
+        both.core.script = script
+        deaths = 1
+        assert (await both.edge.answer(asked())).head == HEAD
+        both.core.asked.clear()
+        deaths = 9
+        with pytest.raises(CoreAway, match="while it answered"):
+            await both.edge.answer(asked())
+        assert len(both.core.asked) == 2
+
+    told(story)
+
+
+def test_without_a_core_asks_wait_and_then_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "WAIT_SECONDS", 0.2)
+
+    async def story(both: Joined) -> None:
+        both.die()
+        for asking in (both.edge.answer(asked()), both.edge.leaf("quay.io"), both.edge.on_connect(QUAY, "c")):
+            with pytest.raises(CoreAway, match="started again"):
+                await asking
+        both.restart()
+        assert (await both.edge.answer(asked())).head.status == 200
+
+    told(story)
+
+
+def test_every_connection_begins_with_forgetting_everything() -> None:
+    async def story(both: Joined) -> None:
+        assert both.forgotten == [Forget()]
+        both.die()
+        both.restart()
+        await until(lambda: len(both.forgotten) == 2)
+        assert both.forgotten[-1] == Forget()
+        both.core.watchers[-1](Forget(Authority("::1", 5000), "a/b"))
+        await until(lambda: both.forgotten[-1] == Forget(Authority("::1", 5000), "a/b"))
+
+    told(story)
+
+
+def test_an_answer_that_fails_inside_the_core_is_a_500_and_told(caplog: pytest.LogCaptureFixture) -> None:
+    async def story(both: Joined) -> None:
+        def script(_: Ask) -> Answer:
+            raise RuntimeError("a mistake")
+
+        both.core.script = script
+        assert (await both.edge.answer(asked())).head.status == 500
+
+    told(story)
+    assert "a mistake" in caplog.text
