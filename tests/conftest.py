@@ -8,6 +8,7 @@ TENTH = 0.1
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("regproxy")
     group.addoption("--soak", action="store_true", help="run long counts in full, not a tenth of them")
+    group.addoption("--workers", type=int, default=1, help="how many workers the proxies of end-to-end stories have")
     group.addoption("--seed", type=int, default=1, help="where chance starts: a failure repeats under its seed")
 
 

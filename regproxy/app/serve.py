@@ -14,14 +14,15 @@ from regproxy.admin.api import Api
 from regproxy.admin.health import Health
 from regproxy.app.administration import administration
 from regproxy.app.core import Core
+from regproxy.app.front import Front, front
+from regproxy.app.handed import Handed
 from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
-from regproxy.app.pages import Pages
 from regproxy.app.reloading import reload_steps
+from regproxy.app.seam import Seam
 from regproxy.app.start import Start
+from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
-from regproxy.proxy.edge import Edge
-from regproxy.proxy.listener import Listener
 from regproxy.reload.active import Active
 from regproxy.reload.reloader import Reloader
 from regproxy.reload.watcher import Watcher
@@ -29,7 +30,7 @@ from regproxy.settings.serve import ServeSettings
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
 from regproxy.tls.authority import CertificateAuthority
-from regproxy.tls.contexts import Contexts
+from regproxy.wire.frames import VERSION, Welcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Prepared:
     ca: CertificateAuthority
     proxy_sockets: list[socket.socket]
     metrics_sockets: list[socket.socket]
+    # What the parent handed over, where edges are processes of their own.
+    handed: Handed | None = None
 
 
 class Service:
@@ -55,6 +58,7 @@ class Service:
         self._watcher: Watcher | None = None
         self._watching: asyncio.Task[None] | None = None
         self._state = "starting"
+        self._front: Front | None = None
 
     def _report(self, event: Event) -> None:
         self._metrics.observe(event)
@@ -64,17 +68,15 @@ class Service:
         """Serve until `stop`, drain, and return; `stop_now` cuts the draining short."""
         prepared = self._prepared
         settings = prepared.settings
-        health = Health(self._metrics.render, lambda: None if self._state == "ready" else self._state)
+        health = Health(self._metrics.render, self._lacks)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
         core = await Core.open(settings.cache_directory, lambda: self._active.policy, self._report, listeners)
         self._gauges(core)
         await self._watch(core)
-        contexts = Contexts(prepared.ca, time.time)
-        pages = Pages(prepared.ca.pem, prepared.ca.fingerprint)
-        edge = Edge(core.cache, contexts.context, pages.page, settings.cache_directory, listeners)
-        listener = Listener(edge, prepared.proxy_sockets)
-        listener.start()
+        seam = Seam(core.cache, prepared.ca, time.time)
+        self._front = front(seam, self._welcome(listeners), prepared.proxy_sockets, prepared.handed)
+        self._front.start()
         api = self._administer(core)
         self._state = "ready"
         self._announce()
@@ -82,14 +84,26 @@ class Service:
             await stop.wait()
             self._state = "draining"
             self._log.line({"event": "stop", "message": f"draining for at most {settings.drain:g} s"})
-            await _first(listener.drain(settings.drain), stop_now.wait())
+            await _first(self._front.drain(settings.drain), stop_now.wait())
         finally:
             await self._stop_watching()
             await self._stop_administering(api)
-            await listener.drain(0)
+            await self._front.drain(0)
             await core.close()
             await health.stop()
         self._log.line({"event": "stop", "message": "stopped"})
+
+    def _lacks(self) -> str | None:
+        """Why the proxy is not ready, or None."""
+        if self._state != "ready" or self._front is None:
+            return self._state
+        return self._front.lacks()
+
+    def _welcome(self, listeners: frozenset[Authority]) -> Welcome:
+        """What an edge needs to serve."""
+        prepared = self._prepared
+        directory, names = str(prepared.settings.cache_directory.absolute()), tuple(map(str, listeners))
+        return Welcome(VERSION, directory, prepared.ca.pem, prepared.ca.fingerprint, names)
 
     def hang_up(self) -> None:
         """Reload the policy file; where there is none, say so."""
@@ -177,8 +191,13 @@ async def _serve(prepared: Prepared, log: AccessLog) -> None:
         (stop_now if stop.is_set() else stop).set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping)
     service = Service(prepared, log)
+    loop.add_signal_handler(signal.SIGTERM, stopping)
     loop.add_signal_handler(signal.SIGHUP, service.hang_up)
+    if prepared.handed is None:
+        loop.add_signal_handler(signal.SIGINT, stopping)
+    else:
+        # The parent forwards what concerns its children, and has blocked signals until they can act on them.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
     await service.run(stop, stop_now)

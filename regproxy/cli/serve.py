@@ -1,20 +1,38 @@
 """`regproxy serve`: everything that can fail with a clear message fails here, before a socket answers."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 
 import click
 
+from regproxy.app.handed import Handed, end_with
 from regproxy.app.listeners import bind_all
 from regproxy.app.serve import Prepared, serve
 from regproxy.app.start import RefusedError, starting
+from regproxy.app.supervisor import Plan, become
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
 from regproxy.settings.directories import default_cache_directory
 from regproxy.settings.floors import below_floors
-from regproxy.settings.serve import DEFAULT_DRAIN, DEFAULT_LISTEN, DEFAULT_METRICS, ServeSettings, admin_socket
+from regproxy.settings.serve import (
+    DEFAULT_DRAIN,
+    DEFAULT_LISTEN,
+    DEFAULT_METRICS,
+    MAX_WORKERS,
+    ServeSettings,
+    admin_socket,
+    default_workers,
+)
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.upstream.versions import installed_versions
+
+
+def _handed(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Handed | None:
+    try:
+        return None if value is None else Handed.read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.command("serve")
@@ -59,6 +77,15 @@ from regproxy.upstream.versions import installed_versions
     envvar="REGPROXY_RESUME",
     help="Run the last good policy when the policy file does not load at start.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MAX_WORKERS),
+    default=default_workers,
+    show_default="one for each CPU, at most 4",
+    envvar="REGPROXY_WORKERS",
+    help="Processes that serve clients; 1: everything in one process.",
+)
+@click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
 def serve_command(
     policy: Path | None,
     listen: tuple[str, ...],
@@ -70,6 +97,8 @@ def serve_command(
     ca_passphrase_file: Path | None,
     drain: str,
     resume: bool,
+    workers: int,
+    handed: Handed | None,
 ) -> None:
     """Run the proxy."""
     directory = cache_dir or default_cache_directory(os.environ)
@@ -84,11 +113,17 @@ def serve_command(
         _seconds(drain),
         resume,
         _admin(admin, directory),
+        workers,
     )
+    if handed is not None:
+        end_with(handed.parent)
     problems = below_floors(installed_versions())
     if problems:
         _fail(*problems)
-    prepared = _prepare(settings)
+    prepared = _prepare(settings, handed)
+    if handed is None and workers > 1:
+        bound = [tuple(s.fileno() for s in some) for some in (prepared.proxy_sockets, prepared.metrics_sockets)]
+        become(Plan(workers, settings.drain, tuple(sys.argv[1:]), *bound))
     log = AccessLog(sys.stdout)
     try:
         serve(prepared, log)
@@ -120,7 +155,7 @@ def _fail(*lines: str) -> None:
     sys.exit(1)
 
 
-def _prepare(settings: ServeSettings) -> Prepared:
+def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
     try:
         start, ca = starting(settings, os.environ)
     except RefusedError as refused:
@@ -129,11 +164,17 @@ def _prepare(settings: ServeSettings) -> Prepared:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:
-        proxy_sockets = bind_all(settings.listen)
-        metrics_sockets = bind_all((settings.metrics,))
+        proxy_sockets, metrics_sockets = _sockets(settings, handed)
     except ValueError as error:
         raise click.UsageError(f"{error}; write host:port") from error
     except OSError as error:
         _fail(f"error: {error}")
         raise
-    return Prepared(settings, start, ca, proxy_sockets, metrics_sockets)
+    return Prepared(settings, start, ca, proxy_sockets, metrics_sockets, handed)
+
+
+def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[list[socket.socket], list[socket.socket]]:
+    """The listening sockets of proxy and metrics: those that the parent bound, or new ones."""
+    if handed is not None:
+        return [socket.socket(fileno=fd) for fd in handed.proxy], [socket.socket(fileno=fd) for fd in handed.metrics]
+    return bind_all(settings.listen), bind_all((settings.metrics,))

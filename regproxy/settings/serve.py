@@ -7,8 +7,15 @@ from pathlib import Path
 DEFAULT_LISTEN = ("[::]:3128",)
 DEFAULT_METRICS = "127.0.0.1:9128"
 DEFAULT_DRAIN = 8.0
+MAX_DEFAULT_WORKERS = 4
+MAX_WORKERS = 64
 ADMIN_SOCKET = "admin.sock"
 MAX_SOCKET_PATH = 107  # unix(7)
+
+
+def default_workers() -> int:
+    """One edge for each CPU that this process may use, up to four."""
+    return min(MAX_DEFAULT_WORKERS, len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +23,7 @@ class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
     `resume`: run the last good policy when the file does not load at start; `admin`: the path of the admin socket.
+    With one worker everything is one process.
     """
 
     policy: Path | None
@@ -28,6 +36,7 @@ class ServeSettings:
     drain: float = DEFAULT_DRAIN
     resume: bool = False
     admin: Path | None = None
+    workers: int = 1
 
 
 def admin_socket(text: str | None, cache_directory: Path) -> Path | None:

@@ -148,9 +148,13 @@ class Story:
 
     directory: Path
     processes: Processes
+    workers: int
 
-    def proxy(self, text: str, *, permit: Sequence[str] = (), arguments: Sequence[str] = ()) -> Proxy:
-        """A proxy of this story's own, running."""
+    def proxy(
+        self, text: str, *, permit: Sequence[str] = (), arguments: Sequence[str] = (), workers: int | None = None
+    ) -> Proxy:
+        """A proxy of this story's own, running; with as many workers as the run says, if the story does not."""
+        arguments = ("--workers", str(workers or self.workers), *arguments)
         return Proxy(self.processes, self.directory / "proxy", text, permit=permit, arguments=arguments).start()
 
     def client(self, name: str, proxy: Proxy) -> Puller:
@@ -172,12 +176,12 @@ class Story:
 
 
 @pytest.fixture
-def story() -> Iterator[Story]:
+def story(request: pytest.FixtureRequest) -> Iterator[Story]:
     """A story's folder and processes."""
     with tempfile.TemporaryDirectory(prefix="regproxy-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         with Processes(directory / "logs") as processes:
-            yield Story(directory, processes)
+            yield Story(directory, processes, request.config.getoption("--workers"))
 
 
 @pytest.fixture

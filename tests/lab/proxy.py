@@ -4,12 +4,14 @@ import http.client
 import json
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.policies import REPOSITORY
 from tests.lab.processes import Process, Processes, clean_environment, free_port, until
 
+QUIET_SECONDS = 0.3
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -76,6 +78,17 @@ class Proxy:
         """SIGKILL, as the kernel's out-of-memory killer would."""
         self.process.kill()
 
+    def core(self) -> int | None:
+        """The core's process, where it is one of its own and there now."""
+        return next((pid for pid, command in self._children() if "--handed" in command), None)
+
+    def edges(self) -> list[int]:
+        """The edges' processes that are there now."""
+        return [pid for pid, command in self._children() if "regproxy.app.edge" in command]
+
+    def _children(self) -> list[tuple[int, str]]:
+        return [(pid, _command(pid)) for pid in _family(self.process)[1:]]
+
     def stop(self, seconds: float = 20.0) -> int | None:
         """SIGTERM and wait; the exit code."""
         return self.process.stop(signal.SIGTERM, seconds)
@@ -102,8 +115,13 @@ class Proxy:
         return [json.loads(line) for line in lines]
 
     def forget(self) -> None:
-        """Count access-log lines from here."""
-        self._seen = len(self._lines())
+        """Count access-log lines from here; those of edges are written a moment after their answers."""
+        end = time.monotonic() + QUIET_SECONDS
+        while time.monotonic() < end:
+            if len(self._lines()) != self._seen:
+                self._seen = len(self._lines())
+                end = time.monotonic() + QUIET_SECONDS
+            time.sleep(QUIET_SECONDS / 10)
 
     def access(self, at_least: int = 0) -> list[dict[str, object]]:
         """Access-log lines since `forget`; waits for `at_least` of them, a line is written after its answer."""
@@ -125,6 +143,13 @@ def _family(process: Process) -> list[int]:
         pids += [int(pid) for pid in children.read_text().split()] if children.exists() else []
         at += 1
     return pids
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def _anonymous(pid: int) -> int:

@@ -1,0 +1,94 @@
+"""An edge as a process: it meets the core, accepts clients, and drains. Holds no policy, no secret and no CA key.
+
+Neither pycurl nor lark, re2 or sqlite3 is loaded here: what a hostile client may reach is this process alone.
+"""
+
+import asyncio
+import gc
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from regproxy.app.handed import Handed, end_with
+from regproxy.app.pages import Pages
+from regproxy.model.address import parse_authority
+from regproxy.model.answer import Core
+from regproxy.proxy.edge import Edge
+from regproxy.proxy.listener import Listener
+from regproxy.tls.contexts import Contexts
+from regproxy.wire.frames import Welcome
+from regproxy.wire.remote import RemoteCore
+from regproxy.wire.rendezvous import dial
+
+FLUSH_SECONDS = 2.0
+
+
+def make_listener(core: Core, welcome: Welcome, sockets: Sequence[socket.socket]) -> Listener:
+    """An edge with all its parts, before it accepts."""
+    pages = Pages(welcome.ca_certificate, welcome.ca_fingerprint)
+    contexts = Contexts(core.leaf, time.time)
+    listeners = frozenset(parse_authority(text) for text in welcome.listeners)
+    edge = Edge(core, contexts.context, pages.page, Path(welcome.content_directory), listeners)
+    return Listener(edge, sockets)
+
+
+async def _serve(handed: Handed) -> None:
+    stop, stop_now = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, lambda: (stop_now if stop.is_set() else stop).set())
+    # The parent blocks signals, and so do its children until they can act on them.
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    core = RemoteCore(lambda: dial(handed.wire))
+    running = loop.create_task(core.run())
+    serving = loop.create_task(_accept(core, handed, stop, stop_now))
+    try:
+        done, _ = await asyncio.wait({running, serving}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (serving, running):
+            task.cancel()
+        await asyncio.gather(serving, running, return_exceptions=True)
+
+
+async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
+    sockets = [socket.socket(fileno=fd) for fd in handed.proxy]
+    stopping = asyncio.ensure_future(stop.wait())
+    welcomed = asyncio.ensure_future(core.welcome())
+    await asyncio.wait({stopping, welcomed}, return_when=asyncio.FIRST_COMPLETED)
+    if not welcomed.done():
+        welcomed.cancel()
+        return
+    listener = make_listener(core, welcomed.result(), sockets)
+    listener.start()
+    await stopping
+    at_once = asyncio.ensure_future(stop_now.wait())
+    drained = asyncio.ensure_future(listener.drain(handed.drain))
+    await asyncio.wait({at_once, drained}, return_when=asyncio.FIRST_COMPLETED)
+    at_once.cancel()
+    drained.cancel()
+    await asyncio.gather(drained, at_once, return_exceptions=True)
+    await listener.drain(0)
+    await core.close(FLUSH_SECONDS)
+
+
+def main() -> None:
+    """Run an edge with what the parent handed over, its only argument."""
+    handed = Handed.read(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    end_with(handed.parent)
+    # What is there before the first client stays: the collector need not walk over it with everybody waiting.
+    gc.collect()
+    gc.freeze()
+    try:
+        asyncio.run(_serve(handed))
+    except ConnectionRefusedError as error:
+        sys.exit(f"regproxy: an edge ended: {error}")
+
+
+if __name__ == "__main__":
+    main()

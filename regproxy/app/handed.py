@@ -1,0 +1,61 @@
+"""What the parent hands to the processes that it starts: descriptors, on the command line by number."""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Descriptors: listening sockets, `wire` to meet the other side, `ready` to write a byte to; `drain` in seconds."""
+
+    parent: int
+    wire: int
+    proxy: tuple[int, ...]
+    metrics: tuple[int, ...] = ()
+    ready: int | None = None
+    drain: float = 0.0
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All of them."""
+        return (self.wire, *self.proxy, *self.metrics, *(() if self.ready is None else (self.ready,)))
+
+    def text(self) -> str:
+        """As one argument of a command line."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def read(cls, text: str) -> "Handed":
+        """The reverse of `text`; raises ValueError."""
+        try:
+            given = json.loads(text)
+            return cls(**{**given, "proxy": tuple(given["proxy"]), "metrics": tuple(given["metrics"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError(f"not what a parent hands out: {error}") from error
+
+
+def end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, however that is (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("the process that started this one has ended")
+
+
+def say_ready(handed: Handed) -> None:
+    """Tell the parent, once, that from here on an end is no failed start."""
+    if handed.ready is not None:
+        os.write(handed.ready, b"1")
+        os.close(handed.ready)
+
+
+def interpreter(module: str) -> list[str]:
+    """The command that runs a module of ours as this process was: with the working directory on the path only if so."""
+    safe = [] if str(Path.cwd()) in sys.path else ["-P"]
+    return [sys.executable, *safe, "-m", module]

@@ -1,0 +1,65 @@
+"""The parent's decisions about deaths, and what it hands out."""
+
+import io
+import json
+import time
+
+import pytest
+
+from regproxy.app.handed import Handed
+from regproxy.app.supervisor import MAX_DELAY, SETTLED_SECONDS, Plan, Supervisor, _Child
+from regproxy.telemetry.access_log import AccessLog
+
+PLAN = Plan(2, 8.0, ("serve",), (3,), (4,))
+
+
+def supervisor() -> tuple[Supervisor, io.StringIO]:
+    out = io.StringIO()
+    return Supervisor(PLAN, AccessLog(out)), out
+
+
+def test_the_first_death_costs_no_wait_and_deaths_in_a_row_ever_longer_ones() -> None:
+    parent, out = supervisor()
+    child = _Child("edge 1")
+    waits = []
+    for _ in range(12):
+        child.started_at = time.monotonic()
+        parent._died(child, 1, -9)
+        waits.append(round(child.due - time.monotonic(), 1))
+    assert waits[:4] == [0.0, 0.1, 0.2, 0.4]
+    assert waits[-1] == MAX_DELAY
+    child.started_at = time.monotonic() - SETTLED_SECONDS
+    parent._died(child, 1, 1)
+    assert child.due <= time.monotonic()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert len(lines) == 13
+    assert "the edge 1 (pid 1) ended by signal 9" in lines[0]["message"]
+    assert "with exit code 1" in lines[-1]["message"]
+
+
+@pytest.mark.parametrize(
+    ("name", "was_ready", "code", "failure"),
+    [
+        ("core", False, 1, 1),
+        ("core", False, 2, 2),
+        ("core", False, -9, None),
+        ("core", True, 1, None),
+        ("edge 1", False, 1, None),
+    ],
+)
+def test_only_a_core_that_never_came_up_ends_the_program(
+    name: str, was_ready: bool, code: int, failure: int | None
+) -> None:
+    parent, _ = supervisor()
+    parent.was_ready = was_ready
+    parent._died(_Child(name), 1, code)
+    assert (parent.failure, parent.stopping) == (failure, failure is not None)
+
+
+def test_what_is_handed_over_is_read_as_it_was_written() -> None:
+    handed = Handed(7, 3, (4, 5), (6,), 8, 2.5)
+    assert Handed.read(handed.text()) == handed
+    assert handed.descriptors == (3, 4, 5, 6, 8)
+    for text in ("{}", "[1]", "nothing", '{"proxy":[],"metrics":[],"more":1}'):
+        with pytest.raises(ValueError, match=r"."):
+            Handed.read(text)

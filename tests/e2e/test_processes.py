@@ -1,0 +1,366 @@
+"""Edges and a core as real processes: what the death of each costs, and what they share."""
+
+import contextlib
+import http.client
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+
+from tests.e2e.conftest import Images, Story, hostile_block
+from tests.lab.answers import Answer, Generated, image_answers
+from tests.lab.certificates import Pki
+from tests.lab.client import Client, Reply
+from tests.lab.hostile import Hostile
+from tests.lab.images import MIB, Image
+from tests.lab.policies import policy
+from tests.lab.processes import free_port, until
+from tests.lab.proxy import Proxy, regproxy, regproxy_environment
+from tests.lab.registry import Registry
+
+HOST = "registry.test"
+LAYER = Generated(8 * MIB, 900)
+PATH = f"/v2/team/app/blobs/{LAYER.digest}"
+CUT = (http.client.HTTPException, OSError)
+
+
+@pytest.fixture
+def start(story: Story, hostile: Hostile, pki: Pki) -> Callable[[int], Proxy]:
+    """A proxy before the hostile registry, with so many workers."""
+    hostile.on(HOST, "/v2/", Answer(200, body=b"{}"))
+    return lambda workers: story.proxy(policy(hostile_block(hostile, pki)), workers=workers)
+
+
+def client(proxy: Proxy) -> Client:
+    return Client(proxy.port, proxy.ca_file, f"{HOST}:443")
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def held(hostile: Hostile, size: int = 2 * MIB) -> Event:
+    """The layer stops after `size` bytes until the event is set."""
+    gate = Event()
+    hostile.on(HOST, PATH, Answer(200, (), LAYER, hold=size, gate=gate, ranges=True))
+    return gate
+
+
+def pull(proxy: Proxy, image: Image) -> None:
+    """All of an image, each request on a connection of its own, as dockerd does; every body must be right."""
+    paths = {"/v2/team/app/manifests/1.0.0": image.digest}
+    for platform in image.platforms:
+        paths |= {f"/v2/team/app/blobs/{layer.digest}": layer.digest for layer in platform.layers}
+    for path, digest in paths.items():
+        with client(proxy) as connection:
+            reply = connection.request("GET", path, {"Accept": image.top.media_type})
+            assert (reply.status, reply.digest) == (200, digest), path
+
+
+def test_the_core_is_killed_under_load_and_no_warm_pull_fails(
+    start: Callable[[int], Proxy], hostile: Hostile, images: Images
+) -> None:
+    image = images.small()
+    hostile.serve(HOST, image_answers(image, "team/app", "1.0.0"))
+    proxy = start(2)
+    pull(proxy, image)
+    asked = len(hostile.requests)
+    done, failed, whole = Event(), [], []
+
+    def pulls() -> None:
+        while not done.is_set():
+            try:
+                pull(proxy, image)
+                whole.append(True)
+            except (AssertionError, *CUT) as error:
+                failed.append(error)
+
+    threads = [Thread(target=pulls) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        before, core = len(whole), proxy.core()
+        until(lambda: len(whole) >= before + 4, 30, "pulls before the kill")  # noqa: B023 -- called at once
+        kill(core)
+        until(lambda: proxy.core() not in (None, core), 10, "another core")  # noqa: B023
+        until(proxy.ready, 10, "ready again")
+    done.set()
+    for thread in threads:
+        thread.join(30)
+    assert failed == []
+    assert len(hostile.requests) == asked
+    assert len([line for line in proxy.log() if line["event"] == "process"]) == 3
+
+
+def test_what_an_edge_remembers_it_serves_while_there_is_no_core(
+    start: Callable[[int], Proxy], hostile: Hostile, images: Images
+) -> None:
+    image = images.small()
+    hostile.serve(HOST, image_answers(image, "team/app", "1.0.0"))
+    proxy = start(2)
+    with client(proxy) as connection:
+
+        def manifest() -> Reply:
+            return connection.request("GET", "/v2/team/app/manifests/1.0.0", {"Accept": image.top.media_type})
+
+        for _ in range(3):
+            assert manifest().digest == image.digest
+        core = proxy.core()
+        assert core is not None
+        os.kill(core, signal.SIGSTOP)
+        try:
+            assert manifest().digest == image.digest
+        finally:
+            os.kill(core, signal.SIGCONT)
+
+
+def test_a_body_that_the_dead_core_was_fetching_breaks_off(start: Callable[[int], Proxy], hostile: Hostile) -> None:
+    gate = held(hostile)
+    proxy = start(2)
+    with client(proxy) as connection:
+        response = connection.send("GET", PATH)
+        assert len(response.read(MIB)) == MIB
+        kill(proxy.core())
+        with pytest.raises(CUT):
+            response.read()
+    gate.set()
+    until(lambda: proxy.core() is not None and proxy.ready(), 10, "another core")
+    with client(proxy) as connection:
+        assert connection.get(PATH).digest == LAYER.digest
+
+
+def test_an_edge_that_dies_takes_only_its_clients_along(start: Callable[[int], Proxy], hostile: Hostile) -> None:
+    gate = held(hostile)
+    proxy = start(2)
+    before = set(proxy.edges())
+    digests: list[str] = []
+
+    def read() -> None:
+        with contextlib.suppress(*CUT), client(proxy) as connection:
+            digests.append(connection.get(PATH).digest)
+
+    threads = [Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    until(lambda: hostile.seen(HOST, PATH), 10, "the upstream request")
+    kill(min(before))
+    until(lambda: len(proxy.edges()) == 2 and set(proxy.edges()) != before, 10, "another edge")
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert set(digests) <= {LAYER.digest}
+    with client(proxy) as connection:
+        assert connection.get(PATH).digest == LAYER.digest
+    assert len(hostile.seen(HOST, PATH)) == 1, "the fetch goes on without the edge that asked"
+
+
+def test_nobody_outlives_the_parent(start: Callable[[int], Proxy]) -> None:
+    proxy = start(2)
+    family = [proxy.core(), *proxy.edges()]
+    kill(proxy.process.pid)
+    proxy.process.wait()
+    until(lambda: not any(_lives(pid) for pid in family), 5, "the children end")
+    proxy.start()
+    assert proxy.get("/")[0] == 200
+
+
+def _lives(pid: int | None) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_one_transfer_serves_clients_of_all_edges_and_a_range_ahead_waits(
+    start: Callable[[int], Proxy], hostile: Hostile
+) -> None:
+    gate = held(hostile)
+    proxy = start(3)
+    until(lambda: len(proxy.edges()) == 3, 10, "all edges")
+    until(lambda: len({_sockets(pid) for pid in proxy.edges()}) == 1, 10, "all edges are as far")
+    idle = {pid: _sockets(pid) for pid in proxy.edges()}
+    whole: list[str] = []
+    parts: list[tuple[int, bytes]] = []
+
+    def read() -> None:
+        with client(proxy) as connection:
+            whole.append(connection.get(PATH).digest)
+
+    def read_ahead() -> None:
+        with client(proxy) as connection:
+            reply = connection.get(PATH, Range=f"bytes={5 * MIB}-{5 * MIB + 99}")
+            parts.append((reply.status, reply.body))
+
+    threads = [Thread(target=work) for work in [read] * 12 + [read_ahead] * 3]
+    for thread in threads:
+        thread.start()
+
+    def busy() -> int:
+        return sum(_sockets(pid) > idle[pid] for pid in idle)
+
+    until(lambda: sum(_sockets(pid) - idle[pid] for pid in idle) >= 15, 20, "all clients are connected")
+    assert busy() >= 2, "more than one edge serves"
+    assert parts == []
+    gate.set()
+    for thread in threads:
+        thread.join(30)
+    assert whole == [LAYER.digest] * 12
+    wanted = b"".join(LAYER.chunks(5 * MIB, 5 * MIB + 100))
+    assert parts == [(206, wanted)] * 3
+    assert len(hostile.seen(HOST, PATH)) == 1
+
+
+def _sockets(pid: int) -> int:
+    found = 0
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            found += str(link.readlink()).startswith("socket:")
+    return found
+
+
+@pytest.mark.real
+def test_three_workers_pull_with_a_real_client_and_the_second_pull_stays_here(
+    story: Story, both: str, hub: Registry, images: Images
+) -> None:
+    digest = hub.push(images.small(), "library/small:latest")
+    proxy = story.proxy(both, workers=3)
+    skopeo = story.client("skopeo", proxy)
+    assert digest in skopeo.pull("docker.io/library/small:latest").digests
+    hub.forget()
+    proxy.forget()
+    skopeo.remove("docker.io/library/small:latest")
+    assert digest in skopeo.pull("docker.io/library/small:latest").digests
+    assert hub.requests() == []
+    assert {line["outcome"] for line in proxy.access(at_least=4)} <= {"hit", "local"}
+
+
+def test_sigterm_lets_a_transfer_of_an_edge_end_and_exits_0(start: Callable[[int], Proxy], hostile: Hostile) -> None:
+    gate = held(hostile)
+    proxy = start(2)
+    idle = client(proxy)
+    digests: list[str] = []
+
+    def read() -> None:
+        with client(proxy) as connection:
+            digests.append(connection.get(PATH).digest)
+
+    reader = Thread(target=read)
+    reader.start()
+    until(lambda: hostile.seen(HOST, PATH), 10, "the upstream request")
+    os.kill(proxy.process.pid, signal.SIGTERM)
+    until(lambda: not proxy.ready(), 5, "readiness ends")
+    until(lambda: _refused(proxy), 5, "nothing more is accepted")
+    with idle, pytest.raises(CUT):
+        idle.get("/v2/")
+    gate.set()
+    reader.join(20)
+    assert digests == [LAYER.digest]
+    assert proxy.process.wait(15) == 0
+    assert [line["status"] for line in proxy.access(at_least=1)] == [200], "the last line is written as well"
+
+
+def _refused(proxy: Proxy) -> bool:
+    try:
+        proxy.get("/")
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def test_a_core_that_cannot_start_ends_the_program_with_its_exit_code_and_reason(
+    start: Callable[[int], Proxy], story: Story
+) -> None:
+    first = start(1)
+    ports = ["--listen", f"127.0.0.1:{free_port()}", "--metrics", f"127.0.0.1:{free_port()}"]
+    places = [*ports, "--ca-dir", str(first.directory / "ca")]
+    arguments = regproxy("serve", "--policy", str(first.policy_file), "--workers", "2", *places)
+    second = story.processes.add("second", [*arguments, "--cache-dir", str(first.cache)], regproxy_environment())
+    second.start()
+    assert second.wait(20) == 1
+    assert str(first.cache) in second.output()
+    assert "Traceback" not in second.output()
+
+
+def test_the_next_core_runs_the_policy_that_ran_though_its_file_is_broken(start: Callable[[int], Proxy]) -> None:
+    proxy = start(2)
+    good = proxy.policy_file.read_text()
+    proxy.policy_file.write_text("policy 1;\nnonsense\n")
+    core = proxy.core()
+    kill(core)
+    until(lambda: proxy.core() not in (None, core) and proxy.ready(), 15, "another core")
+    _ping(proxy, 1)
+    assert proxy.metrics()["regproxy_policy_resumed"] == 1
+    proxy.policy_file.write_text(good)
+    os.kill(proxy.process.pid, signal.SIGHUP)
+    until(lambda: proxy.metrics()["regproxy_policy_resumed"] == 0, 10, "the parent passes SIGHUP on to the core")
+
+
+def test_every_request_is_one_line_whichever_edge_served_it(start: Callable[[int], Proxy]) -> None:
+    proxy = start(2)
+    threads = [Thread(target=_ping, args=(proxy, 10)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    lines = proxy.access(at_least=40)
+    assert len(lines) == 40
+    assert {line["kind"] for line in lines} == {"ping"}
+    assert proxy.metrics()['regproxy_connects_total{decision="intercept"}'] == 40
+
+
+def _ping(proxy: Proxy, times: int) -> None:
+    for _ in range(times):
+        with client(proxy) as connection:
+            connection.get("/v2/")
+
+
+LIVES = 200
+FEW_LIVES = 5
+
+
+def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_nothing_stuck(
+    start: Callable[[int], Proxy], hostile: Hostile, soak: float, seed: int
+) -> None:
+    chance = random.Random(seed)
+    bodies = [Generated(MIB // 2 + number * 70_001, 600 + number) for number in range(20)]
+    for body in bodies:
+        hostile.on(HOST, f"/v2/team/app/blobs/{body.digest}", Answer(200, (), body, rate=2 * MIB, ranges=True))
+    proxy = start(2)
+    whole: list[bool] = []
+
+    def read(body: Generated) -> None:
+        with contextlib.suppress(*CUT), client(proxy) as connection:
+            reply = connection.get(f"/v2/team/app/blobs/{body.digest}")
+            if reply.status == 200:
+                whole.append(reply.digest == body.digest)
+
+    for _ in range(LIVES if soak == 1.0 else FEW_LIVES):
+        threads = [Thread(target=read, args=(body,)) for body in bodies]
+        for thread in threads:
+            thread.start()
+        time.sleep(chance.uniform(0.05, 0.6))  # the moment of the kill is the story's chance, not a wait for something
+        victim = chance.choice(["core", "edge", "all"])
+        match victim:
+            case "core":
+                kill(proxy.core())
+            case "edge":
+                kill(chance.choice(proxy.edges()))
+            case _:
+                proxy.kill()
+        for thread in threads:
+            thread.join(30)
+        if victim == "all":
+            proxy.start()
+        until(lambda: proxy.ready() and len(proxy.edges()) == 2, 10, f"ready after the death of {victim}")
+    for body in bodies:
+        read(body)
+    assert False not in whole
+    assert whole[-len(bodies) :] == [True] * len(bodies)
