@@ -6,6 +6,9 @@ from typing import Literal
 from regproxy.model.address import Authority, Network
 from regproxy.model.secret import Secret
 
+MAX_PULLS = 100_000
+MAX_CONCURRENT = 128
+
 
 @dataclass(frozen=True, slots=True)
 class HostPattern:
@@ -51,8 +54,19 @@ class ParentProxy:
 
 
 @dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` in any span of `seconds`."""
+
+    count: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
-    """The settings of one `registry NAME { }` block; times in seconds."""
+    """The settings of one `registry NAME { }` block; times in seconds.
+
+    `pulls` bounds what registries count, for each authority; `concurrent` all requests of the block at once.
+    """
 
     name: str
     hosts: tuple[HostPattern, ...]
@@ -65,6 +79,8 @@ class Registry:
     proxy: ParentProxy | None = None
     ca_files: tuple[str, ...] = ()
     allow_address: tuple[Network, ...] = ()
+    pulls: Rate | None = None
+    concurrent: int | None = None
 
     @property
     def files(self) -> tuple[str, ...]:

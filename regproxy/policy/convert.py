@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.decision import FailureClass, Failures
+from regproxy.model.registry import MAX_CONCURRENT, MAX_PULLS
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
 from regproxy.policy.given import Cidr, Endpoint, Failure, Given, Host
 from regproxy.policy.pattern import Anchor, compile_glob
 from regproxy.policy.scenario_types import SCENARIO_TYPES
-from regproxy.policy.syntax import Duration, Integer, Percent, Size, Statuses, Text, Value, Word
+from regproxy.policy.syntax import Duration, Frequency, Integer, Percent, Size, Statuses, Text, Value, Word
 
 Converted = Given | Diagnostic | None
 
@@ -56,6 +57,28 @@ def _percent(value: Value) -> Converted:
         case Percent(share, span) if share >= 1:
             return error("RP108", span, "the share must be below 100%")
         case Percent():
+            return value
+        case _:
+            return None
+
+
+def _rate(value: Value) -> Converted:
+    match value:
+        case Frequency(count, seconds, span) if not (0 < count <= MAX_PULLS and seconds):
+            return error("RP108", span, f"a rate is 1 to {MAX_PULLS} in a time above zero", help="like `180/6h`")
+        case Frequency():
+            return value
+        case Integer(number, span):
+            return _no_unit(value, f"`{number}/6h` or `{number}/1d`", span.text)
+        case _:
+            return None
+
+
+def _concurrency(value: Value) -> Converted:
+    match value:
+        case Integer(number, span) if not 0 < number <= MAX_CONCURRENT:
+            return error("RP108", span, f"{number} requests at once are not possible", help=f"1 to {MAX_CONCURRENT}")
+        case Integer():
             return value
         case _:
             return None
@@ -252,6 +275,8 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "DURATION": ("a duration such as `10m`", _duration),
     "SIZE": ("a size such as `32GiB`", _size),
     "PERCENT": ("a percentage such as `10%`", _percent),
+    "RATE": ("a rate such as `180/6h`", _rate),
+    "CONCURRENCY": ("a number such as 32", _concurrency),
     "INTEGER": ("a number", _integer),
     "TEXT": ('a string in "…"', _text),
     "REASON": ('a string in "…"', _reason),

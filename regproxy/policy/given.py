@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from regproxy.model.address import Authority, Network
 from regproxy.model.decision import Failures
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Duration, Integer, Percent, Size, Text, Word
+from regproxy.policy.syntax import Duration, Frequency, Integer, Percent, Size, Text, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Failure:
     span: Span
 
 
-Given = Word | Text | Duration | Size | Percent | Integer | Host | Endpoint | Cidr | Failure
+Given = Word | Text | Duration | Size | Percent | Frequency | Integer | Host | Endpoint | Cidr | Failure
 
 
 @dataclass(frozen=True, slots=True)

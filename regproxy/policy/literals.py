@@ -4,7 +4,19 @@ import re
 
 from regproxy.policy.diagnostic import Diagnostic, error, replaced
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Bad, Duration, Integer, Percent, Size, Statuses, Text, Value, Variable, Word
+from regproxy.policy.syntax import (
+    Bad,
+    Duration,
+    Frequency,
+    Integer,
+    Percent,
+    Size,
+    Statuses,
+    Text,
+    Value,
+    Variable,
+    Word,
+)
 
 MILLISECONDS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 BYTES = {"B": 1} | {
@@ -15,10 +27,11 @@ BYTES = {"B": 1} | {
 }
 MAX_DURATION = 100 * 366 * 86400.0
 MAX_DIGITS = 15
-_NUMBERS = ("duration", "size", "percent", "integer")
+_NUMBERS = ("duration", "size", "percent", "rate", "integer")
 _PART = re.compile(r"([0-9]+)(ms|[smhdw])")
 _NEARLY_TIME = re.compile(r"([0-9]{1,9})(secs?|seconds?|mins?|minutes?|hrs?|hours?|days?|weeks?)\Z", re.IGNORECASE)
 _NEARLY_SIZE = re.compile(r"([0-9]{1,9})([kmgtKMGT])[bB]?\Z")
+_NEARLY_RATE = re.compile(r"([0-9]{1,9})/(?:([0-9]{1,9})|(ms|[smhdw]))\Z")
 UNITS = "units are ms s m h d w and B kB KiB MB MiB GB GiB TB TiB"
 
 
@@ -40,6 +53,8 @@ def literal(kind: str, span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
             return Size(int(float(number) * BYTES[unit]), span), ()
         case "percent":
             return Percent(float(written[:-1]) / 100, span), ()
+        case "rate":
+            return _rate(span)
         case "statuses":
             return Statuses(int(written[0]), span), ()
         case "integer":
@@ -55,6 +70,14 @@ def parse_duration(text: str) -> float:
     if not re.fullmatch(rf"(?:{_PART.pattern})+", text):
         raise ValueError(f"{text[:40]!r} is no time such as 90s, 2h or 1h30m")
     return sum(int(number) * MILLISECONDS[unit] for number, unit in _PART.findall(text)) / 1000
+
+
+def _rate(span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
+    count, _, window = span.text.partition("/")
+    seconds = parse_duration(window)
+    if seconds <= MAX_DURATION:
+        return Frequency(int(count), seconds, span), ()
+    return Bad(span), (error("RP001", span, f"`{window}` is too long"),)
 
 
 def _duration(span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
@@ -100,6 +123,10 @@ def _no_value(span: Span) -> Diagnostic:
     if size := _NEARLY_SIZE.match(written):
         unit = size[2].upper() + "iB"
         return error("RP001", span, f"`{written}` is not a value", help=f"{UNITS}; did you mean `{size[1]}{unit}`?")
+    if rate := _NEARLY_RATE.match(written):
+        window = f"{rate[2]}h" if rate[2] else f"1{rate[3]}"
+        hint = f"a rate is a number and a time; did you mean `{rate[1]}/{window}`?"
+        return error("RP001", span, f"`{written}` is not a value", help=hint)
     if written[0].isdigit() and re.fullmatch(r"[0-9.]+[a-zA-Z]+", written):
         return error("RP001", span, f"`{written}` is not a value", help=UNITS)
     if written[0].isdigit():

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from regproxy.model.address import Authority
-from regproxy.model.registry import ConnectTo, HostPattern, Registry
+from regproxy.model.registry import ConnectTo, HostPattern, Rate, Registry
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.egress import parent_proxy
 from regproxy.policy.given import Cidr, Endpoint, Entry, Host
 from regproxy.policy.include import Files
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Text, Word
+from regproxy.policy.syntax import Frequency, Integer, Text, Word
 
 PORTS = {"https": 443, "http": 80}
 
@@ -107,6 +107,8 @@ def _registry(checked: Checked, files: Files, found: list[Diagnostic]) -> tuple[
             for given in entry.arguments
             if isinstance(given, Cidr)
         ),
+        pulls=_pulls(checked),
+        concurrent=_concurrent(checked),
     )
     exact = len(hosts) == 1 and not hosts[0][0].wildcard
     entry = checked.one("aliases")
@@ -137,6 +139,16 @@ def _hosts(checked: Checked, key: str, port: int) -> list[tuple[HostPattern, Spa
         for given in entry.arguments
         if isinstance(given, Host)
     ]
+
+
+def _pulls(checked: Checked) -> Rate | None:
+    given = [one for block in checked.inner("limits") for entry in block.all("pulls") for one in entry.arguments]
+    return next((Rate(one.count, one.seconds) for one in given if isinstance(one, Frequency)), None)
+
+
+def _concurrent(checked: Checked) -> int | None:
+    given = [one for block in checked.inner("limits") for entry in block.all("concurrent") for one in entry.arguments]
+    return next((one.number for one in given if isinstance(one, Integer)), None)
 
 
 def _ca_files(checked: Checked, found: list[Diagnostic]) -> Iterable[str]:

@@ -107,6 +107,22 @@ TLS = BlockType(
     _directives(Directive("ca", "file TEXT", "certificates to trust beside the system's", repeatable=True)),
 )
 
+LIMITS = BlockType(
+    "limits",
+    "what each registry of the block is asked for at most",
+    _directives(
+        Directive(
+            "pulls",
+            "RATE",
+            "GETs of manifests, which registries count, from each host in any such span; beyond, as if it limited us",
+            "no limit of ours",
+        ),
+        Directive(
+            "concurrent", "CONCURRENCY", "requests at once to the hosts of the block; others wait", "128 and 128"
+        ),
+    ),
+)
+
 REGISTRY = BlockType(
     "registry",
     "hosts that share settings; each host is a registry of its own",
@@ -119,7 +135,7 @@ REGISTRY = BlockType(
         Directive("intercept", "on|off", "off: tunnel these hosts and cache nothing", "on"),
         Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
     ),
-    _blocks(UPSTREAM, TLS),
+    _blocks(UPSTREAM, TLS, LIMITS),
     named="NAME",
     once=False,
     required="hosts",

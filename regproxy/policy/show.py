@@ -17,7 +17,7 @@ from regproxy.policy.format import formatted
 from regproxy.policy.policy import Policy
 from regproxy.policy.schema import VERSION
 from regproxy.policy.tier import Tier
-from regproxy.policy.words import condition_in_words, duration, percentage, quoted, size, statements
+from regproxy.policy.words import condition_in_words, duration, percentage, quoted, rate, size, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,11 @@ def _registry(registry: Registry) -> Shown:
         Row("connect-to", "", (str(one.authority), str(one.target)), many=True) for one in registry.connect_to
     )
     trusted = tuple(Row("ca", "file", (path,), many=True) for path in registry.ca_files)
-    blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted))
+    limits = (
+        *([Row("pulls", rate(registry.pulls))] if registry.pulls is not None else []),
+        *([Row("concurrent", str(registry.concurrent))] if registry.concurrent is not None else []),
+    )
+    blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted), Shown("limits", limits))
     return Shown("registry", rows, tuple(block for block in blocks if block.rows), registry.name)
 
 

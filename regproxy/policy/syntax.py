@@ -46,6 +46,15 @@ class Percent:
 
 
 @dataclass(frozen=True, slots=True)
+class Frequency:
+    """So many in each span of so many seconds: `180/6h`."""
+
+    count: int
+    seconds: float
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
 class Statuses:
     """A class of statuses: 5 for `5xx`."""
 
@@ -77,7 +86,7 @@ class Bad:
     span: Span
 
 
-Value = Word | Text | Duration | Size | Percent | Statuses | Integer | Variable | Bad
+Value = Word | Text | Duration | Size | Percent | Frequency | Statuses | Integer | Variable | Bad
 
 
 @dataclass(frozen=True, slots=True)

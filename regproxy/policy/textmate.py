@@ -20,6 +20,7 @@ _LITERALS = {
     "DURATION": "constant.numeric.duration",
     "SIZE": "constant.numeric.size",
     "PERCENT": "constant.numeric.percent",
+    "RATE": "constant.numeric.rate",
     "STATUSES": "constant.numeric.status",
     "INTEGER": "constant.numeric.integer",
     "BADNUMBER": "invalid.illegal.number",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from regproxy.model.decision import FailureClass, Failures, Terms
+from regproxy.model.registry import Rate
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.literals import BYTES, MAX_DIGITS, MILLISECONDS
 from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
@@ -36,6 +37,11 @@ def duration(seconds: float) -> str:
         if number:
             parts.append(f"{number}{unit}")
     return "".join(parts) or "0s"
+
+
+def rate(limit: Rate) -> str:
+    """So many in so long a time."""
+    return f"{limit.count}/{duration(limit.seconds)}"
 
 
 def size(count: int) -> str:

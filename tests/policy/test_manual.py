@@ -91,6 +91,8 @@ def test_the_grammar_knows_every_name_of_the_schema() -> None:
         ("10m", "constant.numeric.duration"),
         ("32GiB", "constant.numeric.size"),
         ("5%", "constant.numeric.percent"),
+        ("180/6h", "constant.numeric.rate"),
+        ("180/6", "invalid.illegal.number"),
         ("5xx", "constant.numeric.status"),
         ("404", "constant.numeric.integer"),
         ("10min", "invalid.illegal.number"),

@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 
 from regproxy.model.address import Authority
-from regproxy.model.registry import ConnectTo, HostPattern, Registry
+from regproxy.model.registry import ConnectTo, HostPattern, Rate, Registry
 from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
@@ -30,7 +30,7 @@ def test_every_directive_reaches_the_block() -> None:
         ' token-hosts "auth.example:8443";'
         ' redirect-hosts "*.cdn.example" "minio.lan:9000"; scheme http; intercept off; allow-address "127.0.0.0/8";'
         ' upstream { connect-to "r.example" "127.0.0.1:5000"; connect-to "auth.example:8443" "[::1]:1"; }'
-        ' tls { ca file "/a.pem"; ca file "/b.pem"; } }'
+        ' tls { ca file "/a.pem"; ca file "/b.pem"; } limits { pulls 180/6h; concurrent 32; } }'
     )
     assert found.registries == (
         Registry(
@@ -47,6 +47,8 @@ def test_every_directive_reaches_the_block() -> None:
             ),
             ca_files=("/a.pem", "/b.pem"),
             allow_address=(ip_network("127.0.0.0/8"),),
+            pulls=Rate(180, 21600.0),
+            concurrent=32,
         ),
     )
 

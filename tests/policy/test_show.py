@@ -40,6 +40,7 @@ registry corp {
         proxy "http://proxy.corp.example:3128";
     }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
+    limits { pulls 180/6h; concurrent 32; }
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; }
@@ -94,6 +95,14 @@ def terms() -> st.SearchStrategy[str]:
     return parts.map("".join)
 
 
+def limits() -> st.SearchStrategy[str]:
+    parts = st.tuples(
+        statement("pulls", st.sampled_from(["180/6h", "1/1ms", "100000/2w", "7/90s"])),
+        statement("concurrent", st.sampled_from(["1", "32", "128"])),
+    )
+    return parts.map("".join)
+
+
 def registries() -> st.SearchStrategy[str]:
     parts = st.tuples(
         listed("a.example", "*.b.example", "c.example:5000", "10.0.0.5:5000", "[2001:db8::1]:80").map(
@@ -104,6 +113,7 @@ def registries() -> st.SearchStrategy[str]:
         statement("scheme", st.sampled_from(["http", "https"])),
         statement("intercept", st.sampled_from(["on", "off"])),
         statement("allow-address", listed("10.0.0.0/8", "::1/128")),
+        limits().map(lambda inside: f"limits {{ {inside}}} "),
     )
     return parts.map(lambda inside: f"registry generated {{ {''.join(inside)}}}\n")
 
@@ -202,6 +212,7 @@ def test_the_object_has_the_names_of_the_language() -> None:
         "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],
         "proxy": ["http://proxy.corp.example:3128"],
     }
+    assert shown["registry"][0]["limits"] == {"pulls": "180/6h", "concurrent": "32"}
     assert shown["registry"][0]["tls"] == {"ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']]}
     assert isinstance(shown["tier"], list)
     assert shown["tier"][0]["deny"] == ["403", 'see "wiki"']

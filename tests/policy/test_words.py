@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regproxy.model.decision import FailureClass, Failures, Negative, Revalidation, StaleIfError, Terms
+from regproxy.model.registry import Rate
 from regproxy.policy.literals import BYTES, MILLISECONDS, literal
 from regproxy.policy.source import Source, Span
-from regproxy.policy.syntax import Duration, Percent, Size, Text, Value
-from regproxy.policy.words import duration, failures_in_words, percentage, quoted, size, terms_in_words
+from regproxy.policy.syntax import Duration, Frequency, Percent, Size, Text, Value
+from regproxy.policy.words import duration, failures_in_words, percentage, quoted, rate, size, terms_in_words
 
 
 def read(kind: str, text: str) -> Value:
@@ -49,6 +50,16 @@ def test_a_share_is_read_back(number: str) -> None:
     again = read("percent", percentage(value.share))
     assert isinstance(again, Percent)
     assert again.share == value.share
+
+
+@given(st.integers(0, 10**9), st.integers(0, 1200), st.sampled_from(sorted(MILLISECONDS)))
+@settings(deadline=None)
+def test_a_rate_is_read_back(count: int, number: int, unit: str) -> None:
+    value = read("rate", f"{count}/{number}{unit}")
+    assert isinstance(value, Frequency)
+    again = read("rate", rate(Rate(value.count, value.seconds)))
+    assert isinstance(again, Frequency)
+    assert (again.count, again.seconds) == (value.count, value.seconds)
 
 
 @given(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"])))
