@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +17,12 @@ from regproxy.model.event import Event, StoreFailed
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
 from regproxy.store.rows import Changes
+from regproxy.upstream.admission import Admission
+from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.client import Client
+from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import Limits
+from regproxy.upstream.retries import Retries
 from regproxy.upstream.session import Upstream
 from regproxy.upstream.tokens import Tokens
 
@@ -77,7 +82,8 @@ class Core:
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
-        upstream = Upstream(client, Tokens(client, time.monotonic), challenges)
+        admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random))
+        upstream = Upstream(admission, Tokens(admission, time.monotonic), challenges)
         engines = Engines(store, upstream, clock, report)
         challenges.engines = engines
         return cls(Cache(engines, policy), engines, store, client, challenges)

@@ -101,13 +101,12 @@ def _v2_head(ask: Ask, head: Head, repository: str) -> Head:
     if head.status == 401:
         ours = our_challenge(ask.authority, ask.scheme, repository)
         fields = (*without(fields, ["www-authenticate"]), *ours)
-    return Head(head.status, fields)
+    return Head(head.status, fields, head.reason)
 
 
 def refusal(lookup: Lookup, head: Head, body: bytes) -> Reply:
     """An upstream's answer other than 200, for the client: its fields filtered, its challenge replaced by ours."""
     challenge = our_challenge(lookup.ask.authority, lookup.ask.scheme, lookup.resource.repository)
     reply = relayed(head, body, lookup.labels(Outcome.MISS), challenge)
-    return replace(
-        reply, head=Head(head.status, (*without(reply.head.fields, ["docker-distribution-api-version"]), *API_VERSION))
-    )
+    fields = (*without(reply.head.fields, ["docker-distribution-api-version"]), *API_VERSION)
+    return replace(reply, head=replace(reply.head, fields=fields))

@@ -62,7 +62,7 @@ def relayed(head: Head, body: bytes, labels: Labels, challenge: Fields = ()) -> 
     fields = without(only(end_to_end(head.fields), RELAYED_FIELDS), ["content-length", "location"])
     if head.status == 401 and challenge:
         fields = (*without(fields, ["www-authenticate"]), *challenge)
-    return Reply(Head(head.status, fields), body, labels)
+    return Reply(Head(head.status, fields, head.reason), body, labels)
 
 
 def failed(error: UpstreamFailed, labels: Labels) -> Reply:

@@ -105,6 +105,35 @@ class UpstreamFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamThrottled:
+    """An upstream answered 429: `pull_limit`, `abuse`, or `client` where it was to a client's own credential."""
+
+    registry: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaObserved:
+    """A registry said how many pulls an account has left; `at` is seconds since the epoch."""
+
+    registry: str
+    account: str
+    limit: int
+    remaining: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerChanged:
+    """Requests to an authority fail at once from now on, or are sent again."""
+
+    registry: str
+    authority: str
+    is_open: bool
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectFinished:
     """A CONNECT was decided; `failed`: what was decided could not be done."""
 
@@ -189,6 +218,9 @@ class PolicyReloaded:
 Event = (
     ExchangeFinished
     | UpstreamFinished
+    | UpstreamThrottled
+    | QuotaObserved
+    | BreakerChanged
     | ConnectFinished
     | TunnelClosed
     | HandshakeFailed

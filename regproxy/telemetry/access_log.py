@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO, assert_never
 
 from regproxy.model.event import (
+    BreakerChanged,
     ConnectFinished,
     EntryEvicted,
     EntryStored,
@@ -14,9 +15,11 @@ from regproxy.model.event import (
     HandshakeFailed,
     PolicyReloaded,
     PolicyStarted,
+    QuotaObserved,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
+    UpstreamThrottled,
 )
 from regproxy.model.message import printable
 
@@ -115,6 +118,22 @@ def _fields(event: Event) -> dict[str, Any] | None:
             }
         case StoreFailed():
             return {"event": "store", "operation": event.operation, "error": event.error}
+        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | QuotaObserved():
+            return _upstream_fields(event)
+        case PolicyStarted():
+            return {"event": "policy", "checksum": event.checksum, "resumed": event.resumed}
+        case PolicyReloaded():
+            return _reload(event)
+        case ConnectFinished() | EntryStored() | EntryEvicted():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _upstream_fields(
+    event: UpstreamFinished | UpstreamThrottled | BreakerChanged | QuotaObserved,
+) -> dict[str, Any] | None:
+    match event:
         case UpstreamFinished(failure=failure) if failure:
             return {
                 "event": "upstream",
@@ -124,11 +143,17 @@ def _fields(event: Event) -> dict[str, Any] | None:
                 "failure": str(failure),
                 "milliseconds": round(event.milliseconds, 1),
             }
-        case PolicyStarted():
-            return {"event": "policy", "checksum": event.checksum, "resumed": event.resumed}
-        case PolicyReloaded():
-            return _reload(event)
-        case ConnectFinished() | UpstreamFinished() | EntryStored() | EntryEvicted():
+        case UpstreamThrottled():
+            return {"event": "throttled", "registry": event.registry, "reason": event.reason}
+        case BreakerChanged():
+            return {
+                "event": "breaker",
+                "registry": event.registry,
+                "authority": event.authority,
+                "state": "open" if event.is_open else "closed",
+                "cause": event.cause,
+            }
+        case UpstreamFinished() | QuotaObserved():
             return None
         case _:
             assert_never(event)

@@ -6,6 +6,7 @@ from typing import assert_never
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from regproxy.model.event import (
+    BreakerChanged,
     ConnectFinished,
     EntryEvicted,
     EntryStored,
@@ -15,10 +16,13 @@ from regproxy.model.event import (
     Outcome,
     PolicyReloaded,
     PolicyStarted,
+    QuotaObserved,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
+    UpstreamThrottled,
 )
+from regproxy.telemetry.limits import LimitMetrics
 
 KINDS = ("manifest", "blob", "tags", "referrers", "catalog", "upload", "other", "ping", "token", "")
 SECONDS = (0.001, 0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -51,6 +55,7 @@ class Metrics:
         self._failures = self._counter(
             "upstream_failures", "Upstream requests without an answer", "registry", "failure"
         )
+        self._limits = LimitMetrics(self.registry)
         self._connects = self._counter("connects", "CONNECT requests by decision", "decision")
         self._tunnel_bytes = self._counter("tunnel_bytes", "Bytes through blind tunnels", "direction")
         self._handshakes = self._counter("client_tls_handshake_failures", "Handshakes that clients broke off", "cause")
@@ -67,6 +72,7 @@ class Metrics:
         new = sorted(frozenset(registries) - self._names)[: MAX_REGISTRIES - len(self._names)]
         self._names |= frozenset(new)
         for name in new:
+            self._limits.name(name)
             for kind in ("manifest", "blob"):
                 for outcome in Outcome:
                     self._results.labels(name, kind, str(outcome))
@@ -96,6 +102,8 @@ class Metrics:
                 self._upstream_bytes.labels(name).inc(event.bytes)
                 if event.failure:
                     self._failures.labels(name, event.failure).inc()
+            case UpstreamThrottled() | QuotaObserved() | BreakerChanged():
+                self._limits.observe(self._known(event.registry), event)
             case ConnectFinished(decision=decision):
                 self._connects.labels(decision).inc()
             case TunnelClosed(sent=sent, received=received):
@@ -103,17 +111,24 @@ class Metrics:
                 self._tunnel_bytes.labels("received").inc(received)
             case HandshakeFailed(cause=cause):
                 self._handshakes.labels(cause).inc()
+            case EntryStored() | EntryEvicted() | StoreFailed():
+                self._store(event)
+            case PolicyStarted():
+                self._policy.started(event)
+            case PolicyReloaded(registries=registries):
+                self._name(registries)
+                self._policy.reloaded(event)
+            case _:
+                assert_never(event)
+
+    def _store(self, event: EntryStored | EntryEvicted | StoreFailed) -> None:
+        match event:
             case EntryStored(kind=kind, bytes=size):
                 self._stored.labels(kind).inc(size)
             case EntryEvicted(cause=cause, bytes=size):
                 self._evicted.labels(cause).inc(size)
             case StoreFailed(operation=operation):
                 self._store_failures.labels(operation).inc()
-            case PolicyStarted():
-                self._policy.started(event)
-            case PolicyReloaded(registries=registries):
-                self._name(registries)
-                self._policy.reloaded(event)
             case _:
                 assert_never(event)
 

@@ -20,8 +20,8 @@ from regproxy.model.address import Authority, Reach
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import Event
 from regproxy.model.registry import Registry
-from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import BodySink, Limits, UpstreamRequest
+from regproxy.upstream.slots import Slots
 from regproxy.upstream.transfer import Transfer
 from regproxy.upstream.trust import TrustBundle
 
@@ -106,6 +106,7 @@ class Client:
         self._limits = limits or Limits()
         self._pools: dict[tuple[Registry, bool], Pool] = {}
         self._retiring: set[Pool] = set()
+        self._slots: dict[str, Slots] = {}
         self._transfers: set[Transfer] = set()
         self._idle = asyncio.Event()
         self._closed = False
@@ -114,28 +115,38 @@ class Client:
         log.setLevel(max(log.level, logging.INFO))
 
     def start(self, request: UpstreamRequest, sink: BodySink) -> Transfer:
-        """Start a request; never raises for what the upstream does: the transfer's own end tells."""
+        """Start a request, or queue it; never raises for what the upstream does: the transfer's own end tells."""
         registry = request.registry
         # Through a proxy, what is dialled is the proxy; it is named by the operator as a host of the block is.
         named = registry.proxy is not None or registry.names(request.authority)
         reach = Reach(named, registry.allow_address, self._listeners)
         transfer = Transfer(request, sink, self._limits, reach, self._report)
-        name = request.authority.name
         if registry.proxy is not None and (refusal := _literal_refused(request, self._listeners)) is not None:
-            transfer.end(UpstreamFailed(FailureClass.CONNECT, f"{name}: {refusal}"))
+            transfer.refuse(refusal)
             return transfer
+        if registry.concurrent is None:
+            self._begin(request, transfer, None)
+            return transfer
+        slots = self._slots.setdefault(registry.name, Slots(self._limits.queued))
+        begin = partial(self._begin, request, transfer, slots)
+        slots.take(registry.concurrent, transfer, begin, self._limits.first_byte)
+        return transfer
+
+    def _begin(self, request: UpstreamRequest, transfer: Transfer, slots: Slots | None) -> None:
+        """Give the transfer to its pool; with or without success, its slot is released once."""
         try:
-            pool = self._pool(registry, request.purpose in _LARGE)
+            pool = self._pool(request.registry, request.purpose in _LARGE)
         except OSError as error:
-            transfer.end(UpstreamFailed(FailureClass.TLS, f"{name}: {error}"))
-            return transfer
+            transfer.refuse(str(error), FailureClass.TLS)
+            pool = None
         if pool is None or pool.full:
-            transfer.end(UpstreamFailed(FailureClass.CONNECT, f"{name}: too many requests are under way"))
-            return transfer
+            transfer.refuse("too many requests are under way")
+            if slots is not None:
+                slots.release()
+            return
         self._transfers.add(transfer)
         self._idle.clear()
-        pool.start(transfer, partial(self._released, pool, transfer))
-        return transfer
+        pool.start(transfer, partial(self._released, pool, transfer, slots))
 
     def follow(self, registries: Iterable[Registry], ca_files: Mapping[str, str]) -> None:
         """These are the blocks of the active policy now, and the hashes of the files that they trust.
@@ -148,10 +159,14 @@ class Client:
                 del self._pools[key]
                 self._retiring.add(pool)
                 self._close_retired(pool)
+        limited = {registry.name for registry in current if registry.concurrent is not None}
+        self._slots = {name: slots for name, slots in self._slots.items() if name in limited or slots.taken}
 
     async def close(self) -> None:
         """Give up what is under way, wait a moment for it to end, and close every connection."""
         self._closed = True
+        for slots in self._slots.values():
+            slots.close()
         for transfer in tuple(self._transfers):
             transfer.cancel()
         if self._transfers:
@@ -169,9 +184,11 @@ class Client:
             # Tornado may be at work on its handles right now.
             asyncio.get_running_loop().call_soon(pool.close)
 
-    def _released(self, pool: Pool, transfer: Transfer) -> None:
+    def _released(self, pool: Pool, transfer: Transfer, slots: Slots | None) -> None:
         self._close_retired(pool)
         self._transfers.discard(transfer)
+        if slots is not None:
+            slots.release()
         if not self._transfers:
             self._idle.set()
 

@@ -34,10 +34,14 @@ _CAUSE_OF: dict[int, str] = {
 
 
 class UpstreamFailed(Exception):  # noqa: N818 -- the upstream failed, whoever's error it was
-    """There is no whole answer; `detail` is a printable sentence that names the upstream host and the cause."""
+    """There is no whole answer; `detail` is a printable sentence that names the upstream host and the cause.
 
-    def __init__(self, failure: FailureClass, detail: str) -> None:
+    `ours`: the reason lies here, in a limit or a rule of this proxy, and says nothing about the upstream.
+    """
+
+    def __init__(self, failure: FailureClass, detail: str, *, ours: bool = False) -> None:
         self.failure = failure
+        self.ours = ours
         self.detail = printable(detail, 300)
         super().__init__(self.detail)
 

@@ -15,9 +15,12 @@ from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
 from regproxy.model.message import Fields, Head, only, without
 from regproxy.model.registry import Registry
+from regproxy.upstream.admission import Admission
 from regproxy.upstream.authenticate import read_challenge, realm_of
-from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.gate import MAX_SWALLOWED, Gate
+from regproxy.upstream.limited import Limited, OwnAnswer
+from regproxy.upstream.quota import ANONYMOUS
 from regproxy.upstream.redirects import MAX_REDIRECTS, follow, leads_on
 from regproxy.upstream.request import BodySink, UpstreamRequest
 from regproxy.upstream.single_flight import SingleFlight
@@ -25,7 +28,6 @@ from regproxy.upstream.small import SmallSink, small_body
 from regproxy.upstream.tokens import MAX_TOKEN_ANSWER, Tokens, with_query
 from regproxy.upstream.transfer import Transfer
 
-_MAX_SWALLOWED = 64 * 1024
 _SWALLOW_SECONDS = 2.0
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
@@ -48,7 +50,7 @@ class OpenTransfer:
 
     head: Head
     request: UpstreamRequest
-    transfer: Transfer
+    transfer: Transfer | OwnAnswer
 
     def resume(self) -> None:
         """Go on after the sink took nothing."""
@@ -63,34 +65,11 @@ class OpenTransfer:
         await self.transfer.finished()
 
 
-class _Gate:
-    """Lets the final answer through to the sink, and swallows the others."""
-
-    def __init__(self, sink: BodySink, is_final: Callable[[Head], bool]) -> None:
-        self._sink = sink
-        self._is_final = is_final
-        self._swallowed = 0
-        self.passed = False
-
-    def head(self, head: Head) -> None:
-        self.passed = self._is_final(head)
-        if self.passed:
-            self._sink.head(head)
-
-    def data(self, chunk: bytes) -> bool:
-        if self.passed:
-            return self._sink.data(chunk)
-        self._swallowed += len(chunk)
-        if self._swallowed > _MAX_SWALLOWED:
-            raise ValueError("an answer on the way to the final one is too large")
-        return True
-
-
 class Upstream:
     """Requests to registries as the cache sees them; owns no state but what is under way."""
 
-    def __init__(self, client: Client, tokens: Tokens, challenges: Challenges) -> None:
-        self._client = client
+    def __init__(self, admission: Admission, tokens: Tokens, challenges: Challenges) -> None:
+        self._admission = admission
         self._tokens = tokens
         self._challenges = challenges
         self._learning: SingleFlight[Authority, Challenge] = SingleFlight()
@@ -99,8 +78,14 @@ class Upstream:
         """One anonymous GET or HEAD on /v2/ with our own token where the registry asks for one.
 
         Returns when the final head is known and `sink` has it, whatever its status (a second 401 included); raises
-        UpstreamFailed when there is none.
+        UpstreamFailed when there is none. While a limit stops the request the answer is our own 429.
         """
+        try:
+            return await self._open(request, repository, sink)
+        except Limited as limited:
+            return _limited(request, sink, limited)
+
+    async def _open(self, request: UpstreamRequest, repository: str, sink: BodySink) -> OpenTransfer:
         asked = replace(request, fields=without(request.fields, _CREDENTIALS))
         scope = _scope(asked, repository)
         challenge = self._challenges.get(asked.authority)
@@ -148,8 +133,15 @@ class Upstream:
 
     async def relay(self, request: UpstreamRequest, sink: BodySink, *, follows: bool = False) -> OpenTransfer:
         """End to end, with the fields and credentials given; redirects are relayed unless `follows` (GET and HEAD)."""
-        passed, opened = await self._step(request, sink, lambda head: not (follows and leads_on(request, head)))
-        return opened if passed else await self._follow(opened, sink)
+
+        def is_final(head: Head) -> bool:
+            return not (follows and leads_on(request, head))
+
+        try:
+            passed, opened = await self._step(request, sink, is_final, account=None)
+            return opened if passed else await self._follow(opened, sink, account=None)
+        except Limited as limited:
+            return _limited(request, sink, limited)
 
     async def challenge(self, registry: Registry, authority: Authority, scheme: str) -> Challenge:
         """How the registry asks for credentials, as remembered or as GET /v2/ says; scheme `none`: it does not."""
@@ -187,7 +179,9 @@ class Upstream:
             body = _with_service(form.decode("latin-1"), challenge.service).encode("latin-1")
             ask = UpstreamRequest(host, realm_scheme, registry, "POST", target, kept, "token", body)
         try:
-            return await small_body(self._client, ask, MAX_TOKEN_ANSWER)
+            return await small_body(self._admission, ask, MAX_TOKEN_ANSWER, account=None)
+        except Limited as limited:
+            return limited.answer()
         except ValueError as error:
             raise UpstreamFailed(FailureClass.CREDENTIAL, f"{host.name}: {error}") from error
 
@@ -197,11 +191,16 @@ class Upstream:
         await self._tokens.close()
 
     async def _step(
-        self, request: UpstreamRequest, sink: BodySink, is_final: Callable[[Head], bool]
+        self,
+        request: UpstreamRequest,
+        sink: BodySink,
+        is_final: Callable[[Head], bool],
+        *,
+        account: str | None = ANONYMOUS,
     ) -> tuple[bool, OpenTransfer]:
         """One exchange up to its head, and whether that was the final one; any other has ended when this returns."""
-        gate = _Gate(sink, is_final)
-        transfer = self._client.start(request, gate)
+        gate = Gate(sink, is_final)
+        transfer = await self._admission.open(request, gate, account)
         try:
             head = await transfer.head()
             if not gate.passed:
@@ -214,13 +213,13 @@ class Upstream:
             raise
         return gate.passed, OpenTransfer(head, request, transfer)
 
-    async def _follow(self, opened: OpenTransfer, sink: BodySink) -> OpenTransfer:
+    async def _follow(self, opened: OpenTransfer, sink: BodySink, *, account: str | None = ANONYMOUS) -> OpenTransfer:
         first = opened.request.authority.name
         for _ in range(MAX_REDIRECTS):
             request = follow(opened.request, opened.head)
             if request is None:
                 raise UpstreamFailed(FailureClass.RESET, f"{first}: answered {opened.head.status} where none was due")
-            passed, opened = await self._step(request, sink, _final_behind(request, first))
+            passed, opened = await self._step(request, sink, _final_behind(request, first), account=account)
             if passed:
                 return opened
         raise UpstreamFailed(FailureClass.CONNECT, f"{first}: redirects more than {MAX_REDIRECTS} times")
@@ -228,13 +227,15 @@ class Upstream:
     async def _ping(self, ping: UpstreamRequest) -> Challenge:
         name = ping.authority.name
         try:
-            head, _ = await small_body(self._client, ping, _MAX_SWALLOWED)
+            head, _ = await small_body(self._admission, ping, MAX_SWALLOWED)
+        except Limited as limited:
+            raise UpstreamFailed(FailureClass.CREDENTIAL, limited.sentence, ours=True) from limited
         except ValueError as error:
             raise UpstreamFailed(FailureClass.RESET, f"{name}: {error}") from error
         learned = read_challenge(head.fields) if head.status == 401 else Challenge("none")
         if learned is None:
             raise UpstreamFailed(FailureClass.CREDENTIAL, f"{name}: asks for credentials in a way that we do not know")
-        if head.status == 429 or head.status >= 500:
+        if head.status >= 500:
             raise UpstreamFailed(FailureClass.CREDENTIAL, f"{name}: GET /v2/ answered {head.status}")
         self._learn(ping.authority, learned)
         return learned
@@ -242,6 +243,11 @@ class Upstream:
     def _learn(self, authority: Authority, challenge: Challenge | None) -> None:
         if challenge is not None and self._challenges.get(authority) != challenge:
             self._challenges.put(authority, challenge)
+
+
+def _limited(request: UpstreamRequest, sink: BodySink, limited: Limited) -> OpenTransfer:
+    head, body = limited.answer()
+    return OpenTransfer(head, request, OwnAnswer(head, b"" if request.method == "HEAD" else body, sink))
 
 
 def _final_behind(request: UpstreamRequest, first: str) -> Callable[[Head], bool]:

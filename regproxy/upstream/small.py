@@ -1,7 +1,8 @@
 """Whole small bodies: a sink that collects up to a limit."""
 
 from regproxy.model.message import Head
-from regproxy.upstream.client import Client
+from regproxy.upstream.admission import Admission
+from regproxy.upstream.quota import ANONYMOUS
 from regproxy.upstream.request import UpstreamRequest
 
 
@@ -28,10 +29,15 @@ class SmallSink:
         return bytes(self._body)
 
 
-async def small_body(client: Client, request: UpstreamRequest, limit: int) -> tuple[Head, bytes]:
-    """One exchange, nothing followed; raises ValueError when the body is larger than `limit`, or UpstreamFailed."""
+async def small_body(
+    admission: Admission, request: UpstreamRequest, limit: int, account: str | None = ANONYMOUS
+) -> tuple[Head, bytes]:
+    """One exchange, nothing followed.
+
+    Raises ValueError when the body is larger than `limit`, UpstreamFailed, and Limited while a limit stops it.
+    """
     sink = SmallSink(limit)
-    transfer = client.start(request, sink)
+    transfer = await admission.open(request, sink, account)
     try:
         await transfer.finished()
         return await transfer.head(), sink.body

@@ -12,8 +12,8 @@ from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
 from regproxy.model.message import Head
+from regproxy.upstream.admission import Admission
 from regproxy.upstream.authenticate import realm_of
-from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.single_flight import SingleFlight
@@ -45,8 +45,8 @@ class _Kept:
 class Tokens:
     """The broker of anonymous tokens; `clock` is monotonic seconds."""
 
-    def __init__(self, client: Client, clock: Callable[[], float]) -> None:
-        self._client = client
+    def __init__(self, admission: Admission, clock: Callable[[], float]) -> None:
+        self._admission = admission
         self._clock = clock
         self._kept: dict[_Key, _Kept] = {}
         self._flights: SingleFlight[_Key, str | None] = SingleFlight()
@@ -54,7 +54,8 @@ class Tokens:
     async def get(self, request: UpstreamRequest, challenge: Challenge, scope: str) -> str | None:
         """A token for this request's authority and `scope`; None when the token service refuses strangers.
 
-        Raises UpstreamFailed: CREDENTIAL when the realm may not be asked or answers nonsense, else how it failed.
+        Raises UpstreamFailed: CREDENTIAL when the realm may not be asked or answers nonsense, else how it failed; and
+        Limited while the token service limits us.
         """
         key = _Key(request.authority, challenge, scope)
         kept = self._kept.get(key)
@@ -77,7 +78,7 @@ class Tokens:
     async def _ask(self, key: _Key, request: UpstreamRequest) -> str | None:
         ask = token_request(request, key.challenge, key.scope)
         try:
-            head, body = await small_body(self._client, ask, MAX_TOKEN_ANSWER)
+            head, body = await small_body(self._admission, ask, MAX_TOKEN_ANSWER)
         except ValueError as error:
             raise _nonsense(ask, str(error)) from error
         kept = self._judge(ask, head, body)

@@ -86,7 +86,7 @@ class Transfer:
         if not self.ended:
             # Reported as no failure: it is nobody's fault.
             self._blamed = False
-            self._stop(self._failed(FailureClass.RESET, "given up by this proxy"))
+            self._stop(self._failed(FailureClass.RESET, "given up by this proxy", ours=True))
 
     # -- for the client ----------------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ class Transfer:
             self._end(self._cause)
         elif self._cause is None and self._refusal is not None and number == pycurl.E_COULDNT_CONNECT:
             way_out = "a registry block opens a private address by naming the host, any other by allow-address"
-            self._end(self._failed(FailureClass.CONNECT, f"{self._refusal}; {way_out}"))
+            self._end(self._failed(FailureClass.CONNECT, f"{self._refusal}; {way_out}", ours=True))
         else:
             cause = self._cause or self._failed(class_of(number), cause_of(number, message, os_errno))
             self._end(cause)
@@ -123,10 +123,14 @@ class Transfer:
         self._curl = None
         self._end(self._cause or failure)
 
+    def refuse(self, cause: str, failure: FailureClass = FailureClass.CONNECT) -> None:
+        """End a transfer that is not sent, for a reason of our own."""
+        self.end(self._failed(failure, cause, ours=True))
+
     # -- ending ------------------------------------------------------------------------------------------------------
 
-    def _failed(self, failure: FailureClass, cause: str) -> UpstreamFailed:
-        return UpstreamFailed(failure, f"{self._request.authority.name}: {cause}")
+    def _failed(self, failure: FailureClass, cause: str, *, ours: bool = False) -> UpstreamFailed:
+        return UpstreamFailed(failure, f"{self._request.authority.name}: {cause}", ours=ours)
 
     def _stop(self, cause: Exception) -> None:
         if self._cause is None and not self.ended:

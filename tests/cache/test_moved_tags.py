@@ -5,11 +5,10 @@ from pathlib import Path
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
 from tests.cache.world import World, told
-from tests.lab.answers import Answer
+from tests.lab.answers import pull_limited
 
 ONE, TWO = b'{"schemaVersion":2,"one":1}', b'{"schemaVersion":2,"two":2}'
 TAG = "/v2/a/b/manifests/latest"
-LIMITED = Answer(429, body=b'{"errors":[{"code":"TOOMANYREQUESTS"}]}')
 
 
 def moved(world: World) -> str:
@@ -23,10 +22,12 @@ def test_a_pull_limit_in_the_middle_of_a_move_serves_what_the_tag_meant(tmp_path
         world.tag("latest", ONE)
         await world.get(TAG)
         path = moved(world)
-        world.hostile.on("quay.io", path, LIMITED)
+        world.hostile.on("quay.io", path, pull_limited())
         for _ in range(2):
             answer, body = await world.get(TAG)
             assert (answer.labels.outcome, body) == (Outcome.STALE, ONE)
+        assert world.asked(path) == ["GET"]
+        world.now += 61
         world.tag("latest", TWO)
         answer, body = await world.get(TAG)
         assert (answer.labels.outcome, body) == (Outcome.EXPIRED, TWO)

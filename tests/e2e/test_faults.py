@@ -56,7 +56,6 @@ EVERY_ANSWER = [
     ("GET", "/v2/", {"Host": "other.test"}, 421),
     ("PUT", "/v2/team/app/manifests/1", {}, 405),
     ("get", "/v2/", {}, 501),
-    ("GET", "/v2/team/app/manifests/limited", {}, 429),
     ("GET", "/v2/team/app/manifests/astray", {}, 502),
     ("GET", "/v2/team/app/manifests/cold", {"Cache-Control": "only-if-cached"}, 504),
     ("HEAD", PATH, {}, 200),
@@ -66,6 +65,7 @@ EVERY_ANSWER = [
     ("GET", PATH, {"If-None-Match": f'"{sha256(DATA)}"'}, 304),
     ("GET", "/login", {}, 302),
     ("GET", "/broken", {}, 500),
+    ("GET", "/v2/team/app/manifests/limited", {}, 429),
 ]
 
 

@@ -1,6 +1,7 @@
 """What a hostile upstream may say: statuses, lies about length, cuts, stalls, slow and very long bodies."""
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -98,6 +99,19 @@ class Answer:
 
 
 Handler = Callable[[Received], Answer]
+
+
+def pull_limited(*fields: tuple[str, str]) -> Answer:
+    """Docker Hub's answer to a pull beyond the limit."""
+    text = "You have reached your unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"
+    body = json.dumps({"errors": [{"code": "TOOMANYREQUESTS", "message": text}]}).encode()
+    left = (("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "0;w=21600"))
+    return Answer(429, (("Content-Type", "application/json"), *left, *fields), body)
+
+
+def abused(*fields: tuple[str, str]) -> Answer:
+    """Docker Hub's answer to too many requests of any kind."""
+    return Answer(429, (("Content-Type", "text/html"), *fields), b"<html><body>429 Too Many Requests</body></html>")
 
 
 def redirect(status: int, location: str) -> Answer:

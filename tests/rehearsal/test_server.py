@@ -13,7 +13,7 @@ from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.rehearsal.happening import happen
 from regproxy.rehearsal.reference import rehearse_target
 from tests.cache.world import MANIFEST_TYPE, QUAY, World, world
-from tests.lab.answers import Answer, Handler, Received, manifest
+from tests.lab.answers import Answer, Handler, Received, manifest, pull_limited
 from tests.lab.images import sha256
 
 TIERS = """
@@ -114,7 +114,7 @@ def _script(case: Case, late: Event) -> Handler:
     def answer(received: Received) -> Answer:
         is_manifest = "/manifests/" in received.path
         if given.quota_exhausted and is_manifest and received.method == "GET":
-            return Answer(429)
+            return pull_limited()
         match given.upstream:
             case int() as status:
                 return Answer(status)
@@ -130,7 +130,8 @@ def _script(case: Case, late: Event) -> Handler:
 
 
 async def _prepare(running: World, case: Case) -> None:
-    """Let the server store what the case says, long enough ago."""
+    """Let the server store what the case says, long enough ago; what the case before it began to hold is over."""
+    running.now += 7200
     path = case.target.partition("?")[0]
     match case.given.stored:
         case Stored(age):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regproxy.model.event import (
+    BreakerChanged,
     ConnectFinished,
     EntryStored,
     ExchangeFinished,
@@ -15,9 +16,11 @@ from regproxy.model.event import (
     Outcome,
     PolicyReloaded,
     PolicyStarted,
+    QuotaObserved,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
+    UpstreamThrottled,
 )
 from regproxy.telemetry.access_log import FIELD_LENGTH, MAX_LINE, SHORT_LENGTH, AccessLog
 
@@ -67,6 +70,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
     for silent in (
         EntryStored("blob", 1),
         UpstreamFinished("r", "blob", "GET", 200, 1, 1),
+        QuotaObserved("r", "anonymous", 100, 41, 7.0),
         ConnectFinished("c", "a", "tunnel", 200),
     ):
         log.observe(silent)
@@ -76,6 +80,8 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         HandshakeFailed("c", "a", "other"),
         StoreFailed("write", "full"),
         UpstreamFinished("r", "blob", "GET", 0, 1, 1, "dns"),
+        UpstreamThrottled("r", "abuse"),
+        BreakerChanged("r", "a", is_open=True, cause="refused"),
     ):
         log.observe(told)
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == [
@@ -83,6 +89,8 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         "handshake",
         "store",
         "upstream",
+        "throttled",
+        "breaker",
     ]
 
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from regproxy.model.event import (
+    BreakerChanged,
     ConnectFinished,
     EntryEvicted,
     EntryStored,
@@ -15,9 +16,11 @@ from regproxy.model.event import (
     Outcome,
     PolicyReloaded,
     PolicyStarted,
+    QuotaObserved,
     StoreFailed,
     TunnelClosed,
     UpstreamFinished,
+    UpstreamThrottled,
 )
 from regproxy.telemetry.metrics import MAX_REGISTRIES, Metrics
 
@@ -47,6 +50,26 @@ LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
             UpstreamFinished("quay", "blob", "BREW", 0, 0, 1.0, "dns"),
             'regproxy_upstream_failures_total{failure="dns",registry="quay"} 1.0',
         ),
+        (
+            UpstreamThrottled("quay", "abuse"),
+            'regproxy_upstream_throttled_total{reason="abuse",registry="quay"} 1.0',
+        ),
+        (
+            QuotaObserved("quay", "anonymous", 100, 41, 7.0),
+            'regproxy_registry_pulls_remaining{account="anonymous",registry="quay"} 41.0',
+        ),
+        (
+            QuotaObserved("quay", "anonymous", 100, 41, 7.0),
+            'regproxy_registry_pulls_limit{account="anonymous",registry="quay"} 100.0',
+        ),
+        (
+            QuotaObserved("stranger", "anonymous", 100, 41, 7.0),
+            'regproxy_registry_pulls_observed_timestamp_seconds{account="anonymous",registry="other"} 7.0',
+        ),
+        (
+            BreakerChanged("quay", "quay.io", is_open=True, cause="refused"),
+            'regproxy_upstream_breaker_open{registry="quay"} 1.0',
+        ),
         (ConnectFinished("c", "a", "tunnel", 200), 'regproxy_connects_total{decision="tunnel"} 1.0'),
         (TunnelClosed("c", "a", 3, 4, 1.0), 'regproxy_tunnel_bytes_total{direction="received"} 4.0'),
         (
@@ -70,12 +93,24 @@ def test_cache_results_exist_before_the_first_request() -> None:
         assert f'regproxy_cache_results_total{{kind="blob",outcome="{outcome}",registry="quay"}} 0.0' in text
 
 
+def test_what_others_limit_is_there_before_it_happens_and_a_breaker_closes() -> None:
+    metrics = Metrics(["quay"], "0")
+    text = metrics.render().decode()
+    for reason in ("pull_limit", "abuse", "client"):
+        assert f'regproxy_upstream_throttled_total{{reason="{reason}",registry="quay"}} 0.0' in text
+    for is_open in (True, True, False, False):
+        metrics.observe(BreakerChanged("quay", "quay.io", is_open=is_open))
+    assert 'regproxy_upstream_breaker_open{registry="quay"} 0.0' in metrics.render().decode()
+
+
 def test_strangers_add_no_series() -> None:
     metrics = Metrics(["quay"], "0")
     for number in range(1000):
         stranger = Labels(Outcome.MISS, f"r{number}", f"k{number}", f"repo{number}", f"tag{number}", f"tier{number}")
         metrics.observe(ExchangeFinished(f"10.0.0.{number}", f"h{number}", f"M{number}", 200, 1, 1, stranger))
         metrics.observe(UpstreamFinished(f"r{number}", "blob", f"M{number}", 200, 1, 1))
+        metrics.observe(UpstreamThrottled(f"r{number}", "abuse"))
+        metrics.observe(BreakerChanged(f"r{number}", f"h{number}", is_open=True))
     series = [line for line in metrics.render().decode().splitlines() if not line.startswith("#")]
     assert len(series) < 200
 

@@ -14,7 +14,7 @@ from regproxy.upstream.client import Client
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.session import Upstream
 from regproxy.upstream.tokens import Tokens
-from tests.upstream.standin import Events, Remembered, StandIn, Talk, TestAuthority, ask, registry
+from tests.upstream.standin import Events, Remembered, StandIn, Talk, TestAuthority, admission, ask, registry
 
 HERE = Authority("registry.test", 443)
 BEARER = Challenge("bearer", "https://auth.test/token", "registry.test")
@@ -92,7 +92,8 @@ def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None) 
         client = Client(events)
         block = registry(*hosts.items(), ca_file=authority.ca_file, token_hosts=("auth.test",))
         challenges = Remembered()
-        upstream = Upstream(client, Tokens(client, time.monotonic), challenges)
+        way = admission(client)
+        upstream = Upstream(way, Tokens(way, time.monotonic), challenges)
         before = asyncio.all_tasks()
         try:
             await asyncio.wait_for(story(Stage(here, upstream, challenges, block, hosts, events)), 30)

@@ -21,7 +21,12 @@ from regproxy.model.entry import Challenge
 from regproxy.model.event import Event
 from regproxy.model.message import Head
 from regproxy.model.registry import ConnectTo, HostPattern, Registry
+from regproxy.upstream.admission import Admission
+from regproxy.upstream.breaker import Breakers
+from regproxy.upstream.client import Client
+from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import UpstreamRequest
+from regproxy.upstream.retries import Retries
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
@@ -264,6 +269,13 @@ class Events(list[Event]):
 
     def __call__(self, event: Event) -> None:
         self.append(event)
+
+
+def admission(
+    client: Client, clock: Callable[[], float] = time.time, report: Callable[[Event], None] = lambda event: None
+) -> Admission:
+    """The way to a client's upstreams, with quota and breakers of its own and retries without delay."""
+    return Admission(client, Quota(clock, report), Breakers(clock, report), Retries(lambda: 0.0))
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

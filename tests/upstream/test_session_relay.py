@@ -50,7 +50,7 @@ def test_a_registry_that_asks_for_nothing_is_remembered_so_and_a_sick_one_is_not
 
         stage.hosts["registry.test"].script = script
         if scheme is None:
-            with pytest.raises(UpstreamFailed, match=f"GET /v2/ answered {status}"):
+            with pytest.raises(UpstreamFailed, match=str(status)):
                 await stage.upstream.challenge(stage.block, HERE, "https")
             assert stage.challenges.known == {}
         else:

@@ -9,9 +9,10 @@ from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
 from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.limited import Limited
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.tokens import MAX_TOKENS, Tokens, parse_token, token_request
-from tests.upstream.standin import Events, Script, StandIn, Talk, ask, registry, until
+from tests.upstream.standin import Events, Script, StandIn, Talk, admission, ask, registry, until
 
 BEARER = Challenge("bearer", "http://registry.test/token?x=1", "registry.test")
 SCOPE = "repository:library/redis:pull"
@@ -106,7 +107,7 @@ class Desk:
     async def __aenter__(self) -> "Desk":
         await self.stand_in.__aenter__()
         self.client = Client(Events())
-        self.tokens = Tokens(self.client, self.clock)
+        self.tokens = Tokens(admission(self.client), self.clock)
         self.request: UpstreamRequest = ask(registry(("registry.test", self.stand_in), scheme="http"))
         return self
 
@@ -202,7 +203,7 @@ async def huge(talk: Talk) -> None:
 
 
 async def limited(talk: Talk) -> None:
-    await talk.answer(429)
+    await talk.answer(429, b"slow down", ("Retry-After", "90"))
 
 
 async def broken(talk: Talk) -> None:
@@ -215,7 +216,6 @@ async def broken(talk: Talk) -> None:
         (redirecting, "the token service answered 302"),
         (nonsense, "is no JSON"),
         (huge, "larger than 65536 bytes"),
-        (limited, "answered 429"),
         (broken, "answered 503"),
     ],
 )
@@ -228,6 +228,18 @@ def test_a_token_service_that_answers_nonsense_is_a_credential_failure(script: S
                 assert caught.value.failure is FailureClass.CREDENTIAL
                 assert caught.value.detail.startswith("registry.test:80: ")
                 assert len(desk.stand_in.heard) == count
+
+    asyncio.run(story())
+
+
+def test_a_token_service_that_limits_us_is_left_alone() -> None:
+    async def story() -> None:
+        async with Desk(limited) as desk:
+            for scope in (SCOPE, "repository:other:pull"):
+                with pytest.raises(Limited, match=r"registry\.test:80 limits the requests of this proxy") as caught:
+                    await desk.get(scope)
+                assert 89 < caught.value.wait <= 90
+            assert len(desk.stand_in.heard) == 1
 
     asyncio.run(story())
 

@@ -1,0 +1,192 @@
+"""Limits on what we ask for: holds after a 429, the pulls that registries say are left, and the policy's own cap.
+
+A pull limit stops GETs of manifests of its account, which are what registries count; any other 429 stops all requests
+to its authority. When a hold's time is over one request is the probe; its answer ends the hold or begins the next.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from regproxy.model.address import Authority
+from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
+from regproxy.model.message import Head
+from regproxy.upstream.limited import Limited, utc
+from regproxy.upstream.ratelimit import (
+    MAX_HOLD_SECONDS,
+    Allowance,
+    is_pull,
+    read_allowance,
+    read_retry_after,
+    reason_of,
+)
+from regproxy.upstream.request import UpstreamRequest
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+ANONYMOUS = "anonymous"
+FIRST_HOLD_SECONDS = 60.0
+MAX_KEPT = 1024
+_EVERY_ACCOUNT = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Whom a hold stops: an account's pulls, or with the account empty all requests to the authority."""
+
+    authority: Authority
+    account: str
+
+
+@dataclass(slots=True)
+class Hold:
+    """Nothing is sent before `until`, nor while a probe is on its way; `backoff` is what a wait of our own was last."""
+
+    until: float
+    backoff: float = 0.0
+    probing: bool = False
+
+    def stands(self, now: float) -> bool:
+        """Whether it stops a request now; one that ends too late is from before the clock was set back."""
+        return self.probing or now < self.until <= now + MAX_HOLD_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to send one request; `account` None: the client's own, of which we know nothing."""
+
+    request: UpstreamRequest
+    account: str | None
+    at: float
+    probes: dict[_Key, Hold] = field(default_factory=dict)
+    charged: bool = False
+
+
+class Quota:
+    """Owns holds, allowances and the ledger of our pulls; `clock` is seconds since the epoch."""
+
+    def __init__(self, clock: Callable[[], float], report: Callable[[Event], None]) -> None:
+        self._clock = clock
+        self._report = report
+        self._holds: dict[_Key, Hold] = {}
+        self._allowances: dict[_Key, Allowance] = {}
+        self._ledgers: dict[Authority, deque[float]] = {}
+
+    def admit(self, request: UpstreamRequest, account: str | None) -> Permit:
+        """Leave to send a request, as a probe where a hold's time is over; raises Limited while a limit stops it.
+
+        Every permit ends with `answered`, `limited` or `released`.
+        """
+        now = self._clock()
+        keys = [_Key(request.authority, _EVERY_ACCOUNT)]
+        counts = account is not None and is_pull(request)
+        if account is not None and counts:
+            keys.append(_Key(request.authority, account))
+        probes = {key: self._holds[key] for key in keys if key in self._holds}
+        for key, hold in probes.items():
+            if hold.stands(now):
+                raise self._held(key, hold, now)
+        if counts:
+            self._charge(request, now)
+        for hold in probes.values():
+            hold.probing = True
+        return Permit(request, account, now, probes, counts and request.registry.pulls is not None)
+
+    def answered(self, permit: Permit, head: Head) -> None:
+        """The registry answered, and not 429: a probe's hold ends, unless the answer says nothing about it."""
+        self._observe(permit, head)
+        if head.status == 401 or head.status >= 500:
+            self._end(permit, counted=head.status != 401)
+            return
+        for key, hold in permit.probes.items():
+            if self._holds.get(key) is hold:
+                del self._holds[key]
+
+    def released(self, permit: Permit) -> None:
+        """No answer came: the next request may probe."""
+        self._end(permit, counted=False)
+
+    def limited(self, permit: Permit, head: Head, body: bytes) -> Limited:
+        """The registry answered 429; a client's own account holds nobody up, but as a probe it may prolong a hold."""
+        self._observe(permit, head)
+        self._end(permit, counted=False)
+        now = self._clock()
+        registry = permit.request.registry.name
+        if permit.account is None:
+            self._report(UpstreamThrottled(registry, "client"))
+            key = _Key(permit.request.authority, _EVERY_ACCOUNT)
+            return self._held(key, self._prolong(key, permit, head, now) if permit.probes else Hold(now), now)
+        reason = reason_of(permit.request, head, body)
+        self._report(UpstreamThrottled(registry, reason))
+        key = _Key(permit.request.authority, permit.account if reason == "pull_limit" else _EVERY_ACCOUNT)
+        return self._held(key, self._prolong(key, permit, head, now), now)
+
+    def allowance(self, authority: Authority, account: str = ANONYMOUS) -> Allowance | None:
+        """What the registry last said that the account has left."""
+        return self._allowances.get(_Key(authority, account))
+
+    def _prolong(self, key: _Key, permit: Permit, head: Head, now: float) -> Hold:
+        """The hold after a 429: the first, the next after a probe, or the one that another answer began meanwhile."""
+        old = self._holds.get(key)
+        asked = read_retry_after(head.fields, now)
+        if old is not None and old is not permit.probes.get(key) and old.stands(now):
+            old.until = max(old.until, now + (asked or 0.0))
+            return old
+        backoff = old.backoff if old is not None else 0.0
+        if asked is None:
+            backoff = min(max(FIRST_HOLD_SECONDS, backoff * 2), MAX_HOLD_SECONDS)
+        hold = Hold(now + (backoff if asked is None else asked), backoff)
+        _keep(self._holds, key, hold)
+        return hold
+
+    def _end(self, permit: Permit, *, counted: bool) -> None:
+        for hold in permit.probes.values():
+            hold.probing = False
+        ledger = self._ledgers.get(permit.request.authority)
+        if permit.charged and not counted and ledger is not None and permit.at in ledger:
+            ledger.remove(permit.at)
+
+    def _charge(self, request: UpstreamRequest, now: float) -> None:
+        """Count a pull against the policy's cap; raises Limited when it is reached."""
+        cap = request.registry.pulls
+        if cap is None:
+            return
+        ledger = self._ledgers.get(request.authority)
+        if ledger is None:
+            ledger = deque()
+            _keep(self._ledgers, request.authority, ledger)
+        while ledger and not now - cap.seconds < ledger[0] <= now:
+            ledger.popleft()
+        if len(ledger) >= cap.count:
+            until = ledger[0] + cap.seconds
+            span = f"{cap.count} in {cap.seconds / 3600:g} h"
+            whose = f"the policy's limit on pulls from {request.authority.name} ({span})"
+            raise Limited(f"{whose} is reached until {utc(until)}", until - now)
+        ledger.append(now)
+
+    def _held(self, key: _Key, hold: Hold, now: float) -> Limited:
+        name, until = key.authority.name, utc(max(hold.until, now))
+        if key.account == _EVERY_ACCOUNT:
+            return Limited(f"{name} limits the requests of this proxy (429); asked again at {until}", hold.until - now)
+        known = self._allowances.get(key)
+        span = f"{known.limit} in {known.window / 3600:g} h, " if known is not None and known.window else ""
+        whose = f"the pull limit of {name} ({span}account {key.account})"
+        return Limited(f"{whose} is used up; asked again at {until}", hold.until - now)
+
+    def _observe(self, permit: Permit, head: Head) -> None:
+        allowance = read_allowance(head.fields, self._clock())
+        if allowance is None or permit.account is None:
+            return
+        _keep(self._allowances, _Key(permit.request.authority, permit.account), allowance)
+        name = permit.request.registry.name
+        self._report(QuotaObserved(name, permit.account, allowance.limit, allowance.remaining, allowance.observed_at))
+
+
+def _keep(table: dict[K, V], key: K, value: V) -> None:
+    """Put a row; of a full table the oldest goes."""
+    table.pop(key, None)
+    while len(table) >= MAX_KEPT:
+        del table[next(iter(table))]
+    table[key] = value
