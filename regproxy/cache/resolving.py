@@ -1,5 +1,6 @@
 """What a tag means now: one question to the registry, by HEAD or GET, and what of its answer is kept."""
 
+import contextlib
 from dataclasses import dataclass, replace
 
 from regproxy.cache.fetches import Answered
@@ -13,6 +14,9 @@ from regproxy.model.message import Fields, Head, content_length, field, media_ty
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind, parse_digest
 from regproxy.store.rows import Changes
 from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.request import UpstreamRequest
+
+TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +44,39 @@ class Resolver:
     async def resolve(
         self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str
     ) -> Resolved | Answered:
-        """Ask what the tag means and keep the answer; a HEAD without a digest is followed by a GET."""
+        """Ask what the tag means and keep the answer.
+
+        A HEAD without a digest is followed by a GET, a GET that is limited by a HEAD: it costs no pull, and may name
+        what we have.
+        """
         accept: Fields = (("Accept", key.accept),) if key.accept else ACCEPT_MANIFESTS
         target = f"/v2/{key.repository}/manifests/{key.tag}"
-        if method == "head":
-            head, _ = await self._engines.upstream.fetch(lookup.upstream("HEAD", target, accept), key.repository, 0)
-            if head.status != 200:
-                return await self._not_there(key, binding, Answered(head, b""))
-            resolved = await self._by_head(key, binding, head)
-            if resolved is not None:
-                return resolved
+        free = lookup.upstream("HEAD", target, accept)
+        if method == "head" and (resolved := await self._ask_by_head(free, key, binding)) is not None:
+            return resolved
         etag = f'"{binding.digest}"' if binding is not None and method == "etag" else None
         fields = (*accept, ("If-None-Match", etag)) if etag else accept
         request = lookup.upstream("GET", target, fields)
         head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
         if head.status == 304 and binding is not None:
             return await self._freshened(key, binding)
+        if head.status == TOO_MANY and method != "head":
+            with contextlib.suppress(UpstreamFailed):
+                found = await self._ask_by_head(free, key, binding)
+                if isinstance(found, Resolved) or (found is not None and found.head.status != TOO_MANY):
+                    return found
         if head.status != 200:
             return await self._not_there(key, binding, Answered(head, body))
         return await self._by_get(key, binding, head, body)
+
+    async def _ask_by_head(
+        self, request: UpstreamRequest, key: BindingKey, binding: Binding | None
+    ) -> Resolved | Answered | None:
+        """What a HEAD says; None when it names no digest."""
+        head, _ = await self._engines.upstream.fetch(request, key.repository, 0)
+        if head.status != 200:
+            return await self._not_there(key, binding, Answered(head, b""))
+        return await self._by_head(key, binding, head)
 
     async def _by_head(self, key: BindingKey, binding: Binding | None, head: Head) -> Resolved | None:
         try:

@@ -89,20 +89,24 @@ class Tags:
         now = self._engines.clock()
         head, until = binding_head(binding, now), lookup.until(outcome, _known(binding), now)
         labels = lookup.labels(outcome)
-        if lookup.ask.method == "HEAD":
-            return Reply(with_length(head, binding.size), b"", labels, until, lookup.audience)
         if body is not None:
-            return Reply(with_length(head, len(body)), body, labels)
+            return Reply(with_length(head, len(body)), b"" if lookup.ask.method == "HEAD" else body, labels)
         content = await self._resolver.held(key, binding.digest)
+        if lookup.ask.method == "HEAD" and (content is not None or old is None or not self._counts_pulls(lookup)):
+            return Reply(with_length(head, binding.size), b"", labels, until, lookup.audience)
         if content is not None:
             self._engines.store.touch(binding.digest)
             return Stored(head, binding.digest, content.size, labels, until, lookup.audience)
         return await self._by_digest(lookup, key, binding, old)
 
+    def _counts_pulls(self, lookup: Lookup) -> bool:
+        return self._engines.upstream.counts_pulls(lookup.upstream("GET", lookup.resource.path, ()))
+
     async def _by_digest(self, lookup: Lookup, key: BindingKey, binding: Binding, old: Binding | None) -> Answer:
         """The tag is known and its bytes are not: get them by digest, for the tag may have moved meanwhile.
 
         Only then does the tag mean them: where they cannot be had, a limit for one, what it meant before stands in.
+        Where pulls are counted that goes for a HEAD too: its client gets next what the answer names.
         """
         try:
             found, joined_other = await self._manifests.fetch(lookup, link_key(key, binding.digest))
@@ -124,7 +128,8 @@ class Tags:
             await record(self._engines, Changes(bindings=((key, binding),)))
         head = with_length(binding_head(binding, self._engines.clock()), len(found.body))
         first = Outcome.EXPIRED if old is not None else Outcome.MISS
-        return Reply(head, found.body, lookup.labels(Outcome.COLLAPSED if joined_other else first))
+        body = b"" if lookup.ask.method == "HEAD" else found.body
+        return Reply(head, body, lookup.labels(Outcome.COLLAPSED if joined_other else first))
 
     async def _resolved(
         self,

@@ -137,23 +137,30 @@ class _Begun:
     def _ask(
         self, step: Fetch | Revalidate, decision: Cached, target: Resource, known: Known | None
     ) -> tuple[tuple[str, ...], Outcome, int]:
-        method = _method(step, target, self.method)
-        upstream = _upstreamed(self._reply(method), step, target)
+        asked: tuple[str, ...] = (_method(step, target, self.method),)
+        reply = self._reply(asked[0])
+        limited = reply == TOO_MANY and self.given.quota_exhausted and target.tag is not None
+        if limited and not isinstance(self.given.upstream, FailureClass):
+            # A HEAD is free, and may name what is stored.
+            asked, reply = ("GET", "HEAD"), self.given.upstream
+        upstream = _upstreamed(reply, step, target)
         outcome = outcome_of_asking(decision.terms, known, upstream, NOW)
-        if outcome is Outcome.EXPIRED and (method, self.method) == ("HEAD", "GET"):
-            # The tag moved: its new manifest is got by digest, and that counts as a pull; until it is here the old
-            # one may stand in.
+        counted = self.given.quota_exhausted and isinstance(step, Revalidate)
+        if (self.method == "GET" or counted) and asked[-1] == "HEAD" and isinstance(upstream, New):
+            # The tag means another manifest: it is got by digest, and that counts as a pull; until it is here the old
+            # one may stand in. Where pulls are counted a HEAD does not name what cannot be got.
+            asked = asked if limited else ("HEAD", "GET")
             if self._reply("GET") != TOO_MANY:
-                return ("HEAD", "GET"), outcome, 200
-            outcome = outcome_of_asking(decision.terms, known, Answered(TOO_MANY), NOW)
-            return ("HEAD", "GET"), outcome, 200 if outcome is Outcome.STALE else TOO_MANY
+                return asked, outcome, 200
+            upstream = Answered(TOO_MANY)
+            outcome = outcome_of_asking(decision.terms, known, upstream, NOW)
         match upstream:
             case Answered(status) if outcome is not Outcome.STALE:
-                return (method,), outcome, status
+                return asked, outcome, status
             case Failed(failure) if outcome is not Outcome.STALE:
-                return (method,), outcome, failure_status(failure)
+                return asked, outcome, failure_status(failure)
             case _:
-                return (method,), outcome, 200
+                return asked, outcome, 200
 
     def _reply(self, method: str) -> Working | FailureClass | int:
         """What the registry says to a request: a pull limit counts GETs of manifests."""

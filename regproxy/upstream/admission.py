@@ -73,6 +73,10 @@ class Admission:
             raise await self._limited(permit, watch.heard, transfer, watch)
         return transfer
 
+    def counts_pulls(self, request: UpstreamRequest) -> bool:
+        """Whether a pull of our own account may be refused."""
+        return self._quota.counts(request)
+
     async def _limited(self, permit: Permit, head: Head, transfer: Transfer, watch: _Watch) -> Limited:
         """What the 429 means, read from as much of its body as comes soon."""
         try:

@@ -121,6 +121,10 @@ class Upstream:
         except UpstreamFailed as error:
             return None, error
 
+    def counts_pulls(self, request: UpstreamRequest) -> bool:
+        """Whether pulls are counted, so that a GET of a manifest may be refused."""
+        return self._admission.counts_pulls(request)
+
     async def fetch(self, request: UpstreamRequest, repository: str, limit: int) -> tuple[Head, bytes]:
         """`open` with the whole body in memory; raises ValueError when it is larger than `limit` bytes."""
         sink = SmallSink(limit)

@@ -131,13 +131,13 @@ tier rest { match any; pass; }
 
 @asynccontextmanager
 async def world(
-    directory: Path, tiers: str = TIERS, head: str = "", limits: Limits | None = None
+    directory: Path, tiers: str = TIERS, head: str = "", limits: Limits | None = None, more: tuple[str, ...] = ()
 ) -> AsyncIterator[World]:
     """A world whose registry answers nothing but `/v2/` yet."""
     pki = Pki(directory / "pki")
     with Hostile(pki.leaf("quay.io", "ghcr.io", "cdn.quay.io", "registry-1.docker.io")) as hostile:
         ports = {"quay.io": hostile.port, "cdn.quay.io": hostile.port}
-        quay = Block("quay", ("quay.io",), ports, pki.root, redirect_hosts=("cdn.quay.io",))
+        quay = Block("quay", ("quay.io",), ports, pki.root, redirect_hosts=("cdn.quay.io",), more=more)
         ghcr = Block("ghcr", ("ghcr.io",), {"ghcr.io": hostile.port}, pki.root)
         loaded = load(Source("test.policy", policy(quay, ghcr, tiers=tiers, head=head)), {})
         assert loaded.policy is not None, loaded.diagnostics
@@ -167,11 +167,16 @@ async def _running(directory: Path, hostile: Hostile, active: Policy, limits: Li
         await holder[0].core.close()
 
 
-def told(story: Callable[[World], Coroutine[Any, Any, None]], directory: Path, tiers: str = TIERS) -> None:
-    """Run a story in a world of its own."""
+def told(
+    story: Callable[[World], Coroutine[Any, Any, None]],
+    directory: Path,
+    tiers: str = TIERS,
+    more: tuple[str, ...] = (),
+) -> None:
+    """Run a story in a world of its own; `more` stands in the block of quay.io."""
 
     async def run() -> None:
-        async with world(directory, tiers) as running:
+        async with world(directory, tiers, more=more) as running:
             await story(running)
 
     asyncio.run(run())

@@ -4,15 +4,16 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
+from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.rehearsal.happening import happen
 from regproxy.rehearsal.reference import rehearse_target
-from tests.cache.world import MANIFEST_TYPE, QUAY, World, world
+from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, world
 from tests.lab.answers import Answer, Handler, Received, manifest, pull_limited
 from tests.lab.images import sha256
 
@@ -44,6 +45,11 @@ class Case:
     kind: str
     method: str
     given: Circumstances
+
+    @property
+    def authority(self) -> Authority:
+        """A registry that counts pulls, or one that does not."""
+        return GHCR if self.given.quota_exhausted else QUAY
 
     @property
     def repository(self) -> str:
@@ -115,6 +121,9 @@ def _script(case: Case, late: Event) -> Handler:
         is_manifest = "/manifests/" in received.path
         if given.quota_exhausted and is_manifest and received.method == "GET":
             return pull_limited()
+        if given.quota_exhausted and is_manifest:
+            good = _good(case, case.new if given.upstream is Working.MOVED and case.kind in TAGS else case.old)
+            return replace(good, fields=(*good.fields, *pull_limited().fields[1:]))
         match given.upstream:
             case int() as status:
                 return Answer(status)
@@ -130,22 +139,23 @@ def _script(case: Case, late: Event) -> Handler:
 
 
 async def _prepare(running: World, case: Case) -> None:
-    """Let the server store what the case says, long enough ago; what the case before it began to hold is over."""
-    running.now += 7200
+    """Let the server store what the case says, long enough ago; what the case before it was limited by is over."""
+    running.now += 6 * 3600
+    await running.get(f"/v2/{case.repository}/manifests/probe", authority=case.authority)
     path = case.target.partition("?")[0]
     match case.given.stored:
         case Stored(age):
-            running.hostile.on("quay.io", path, _good(case, case.old))
-            await running.get(case.target)
+            running.hostile.on(case.authority.name, path, _good(case, case.old))
+            await running.get(case.target, authority=case.authority)
             await _rest(running)
             running.now += age
         case Gone(age):
             if case.kind in TAGS:
-                running.hostile.on("quay.io", path, _good(case, case.old))
-                await running.get(case.target)
+                running.hostile.on(case.authority.name, path, _good(case, case.old))
+                await running.get(case.target, authority=case.authority)
                 running.now += 3601
-            running.hostile.on("quay.io", path, Answer(404))
-            await running.get(case.target)
+            running.hostile.on(case.authority.name, path, Answer(404))
+            await running.get(case.target, authority=case.authority)
             running.now += age
         case None:
             pass
@@ -162,12 +172,12 @@ async def _told(running: World, case: Case, late: Event) -> tuple[str, int, tupl
     await _prepare(running, case)
     script = _script(case, late)
     for path in (case.target.partition("?")[0], f"/v2/{case.repository}/manifests/{sha256(case.new)}"):
-        running.hostile.on("quay.io", path, script)
+        running.hostile.on(case.authority.name, path, script)
     before = len(running.hostile.requests)
     failing = isinstance(case.given.upstream, FailureClass)
     if failing:
         running.hostile.stop()
-    answer, _ = await running.ask(case.method, case.target)
+    answer, _ = await running.ask(case.method, case.target, authority=case.authority)
     if failing:
         running.hostile.start()
     asked = tuple(received.method for received in running.hostile.requests[before:])
@@ -176,7 +186,9 @@ async def _told(running: World, case: Case, late: Event) -> tuple[str, int, tupl
 
 
 def _rehearsed(running: World, case: Case) -> tuple[str, int | None, tuple[str, ...]]:
-    found = happen(running.policy, rehearse_target(running.policy, QUAY, case.target, case.method), case.given)
+    found = happen(
+        running.policy, rehearse_target(running.policy, case.authority, case.target, case.method), case.given
+    )
     # A registry that is down hears nothing; one that is asked behind the client's back hears it sooner or later.
     heard = () if isinstance(case.given.upstream, FailureClass) else found.asked
     return str(found.outcome), found.status, heard
