@@ -45,7 +45,7 @@ class Day:
     def push(self, tag: Tag) -> None:
         """The next version of a tag."""
         known = self.versions.setdefault(tag, [])
-        known.append(self.hub.push(*tag, b'{"schemaVersion":2,"of":"%s:%s %d"}' % (*map(str.encode, tag), len(known))))
+        known.append(self.hub.push(*tag, f'{{"schemaVersion":2,"of":"{tag[0]}:{tag[1]} {len(known)}"}}'.encode()))
 
     async def warm(self, tags: list[Tag]) -> None:
         """Days before: each window's pulls bring a hundred tags into the cache."""
