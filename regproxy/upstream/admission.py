@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from regproxy.model.decision import FailureClass
 from regproxy.model.message import Head
 from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.client import Client
@@ -16,6 +17,8 @@ from regproxy.upstream.transfer import Transfer
 
 _LIMIT_BODY_SECONDS = 2.0
 _TOO_MANY = 429
+MAX_TURN_SECONDS = 30.0
+MAX_WAITING = 1024
 
 
 class _Watch:
@@ -51,6 +54,8 @@ class Admission:
         self._quota = quota
         self._breakers = breakers
         self._retries = retries
+        self._settled = asyncio.Event()
+        self._waiting = 0
 
     async def open(self, request: UpstreamRequest, sink: BodySink, account: str | None = ANONYMOUS) -> Transfer:
         """The transfer, once its head is known and the sink has it.
@@ -58,34 +63,51 @@ class Admission:
         `account` None: the client's own credential, whose answers are all for the client. Raises Limited while a limit
         stops the request or when a 429 begins one, and UpstreamFailed when there is no answer.
         """
+        await self._turn(request, account)
         permit = self._quota.admit(request, account)
         watch = _Watch(sink, own_account=account is not None)
+        limited: Limited | None = None
         try:
             transfer = await self._tried(request, watch)
+            if watch.withheld:
+                await _rest_of(transfer)
         finally:
-            if watch.heard is None:
-                self._quota.released(permit)
-            elif watch.heard.status != _TOO_MANY:
-                self._quota.answered(permit, watch.heard)
-            elif not watch.withheld:
-                self._quota.limited(permit, watch.heard, b"")
-        if watch.withheld and watch.heard is not None:
-            raise await self._limited(permit, watch.heard, transfer, watch)
+            limited = self._settle(permit, watch)
+        if watch.withheld and limited is not None:
+            raise limited
         return transfer
 
     def counts_pulls(self, request: UpstreamRequest) -> bool:
         """Whether a pull of our own account may be refused."""
         return self._quota.counts(request)
 
-    async def _limited(self, permit: Permit, head: Head, transfer: Transfer, watch: _Watch) -> Limited:
-        """What the 429 means, read from as much of its body as comes soon."""
-        try:
-            with contextlib.suppress(UpstreamFailed, ValueError, TimeoutError):
-                await asyncio.wait_for(transfer.finished(), _LIMIT_BODY_SECONDS)
-        finally:
-            transfer.cancel()
-            limited = self._quota.limited(permit, head, bytes(watch.body))
-        return limited
+    async def _turn(self, request: UpstreamRequest, account: str | None) -> None:
+        """Wait while as many pulls are under way as are left: the answer to one tells whether there are more."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + MAX_TURN_SECONDS
+        while self._quota.is_crowded(request, account):
+            left = deadline - loop.time()
+            if left <= 0 or self._waiting >= MAX_WAITING:
+                sentence = f"{request.authority.name}: too many pulls wait for what is left of its pull limit"
+                raise UpstreamFailed(FailureClass.TIMEOUT, sentence, ours=True)
+            self._waiting += 1
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._settled.wait(), left)
+            finally:
+                self._waiting -= 1
+
+    def _settle(self, permit: Permit, watch: _Watch) -> Limited | None:
+        """Let the quota know how it ended, and those who wait for that look again."""
+        self._settled.set()
+        self._settled = asyncio.Event()
+        if watch.heard is None:
+            self._quota.released(permit)
+        elif watch.heard.status != _TOO_MANY:
+            self._quota.answered(permit, watch.heard)
+        else:
+            return self._quota.limited(permit, watch.heard, bytes(watch.body))
+        return None
 
     async def _tried(self, request: UpstreamRequest, watch: _Watch) -> Transfer:
         probe = self._breakers.admit(request)
@@ -118,3 +140,12 @@ class Admission:
             transfer.cancel()
             raise
         return transfer
+
+
+async def _rest_of(transfer: Transfer) -> None:
+    """Let the body of a 429 come, as far as it comes soon."""
+    try:
+        with contextlib.suppress(UpstreamFailed, ValueError, TimeoutError):
+            await asyncio.wait_for(transfer.finished(), _LIMIT_BODY_SECONDS)
+    finally:
+        transfer.cancel()

@@ -56,13 +56,16 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to send one request; `account` None: the client's own, of which we know nothing."""
+    """Leave to send one request; `account` None: the client's own, of which we know nothing.
+
+    `pull`: whose pull it is, where it counts as one.
+    """
 
     request: UpstreamRequest
     account: str | None
     at: float
     probes: dict[_Key, Hold] = field(default_factory=dict)
-    charged: bool = False
+    pull: _Key | None = None
 
 
 class Quota:
@@ -74,6 +77,7 @@ class Quota:
         self._holds: dict[_Key, Hold] = {}
         self._allowances: dict[_Key, Allowance] = {}
         self._ledgers: dict[Authority, deque[float]] = {}
+        self._under_way: dict[_Key, int] = {}
 
     def admit(self, request: UpstreamRequest, account: str | None) -> Permit:
         """Leave to send a request, as a probe where a hold's time is over; raises Limited while a limit stops it.
@@ -81,25 +85,32 @@ class Quota:
         Every permit ends with `answered`, `limited` or `released`.
         """
         now = self._clock()
-        keys = [_Key(request.authority, _EVERY_ACCOUNT)]
-        counts = account is not None and is_pull(request)
-        if account is not None and counts:
-            keys.append(_Key(request.authority, account))
-        probes = {key: self._holds[key] for key in keys if key in self._holds}
+        pull = _pull(request, account)
+        keys = (_Key(request.authority, _EVERY_ACCOUNT), pull)
+        probes = {key: self._holds[key] for key in keys if key is not None and key in self._holds}
         for key, hold in probes.items():
             if hold.stands(now):
                 raise self._held(key, hold, now)
-        if counts:
+        if pull is not None:
             self._charge(request, now)
+            self._under_way[pull] = self._under_way.get(pull, 0) + 1
         for hold in probes.values():
             hold.probing = True
-        return Permit(request, account, now, probes, counts and request.registry.pulls is not None)
+        return Permit(request, account, now, probes, pull)
+
+    def is_crowded(self, request: UpstreamRequest, account: str | None) -> bool:
+        """Whether as many pulls are under way as the registry said are left, and none is known to be refused."""
+        pull = _pull(request, account)
+        known = self._allowances.get(pull) if pull is not None else None
+        if pull is None or known is None or pull in self._holds:
+            return False
+        return self._under_way.get(pull, 0) >= max(1, known.remaining)
 
     def answered(self, permit: Permit, head: Head) -> None:
         """The registry answered, and not 429: a probe's hold ends, unless the answer says nothing about it."""
         self._observe(permit, head)
+        self._end(permit, counted=head.status != 401)
         if head.status == 401 or head.status >= 500:
-            self._end(permit, counted=head.status != 401)
             return
         for key, hold in permit.probes.items():
             if self._holds.get(key) is hold:
@@ -151,8 +162,15 @@ class Quota:
     def _end(self, permit: Permit, *, counted: bool) -> None:
         for hold in permit.probes.values():
             hold.probing = False
+        if permit.pull is None:
+            return
+        left = self._under_way[permit.pull] - 1
+        if left:
+            self._under_way[permit.pull] = left
+        else:
+            del self._under_way[permit.pull]
         ledger = self._ledgers.get(permit.request.authority)
-        if permit.charged and not counted and ledger is not None and permit.at in ledger:
+        if not counted and ledger is not None and permit.at in ledger:
             ledger.remove(permit.at)
 
     def _charge(self, request: UpstreamRequest, now: float) -> None:
@@ -192,6 +210,11 @@ class Quota:
         _keep(self._allowances, _Key(permit.request.authority, permit.account), allowance)
         name = permit.request.registry.name
         self._report(QuotaObserved(name, permit.account, allowance.limit, allowance.remaining, allowance.observed_at))
+
+
+def _pull(request: UpstreamRequest, account: str | None) -> _Key | None:
+    """Whose pull the request is; None where it counts for nobody that we know."""
+    return _Key(request.authority, account) if account is not None and is_pull(request) else None
 
 
 def _keep(table: dict[K, V], key: K, value: V) -> None:

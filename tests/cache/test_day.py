@@ -16,7 +16,7 @@ from tests.lab.images import sha256
 CLIENTS, REPOSITORIES, TAGS_EACH = 400, 240, 5
 HOUR, STEP = 3600.0, 300.0
 # When each of these begins, in hours, and how many tags each rollout moves.
-ROLLOUTS = {3: 40, 9: 60, 17: 80}
+ROLLOUTS = {3: 40, 9: 80, 17: 60}
 STRANGER, OUTAGE, ABUSE = 5, (13, 15), (20, 20.2)
 TIERS = """
 defaults { stale if-error 7d on $outage; }

@@ -151,6 +151,30 @@ def test_a_request_that_its_client_gave_up_leaves_the_probe_to_the_next_one() ->
     play(script, story)
 
 
+def test_pulls_wait_for_what_is_left_and_are_refused_together() -> None:
+    left = 5
+
+    async def script(talk: Talk) -> None:
+        nonlocal left
+        refused = pull_limited()
+        assert isinstance(refused.body, bytes)
+        if talk.heard.method == "GET":
+            if not left:
+                return await talk.answer(429, refused.body, *refused.fields)
+            left -= 1
+        await talk.answer(200, b"", refused.fields[1], ("ratelimit-remaining", str(left)))
+        return None
+
+    async def story(way: Admission, stand_in: StandIn, block: Registry, events: Events) -> None:
+        await way.open(ask(block, "HEAD", MANIFEST), Recorder())
+        asked = (way.open(ask(block, "GET", f"{MANIFEST}{at}"), Recorder()) for at in range(40))
+        answers = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 20)
+        assert [type(answer) is Limited for answer in answers].count(True) == 35
+        assert len([heard for heard in stand_in.heard if heard.method == "GET"]) == 6
+
+    play(script, story)
+
+
 class Turnstile:
     """Lets each request wait until it is let go, and counts how many are inside."""
 

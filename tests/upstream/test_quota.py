@@ -168,6 +168,24 @@ def test_what_is_left_is_kept_and_told_by_account() -> None:
     assert len(desk.events) == 1, "what a client's own account has left is its own affair"
 
 
+def test_no_more_pulls_are_under_way_than_are_left() -> None:
+    desk = Desk()
+    assert not desk.quota.is_crowded(PULL, ANONYMOUS), "nobody said what is left"
+    desk.send(HEAD, Head(200, (LEFT[0], ("ratelimit-remaining", "2;w=21600"))))
+    permits = [desk.quota.admit(PULL, ANONYMOUS) for _ in range(2)]
+    assert desk.quota.is_crowded(PULL, ANONYMOUS)
+    assert not any(
+        desk.quota.is_crowded(request, account)
+        for request, account in ((HEAD, ANONYMOUS), (BLOB, ANONYMOUS), (PULL, None), (PULL, "another"))
+    )
+    desk.quota.answered(permits[0], Head(200, (LEFT[0], ("ratelimit-remaining", "0;w=21600"))))
+    assert desk.quota.is_crowded(PULL, ANONYMOUS)
+    desk.quota.answered(permits[1], OK)
+    assert not desk.quota.is_crowded(PULL, ANONYMOUS), "one may ask whether there are more"
+    desk.limit(pull_limited())
+    assert not desk.quota.is_crowded(PULL, ANONYMOUS), "refused at once, not queued"
+
+
 def test_the_policys_cap_counts_pulls_in_a_moving_span() -> None:
     desk = Desk()
     pull, head = replace(PULL, registry=CAPPED), replace(HEAD, registry=CAPPED)
