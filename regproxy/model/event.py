@@ -106,10 +106,15 @@ class UpstreamFinished:
 
 @dataclass(frozen=True, slots=True)
 class UpstreamThrottled:
-    """An upstream answered 429: `pull_limit`, `abuse`, or `client` where it was to a client's own credential."""
+    """An upstream answered 429: `pull_limit`, `abuse`, or `client` where it was to a client's own credential.
+
+    `source` is whom the registry counts, our address for one, where it says so.
+    """
 
     registry: str
+    authority: str
     reason: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

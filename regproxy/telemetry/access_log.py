@@ -144,7 +144,13 @@ def _upstream_fields(
                 "milliseconds": round(event.milliseconds, 1),
             }
         case UpstreamThrottled():
-            return {"event": "throttled", "registry": event.registry, "reason": event.reason}
+            return {
+                "event": "throttled",
+                "registry": event.registry,
+                "authority": event.authority,
+                "reason": event.reason,
+                "source": event.source,
+            }
         case BreakerChanged():
             return {
                 "event": "breaker",

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
-from regproxy.model.message import Head
+from regproxy.model.message import Head, printable
 from regproxy.model.registry import Rate
 from regproxy.upstream.limited import Limited, utc
 from regproxy.upstream.ratelimit import (
@@ -125,25 +125,19 @@ class Quota:
         self._observe(permit, head)
         self._end(permit, counted=False)
         now = self._clock()
-        registry = permit.request.registry.name
-        if permit.account is None:
-            self._report(UpstreamThrottled(registry, "client"))
-            key = _Key(permit.request.authority, _EVERY_ACCOUNT)
-            return self._held(key, self._prolong(key, permit, head, now) if permit.probes else Hold(now), now)
-        reason = reason_of(permit.request, head, body)
-        self._report(UpstreamThrottled(registry, reason))
-        key = _Key(permit.request.authority, permit.account if reason == "pull_limit" else _EVERY_ACCOUNT)
-        return self._held(key, self._prolong(key, permit, head, now), now)
+        authority = permit.request.authority
+        reason = reason_of(permit.request, head, body) if permit.account is not None else "client"
+        source = printable(head.get("docker-ratelimit-source") or "", 100)
+        self._report(UpstreamThrottled(permit.request.registry.name, authority.name, reason, source))
+        key = _Key(authority, permit.account if permit.account and reason == "pull_limit" else _EVERY_ACCOUNT)
+        begins = permit.account is not None or permit.probes
+        return self._held(key, self._prolong(key, permit, head, now) if begins else Hold(now), now)
 
     def counts(self, request: UpstreamRequest, account: str = ANONYMOUS) -> bool:
         """Whether a pull may be refused: the registry counts them, one was refused of late, or the policy has a cap."""
         key = _Key(request.authority, account)
         held = key in self._holds or _Key(request.authority, _EVERY_ACCOUNT) in self._holds
         return held or key in self._allowances or request.registry.pulls is not None
-
-    def allowance(self, authority: Authority, account: str = ANONYMOUS) -> Allowance | None:
-        """What the registry last said that the account has left."""
-        return self._allowances.get(_Key(authority, account))
 
     def _prolong(self, key: _Key, permit: Permit, head: Head, now: float) -> Hold:
         """The hold after a 429: the first, the next after a probe, or the one that another answer began meanwhile."""

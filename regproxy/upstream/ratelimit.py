@@ -20,15 +20,11 @@ Reason = Literal["pull_limit", "abuse"]
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Pulls that an account has, as a registry last told it; `window` in seconds, 0 where it did not say.
-
-    `source` is whom the registry counts: our address, or an account.
-    """
+    """Pulls that an account has, as a registry last told it; `window` in seconds, 0 where it did not say."""
 
     limit: int
     remaining: int
     window: int
-    source: str
     observed_at: float
 
 
@@ -39,8 +35,7 @@ def read_allowance(fields: Fields, now: float) -> Allowance | None:
     if limit is None or remaining is None:
         return None
     window = int(remaining[2] or limit[2] or 0)
-    source = (field(fields, "docker-ratelimit-source") or "")[:100]
-    return Allowance(int(limit[1]), int(remaining[1]), window, source, now)
+    return Allowance(int(limit[1]), int(remaining[1]), window, now)
 
 
 def read_retry_after(fields: Fields, now: float) -> float | None:

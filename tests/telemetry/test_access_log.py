@@ -80,7 +80,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         HandshakeFailed("c", "a", "other"),
         StoreFailed("write", "full"),
         UpstreamFinished("r", "blob", "GET", 0, 1, 1, "dns"),
-        UpstreamThrottled("r", "abuse"),
+        UpstreamThrottled("r", "a", "abuse"),
         BreakerChanged("r", "a", is_open=True, cause="refused"),
     ):
         log.observe(told)

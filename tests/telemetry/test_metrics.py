@@ -51,7 +51,7 @@ LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
             'regproxy_upstream_failures_total{failure="dns",registry="quay"} 1.0',
         ),
         (
-            UpstreamThrottled("quay", "abuse"),
+            UpstreamThrottled("quay", "quay.io", "abuse"),
             'regproxy_upstream_throttled_total{reason="abuse",registry="quay"} 1.0',
         ),
         (
@@ -109,7 +109,7 @@ def test_strangers_add_no_series() -> None:
         stranger = Labels(Outcome.MISS, f"r{number}", f"k{number}", f"repo{number}", f"tag{number}", f"tier{number}")
         metrics.observe(ExchangeFinished(f"10.0.0.{number}", f"h{number}", f"M{number}", 200, 1, 1, stranger))
         metrics.observe(UpstreamFinished(f"r{number}", "blob", f"M{number}", 200, 1, 1))
-        metrics.observe(UpstreamThrottled(f"r{number}", "abuse"))
+        metrics.observe(UpstreamThrottled(f"r{number}", f"h{number}", "abuse"))
         metrics.observe(BreakerChanged(f"r{number}", f"h{number}", is_open=True))
     series = [line for line in metrics.render().decode().splitlines() if not line.startswith("#")]
     assert len(series) < 200
