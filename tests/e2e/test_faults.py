@@ -180,9 +180,15 @@ def test_a_limit_on_a_warm_tag_is_absorbed(story: Story, hostile: Hostile, pki: 
 
 
 def test_a_limit_on_a_cold_tag_reaches_the_client(proxy: Proxy, hostile: Hostile) -> None:
-    hostile.on(HOST, "/v2/team/app/manifests/latest", Answer(429, (("Retry-After", "60"),), b"slow down"))
-    reply = get(proxy, "/v2/team/app/manifests/latest")
-    assert (reply.status, reply.fields["retry-after"]) == (429, "60")
+    path = "/v2/team/app/manifests/latest"
+    hostile.on(HOST, path, Answer(429, (("Retry-After", "300"),), b"slow down"))
+    for _ in range(2):
+        reply = get(proxy, path)
+        assert (reply.status, reply.fields["retry-after"]) == (429, "60")
+        assert reply.reason.startswith(f"regproxy: {HOST} limits the requests of this proxy (429); asked again at ")
+        assert reply.reason.encode() in reply.body
+    assert len(hostile.seen(HOST, path)) == 1
+    assert proxy.metrics()['regproxy_upstream_throttled_total{reason="abuse",registry="hostile"}'] == 1
 
 
 def test_one_stalled_body_holds_nobody_else_up(proxy: Proxy, hostile: Hostile) -> None:

@@ -151,6 +151,21 @@ def test_a_request_that_its_client_gave_up_leaves_the_probe_to_the_next_one() ->
     play(script, story)
 
 
+def test_a_429_whose_reader_left_begins_its_hold_all_the_same() -> None:
+    script = says(b"HTTP/1.1 429 Said\r\nContent-Length: 9\r\n\r\n", then=Talk.stall)
+
+    async def story(way: Admission, stand_in: StandIn, block: Registry, events: Events) -> None:
+        reading = asyncio.ensure_future(way.open(ask(block, "GET", MANIFEST), Recorder()))
+        await until(lambda: any(transfer._answered.is_set() for transfer in way._client._transfers))
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        with pytest.raises(Limited):
+            await way.open(ask(block, "GET", MANIFEST), Recorder())
+        assert len(stand_in.heard) == 1
+
+    play(script, story)
+
+
 def test_pulls_wait_for_what_is_left_and_are_refused_together() -> None:
     left = 5
 
