@@ -12,6 +12,7 @@ from regproxy.model.answer import Forget
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Link, LinkKey
 from regproxy.model.event import StoreFailed
+from regproxy.model.manifest import children
 from regproxy.model.message import Head, field, media_type
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
 from regproxy.store.rows import Changes
@@ -59,7 +60,10 @@ class Manifests:
         if digest_of(body, key.digest.algorithm) != key.digest:
             raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the bytes do not hash to {key.digest}")
         public = (key.authority, key.repository, now)
-        changes = replace(changes, links=(*changes.links, (key, link)), public=(*changes.public, public))
+        references = tuple((key.digest, child) for child in children(body))
+        changes = replace(
+            changes, links=(*changes.links, (key, link)), public=(*changes.public, public), references=references
+        )
         if await keep_bytes(self._engines, key.digest, body, key.kind):
             await record(self._engines, changes)
         return Fetched(body, link)

@@ -1,10 +1,14 @@
 """What the cache keeps: content without lifetime, and small rows that say what a name meant and when."""
 
+import math
 from dataclasses import dataclass
+from typing import Literal
 
 from regproxy.model.address import Authority
 from regproxy.model.message import Fields
 from regproxy.model.oci import Digest, Kind
+
+Durability = Literal["full", "data", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,18 @@ class Challenge:
 
 @dataclass(frozen=True, slots=True)
 class CacheLimits:
-    """The `cache { }` block: bytes, seconds (inf: never), and free space to leave, as bytes or share of the disk."""
+    """The `cache { }` block: bytes, seconds (inf: never), and free space to leave, as bytes or share of the disk.
+
+    `max_object` is in bytes (inf: any size).
+    """
 
     size: int = 32 * 1024**3
     inactive: float = 60 * 86400.0
     min_free: int = 0
     min_free_share: float = 0.10
+    max_object: float = math.inf
+    evict: Literal["lru", "s3fifo"] = "s3fifo"
+    durability: Durability = "data"
 
 
 def content_path(digest: Digest) -> str:

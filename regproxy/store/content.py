@@ -21,18 +21,18 @@ from regproxy.model.entry import (
     LinkKey,
 )
 from regproxy.model.event import EntryStored, Event, StoreFailed
-from regproxy.model.oci import Digest, Kind, parse_digest
+from regproxy.model.oci import Digest, Kind
 from regproxy.store import files, rows
 from regproxy.store.eviction import Usage
 from regproxy.store.index import DAMAGED, Index, Tables
+from regproxy.store.migration import migrate
 from regproxy.store.recovery import Claim, claim, reconcile
 from regproxy.store.room import Room
+from regproxy.store.upkeep import Upkeep
 from regproxy.store.work import Work
 from regproxy.store.writer import Reservation, Writer, first_step
 
 TOUCHES = 65536  # uses remembered between two passes of maintenance; beyond it the oldest is forgotten
-VERIFIED_AT_ONCE = 512 * 1024**2  # bytes of unverified content that one pass re-hashes
-PRUNED_AT_ONCE = 5000  # rows of each table that one pass looks at
 
 
 class Store:
@@ -54,10 +54,13 @@ class Store:
         self._report = report
         self._index = Index(self.directory)
         self._work = Work()
-        self._room = Room(self.directory, self._index, self._work, limits, report=report, flush=self._flush)
+        self._index.durable = limits.durability == "full"
+        self._room = Room(
+            self.directory, self._index, self._work, limits, clock=clock, report=report, flush=self._flush
+        )
+        self._upkeep = Upkeep(self.directory, self._index, self._work, self._drop)
         self._writers: set[Writer] = set()
         self._touched: dict[Digest, float] = {}
-        self._pruned: rows.Pruned = {}
         self._closing = False
 
     @classmethod
@@ -85,6 +88,7 @@ class Store:
     @limits.setter
     def limits(self, limits: CacheLimits) -> None:
         self._room.account.limits = limits
+        self._index.durable = limits.durability == "full"
 
     def usage(self) -> Usage:
         """How full the store is."""
@@ -160,10 +164,10 @@ class Store:
         if math.isfinite(self.limits.inactive):
             before = self._clock() - self.limits.inactive
             await self._room.evict_unused(before)
-            done = self._pruned
-            self._pruned = await self._index.run(lambda tables: rows.prune(tables, before, done, PRUNED_AT_ONCE))
+            await self._upkeep.prune(before)
         await self._room.shrink()
-        await self._verify()
+        await self._upkeep.sync()
+        await self._upkeep.verify()
 
     async def close(self) -> None:
         """Finish what is being committed, drop what is not, and leave the directory clean."""
@@ -176,6 +180,8 @@ class Store:
         clean = False
         try:
             await self._flush()
+            while await self._upkeep.sync():
+                pass
             clean = True
         finally:
             await self._let_go(clean=clean)
@@ -189,12 +195,14 @@ class Store:
         if damage is not None:
             sentence = f"the index was damaged ({damage}) and is kept as {DAMAGED}; content is read again"
             self._report(StoreFailed("open", sentence))
+        await self._index.run(lambda tables: migrate(tables, self.directory))
         if damage is not None or not self._claim.clean:
             now = self._clock()
             await self._index.run(lambda tables: reconcile(tables, self.directory, now))
         account = self._room.account
-        account.content, account.entries = await self._index.run(files.totals)
-        await self._verify()
+        total = await self._index.run(files.total)
+        account.content, account.entries = total.allocated, total.entries
+        await self._upkeep.verify()
 
     async def _content(self, digest: Digest) -> Content | None:
         found = await self._index.run(lambda tables: files.find(tables, self.directory, digest))
@@ -210,6 +218,9 @@ class Store:
         removed = await self._index.run(work)
         if removed is not None:
             self._room.left((removed,), "damaged")
+
+    async def _drop(self, digest: Digest) -> None:
+        await self._work.unbroken(self._discard(digest, unverified=True))
 
     async def _begin(self, size: int | None, kind: Kind, algorithm: str) -> Writer:
         reservation = await self._room.reserve(first_step(self.limits) if size is None else size)
@@ -239,11 +250,14 @@ class Store:
 
     async def _commit(self, writer: Writer, digest: Digest) -> Content:
         try:
-            status = await self._work.on_disk(lambda: files.settle(writer.fd))
-            now = self._clock()
-            published = await self._index.run(
-                lambda tables: files.publish(tables, self.directory, writer.path, digest, status=status, now=now)
-            )
+            durability, now = self.limits.durability, self._clock()
+            status = await self._work.on_disk(lambda: files.settle(writer.fd, durability))
+
+            def publish(tables: Tables) -> files.Published:
+                part = files.Part(writer.path, digest, status, durability)
+                return files.publish(tables, self.directory, part, now)
+
+            published = await self._index.run(publish)
         except BaseException:
             with suppress(OSError):
                 writer.path.unlink(missing_ok=True)
@@ -262,22 +276,6 @@ class Store:
         if self._touched:
             touched, self._touched = self._touched, {}
             await self._index.run(lambda tables: files.mark_used(tables, touched))
-
-    async def _verify(self) -> None:
-        """Re-hash what an unclean stop left without a row, up to VERIFIED_AT_ONCE bytes and at least one file."""
-        read = 0
-        while read < VERIFIED_AT_ONCE:
-            found = await self._index.run(files.next_unverified)
-            if found is None:
-                return
-            read += found[1] + 1
-            await self._verify_one(parse_digest(found[0]))
-
-    async def _verify_one(self, digest: Digest) -> None:
-        if await self._work.on_disk(lambda: files.hashes_to(self.directory, digest)):
-            await self._index.run(lambda tables: files.mark_verified(tables, digest))
-        else:
-            await self._work.unbroken(self._discard(digest, unverified=True))
 
     async def _let_go(self, *, clean: bool) -> None:
         closed = False

@@ -1,4 +1,4 @@
-"""What must leave so that something fits: the account of the disk, and the least recently used."""
+"""What must leave so that something fits: the account of the disk, and how what was chosen leaves."""
 
 import errno
 import os
@@ -7,10 +7,10 @@ from pathlib import Path
 
 from regproxy.model.entry import CacheLimits
 from regproxy.model.oci import parse_digest
+from regproxy.store.choosing import Choice
 from regproxy.store.files import Removed, forget, remove
 from regproxy.store.index import Tables
-
-BATCH = 256  # files that one piece of work on the index's thread may remove
+from regproxy.store.pools import LEASED, MAIN, PROBATION, SMALL, last_place, remember
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +86,29 @@ def disk(directory: Path) -> Disk:
     return Disk(status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize)
 
 
-def evict(tables: Tables, directory: Path, need: int, before: float) -> tuple[Removed, ...]:
-    """Remove the least recently used content until `need` bytes left; only what was last used before `before`.
+def evict(tables: Tables, directory: Path, choice: Choice) -> tuple[Removed, ...]:
+    """Remove what was chosen; a reader that has a file open keeps it.
 
-    At most BATCH files. A reader that has a file open keeps it. The files go first: on a full disk the index can
-    only write once there is room, and a row without its file is found out at look-up.
+    The files go first: on a full disk the index can only write once there is room, and a row without its file is
+    found out at look-up.
     """
-    sql = "SELECT digest, size, allocated FROM content WHERE last_used < ? ORDER BY last_used, rowid LIMIT ?"
-    chosen: list[tuple[str, Removed]] = []
-    freed = 0
-    for digest, size, allocated in tables.each(sql, before, BATCH):
-        if freed >= need:
-            break
-        chosen.append((str(digest), Removed(int(size or 0), int(allocated or 0))))
-        freed += int(allocated or 0)
-    for text, _ in chosen:
-        remove(directory, parse_digest(text))
+    for row in choice.gone:
+        remove(directory, parse_digest(row.digest))
     with tables.transaction():
-        for text, _ in chosen:
-            forget(tables, text)
-    return tuple(one for _, one in chosen)
+        settle(tables, choice)
+    return tuple(Removed(row.size, row.allocated) for row in choice.gone)
+
+
+def settle(tables: Tables, choice: Choice) -> None:
+    """Write a choice down: rows gone, ghosts of those on probation, and the rest further back."""
+    for row in choice.gone:
+        forget(tables, row.digest)
+    remember(tables, [row.digest for row in choice.gone if row.pool == PROBATION])
+    places = {pool: last_place(tables, pool) for pool in (SMALL, PROBATION, MAIN, LEASED)}
+    for kept in choice.kept:
+        places[kept.pool] += 1
+        place = kept.until or (places[kept.pool] if kept.pool != SMALL else 0)
+        tables.change(
+            "UPDATE content SET pool = ?, place = ?, uses = ?, last_used = ? WHERE digest = ?",
+            *(kept.pool, place, kept.uses, kept.last_used, kept.digest),
+        )

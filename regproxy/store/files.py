@@ -8,11 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from regproxy.model.entry import Content, content_path
-from regproxy.model.oci import Digest
+from regproxy.model.entry import Content, Durability, content_path
+from regproxy.model.oci import Digest, parse_digest
 from regproxy.store.index import Tables
+from regproxy.store.pools import MAX_USES, Total, enter, totals
 
 PARTS = "tmp"
+UNVERIFIED, VERIFIED, UNSYNCED = 0, 1, 2
 _BLOCK = 1024 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -23,6 +25,16 @@ class Removed:
 
     size: int
     allocated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part file that was settled, and what its bytes hash to."""
+
+    path: Path
+    digest: Digest
+    status: os.stat_result
+    durability: Durability
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,45 +103,71 @@ def _allocate(fd: int, size: int) -> None:
             raise
 
 
-def settle(fd: int) -> os.stat_result:
+def settle(fd: int, durability: Durability) -> os.stat_result:
     """Bring the bytes to the disk and make them read-only. Never tried twice: a second fsync may lie."""
-    os.fdatasync(fd)
+    if durability != "none":
+        os.fdatasync(fd)
     os.fchmod(fd, 0o444)
     return os.fstat(fd)
 
 
-def publish(
-    tables: Tables, directory: Path, part: Path, digest: Digest, *, status: os.stat_result, now: float
-) -> Published:
-    """Make a settled part file visible, or drop it when the same content is there already."""
+def publish(tables: Tables, directory: Path, part: Part, now: float) -> Published:
+    """Make a settled part file visible, or drop it when the same content is there already.
+
+    With durability full the name is on the disk before the row is; with none the row says that the bytes may not be.
+    """
+    digest = part.digest
     row = tables.one("SELECT size, allocated, verified FROM content WHERE digest = ?", str(digest))
     replaced = None
     if row is not None:
         size, taken, verified = (int(value or 0) for value in row)
         if verified and intact(directory, digest, size):
             tables.change("UPDATE content SET last_used = max(last_used, ?) WHERE digest = ?", now, str(digest))
-            part.unlink()
+            part.path.unlink()
             return Published(Content(digest, size, taken, now), stored=False)
         replaced = Removed(size, taken)
-    content = Content(digest, status.st_size, allocated(status), now)
+    content = Content(digest, part.status.st_size, allocated(part.status), now)
     path = directory / content_path(digest)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part.rename(path)
+    part.path.rename(path)
     try:
-        tables.change("INSERT OR REPLACE INTO content VALUES (?, ?, ?, ?, 1)", str(digest), *_columns(content))
+        if part.durability == "full":
+            sync_folder(path.parent)
+            sync_folder(path.parent.parent)
+        with tables.transaction():
+            tables.change("DELETE FROM content WHERE digest = ?", str(digest))
+            enter(tables, content, UNSYNCED if part.durability == "none" else VERIFIED)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return Published(content, stored=True, replaced=replaced)
 
 
-def _columns(content: Content) -> tuple[int, int, float]:
-    return content.size, content.allocated, content.last_used
+def sync_folder(path: Path) -> None:
+    """Bring the names in a directory to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def synced(directory: Path, digest: Digest) -> bool:
+    """Bring content to the disk; whether the disk took it."""
+    try:
+        descriptor = os.open(directory / content_path(digest), _READ)
+        try:
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def find(tables: Tables, directory: Path, digest: Digest) -> Content | Removed | None:
     """Look content up; Removed when its file was lost or damaged, and row and file are gone now."""
-    sql = "SELECT size, allocated, last_used FROM content WHERE digest = ? AND verified = 1"
+    sql = "SELECT size, allocated, last_used FROM content WHERE digest = ? AND verified > 0"
     row = tables.one(sql, str(digest))
     if row is None:
         return None
@@ -156,10 +194,10 @@ def forget(tables: Tables, digest: str) -> None:
     tables.change("DELETE FROM reference WHERE manifest = ?", digest)
 
 
-def totals(tables: Tables) -> tuple[int, int]:
+def total(tables: Tables) -> Total:
     """Allocated bytes and number of all content."""
-    row = tables.one("SELECT coalesce(sum(allocated), 0), count(*) FROM content")
-    return (int(row[0] or 0), int(row[1] or 0)) if row else (0, 0)
+    pools = totals(tables)
+    return Total(sum(pool.allocated for pool in pools), sum(pool.entries for pool in pools))
 
 
 def next_unverified(tables: Tables) -> tuple[str, int] | None:
@@ -170,12 +208,32 @@ def next_unverified(tables: Tables) -> tuple[str, int] | None:
 
 def mark_verified(tables: Tables, digest: Digest) -> None:
     """The file was read, and its name is its digest."""
-    tables.change("UPDATE content SET verified = 1 WHERE digest = ?", str(digest))
+    tables.change("UPDATE content SET verified = ? WHERE digest = ?", VERIFIED, str(digest))
+
+
+def unsynced(tables: Tables, limit: int) -> tuple[Digest, ...]:
+    """Content that may not be on the disk yet, oldest use first."""
+    sql = "SELECT digest FROM content WHERE verified = 2 ORDER BY last_used LIMIT ?"
+    return tuple(parse_digest(str(text)) for (text,) in tables.each(sql, limit))
+
+
+def mark_synced(tables: Tables, asked: tuple[Digest, ...], good: tuple[Digest, ...]) -> None:
+    """The disk has these now; the others of those that were asked for are in doubt."""
+    taken = set(good)
+    with tables.transaction():
+        for digest in asked:
+            verified = VERIFIED if digest in taken else UNVERIFIED
+            tables.change("UPDATE content SET verified = ? WHERE digest = ? AND verified = 2", verified, str(digest))
+
+
+def doubt_unsynced(tables: Tables) -> None:
+    """What may not have reached the disk before an unclean stop is read again before it is served."""
+    tables.change("UPDATE content SET verified = 0 WHERE verified = 2")
 
 
 def mark_used(tables: Tables, touched: dict[Digest, float]) -> None:
     """Write down when content was last used."""
-    sql = "UPDATE content SET last_used = ? WHERE digest = ? AND last_used < ?"
+    sql = "UPDATE content SET last_used = ?, uses = min(uses + 1, ?) WHERE digest = ? AND last_used < ?"
     with tables.transaction():
         for digest, when in touched.items():
-            tables.change(sql, when, str(digest), when)
+            tables.change(sql, when, MAX_USES, str(digest), when)

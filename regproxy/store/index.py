@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
+from regproxy.store.schema import FORMAT, STATEMENTS
+
 T = TypeVar("T")
 Value = str | int | float | None
 
@@ -17,44 +19,6 @@ NAME = "meta.sqlite"
 DAMAGED = f"{NAME}.damaged"
 LOCKED_FOR = 2.0  # seconds to wait for a foreign process that holds the file, before the look-up fails
 _MEMORY = 16 * 1024  # KiB of pages that SQLite may keep
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS content (
-    digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
-    verified INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS content_by_use ON content (last_used);
-CREATE INDEX IF NOT EXISTS content_unverified ON content (last_used) WHERE verified = 0;
-CREATE TABLE IF NOT EXISTS binding (
-    authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, accept TEXT NOT NULL,
-    digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL,
-    stored_at REAL NOT NULL, validated_at REAL NOT NULL, gone_at REAL,
-    PRIMARY KEY (authority, repository, tag, accept)
-);
-CREATE TABLE IF NOT EXISTS link (
-    authority TEXT NOT NULL, repository TEXT NOT NULL, kind TEXT NOT NULL, digest TEXT NOT NULL,
-    media_type TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL, checked_at REAL NOT NULL,
-    proof TEXT NOT NULL,
-    PRIMARY KEY (authority, repository, kind, digest)
-);
-CREATE INDEX IF NOT EXISTS link_by_digest ON link (authority, digest);
-CREATE TABLE IF NOT EXISTS generic (
-    authority TEXT NOT NULL, target TEXT NOT NULL, variant TEXT NOT NULL,
-    digest TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL,
-    stored_at REAL NOT NULL, validated_at REAL NOT NULL,
-    PRIMARY KEY (authority, target, variant)
-);
-CREATE TABLE IF NOT EXISTS public (
-    authority TEXT NOT NULL, repository TEXT NOT NULL, checked_at REAL NOT NULL,
-    PRIMARY KEY (authority, repository)
-);
-CREATE TABLE IF NOT EXISTS challenge (
-    authority TEXT PRIMARY KEY, scheme TEXT NOT NULL, realm TEXT NOT NULL, service TEXT NOT NULL
-);
-CREATE TABLE IF NOT EXISTS reference (
-    manifest TEXT NOT NULL, child TEXT NOT NULL, PRIMARY KEY (manifest, child)
-) WITHOUT ROWID;
-"""
 
 
 class Tables:
@@ -76,6 +40,15 @@ class Tables:
         """Run one statement; the number of rows it changed."""
         return self._connection.execute(sql, values).rowcount
 
+    def format(self) -> int:
+        """The format of the tables; the first one did not say so."""
+        (found,) = self.one("PRAGMA user_version") or (0,)
+        return int(found or 1)
+
+    def set_format(self, version: int) -> None:
+        """Say which format the tables have."""
+        self.change(f"PRAGMA user_version = {version}")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of the statements inside, or none."""
@@ -91,11 +64,16 @@ class Tables:
 
 
 class Index:
-    """Runs work on the connection, one piece at a time, in order of asking."""
+    """Runs work on the connection, one piece at a time, in order of asking.
+
+    `durable`: what is written from now on is on the disk before it counts as done.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / NAME
         self.sound = True
+        self.durable = False
+        self._durable = False
         self._tables: Tables | None = None
         self._connection: sqlite3.Connection | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="regproxy-index")
@@ -124,6 +102,9 @@ class Index:
         if self._tables is None:
             raise OSError(errno.EBADF, "the cache's index is closed", str(self.path))
         try:
+            if self.durable is not self._durable:
+                self._durable = self.durable
+                self._tables.change(f"PRAGMA synchronous = {'FULL' if self._durable else 'NORMAL'}")
             return work(self._tables)
         except (sqlite3.Error, ValueError, OverflowError) as error:
             # A row that does not parse is damage like any other; a number beyond 64 bits is no size.
@@ -167,8 +148,15 @@ class Index:
                 problem = sqlite3.DatabaseError(f"quick_check: {str(answer)[:200]}")
                 problem.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
                 raise problem
-        connection.executescript(_SCHEMA)
         self._tables = Tables(connection)
+        if self._tables.one("SELECT 1 FROM sqlite_master LIMIT 1") is None:
+            self._begin(self._tables)
+
+    def _begin(self, tables: Tables) -> None:
+        with tables.transaction():
+            for statement in STATEMENTS:
+                tables.change(statement)
+            tables.set_format(FORMAT)
 
     def _disconnect(self) -> None:
         self._tables = None

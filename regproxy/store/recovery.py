@@ -4,14 +4,17 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from regproxy.model.entry import Content, content_path
 from regproxy.model.oci import Digest, parse_digest
-from regproxy.store.files import PARTS, allocated, forget, intact, remove
+from regproxy.store.files import PARTS, UNVERIFIED, allocated, doubt_unsynced, forget, sync_folder
 from regproxy.store.index import NAME as INDEX
 from regproxy.store.index import Tables
+from regproxy.store.pools import enter
+from regproxy.store.schema import FORMAT
 
-FORMAT = 1
 BLOBS = "blobs"
 ALGORITHMS = ("sha256", "sha512")
 _LOCK, _VERSION, _CLEAN = "LOCK", "VERSION", "CLEAN"
@@ -80,6 +83,9 @@ def _check_format(directory: Path) -> None:
             f"{directory} was written by a newer regproxy (format {text}, this one knows {FORMAT}); "
             f"run that version, {ways_out}"
         )
+    if int(text) < FORMAT:
+        # Said before the index is changed: an older version must not open what is half-way.
+        _write_version(directory, version)
 
 
 def _begin(directory: Path, version: Path) -> None:
@@ -90,6 +96,10 @@ def _begin(directory: Path, version: Path) -> None:
                 f"{directory} holds {name!r} but no VERSION file, so it is not a regproxy cache; "
                 "choose an empty --cache-dir"
             )
+    _write_version(directory, version)
+
+
+def _write_version(directory: Path, version: Path) -> None:
     draft = directory / f"{_VERSION}.new"
     draft.write_text(f"{FORMAT}\n", encoding="ascii")
     draft.replace(version)
@@ -106,69 +116,71 @@ def _prepare(directory: Path) -> bool:
     marker = directory / _CLEAN
     clean = os.path.lexists(marker)
     marker.unlink(missing_ok=True)
-    _sync(directory)
-    return clean and not fresh
-
-
-def _sync(directory: Path) -> None:
     # After a power cut the marker must not be back.
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(directory)
+    return clean and not fresh
 
 
 def reconcile(tables: Tables, directory: Path, now: float) -> None:
     """After an unclean stop: drop rows without their file, and take up files without a row, unverified.
 
-    What is unverified is never served; `verify` reads it first.
+    What is unverified is never served; `verify` reads it first. One folder at a time, by its names alone: whether a
+    file is whole is seen at look-up.
     """
-    lost = [
-        str(text)
-        for text, size in tables.each("SELECT digest, size FROM content")
-        if not _kept(directory, str(text), int(size or 0))
-    ]
-    with tables.transaction():
-        for text in lost:
-            forget(tables, text)
-        for digest, status in _files(directory):
-            tables.change(
-                "INSERT OR IGNORE INTO content VALUES (?, ?, ?, ?, 0)",
-                str(digest),
-                status.st_size,
-                allocated(status),
-                min(status.st_mtime, now),
-            )
+    doubt_unsynced(tables)
+    nowhere = " AND ".join(f"digest NOT GLOB '{algorithm}:[0-9a-f][0-9a-f]*'" for algorithm in ALGORITHMS)
+    lost = [str(text) for (text,) in tables.each(f"SELECT digest FROM content WHERE {nowhere}")]  # noqa: S608
+    _correct(tables, lost, [])
+    for folder in folders():
+        there, rows = files_in(directory, folder), set(rows_in(tables, folder))
+        _correct(tables, sorted(rows - there), list(_found(directory, sorted(there - rows), now)))
 
 
-def _kept(directory: Path, text: str, size: int) -> bool:
-    """Whether the row's file is whole; a file that is not is removed, and what is no digest names no file."""
-    try:
+def _correct(tables: Tables, lost: list[str], found: list[Content]) -> None:
+    if lost or found:
+        with tables.transaction():
+            for text in lost:
+                forget(tables, text)
+            for content in found:
+                enter(tables, content, UNVERIFIED)
+
+
+def _found(directory: Path, digests: list[str], now: float) -> Iterator[Content]:
+    for text in digests:
         digest = parse_digest(text)
-    except ValueError:
-        return False
-    if intact(directory, digest, size):
-        return True
-    remove(directory, digest)
-    return False
+        try:
+            status = os.lstat(directory / content_path(digest))
+        except FileNotFoundError:
+            continue
+        yield Content(digest, status.st_size, allocated(status), min(status.st_mtime, now))
 
 
-def _files(directory: Path) -> Iterator[tuple[Digest, os.stat_result]]:
-    """Every regular file whose place is that of content; anything else in the tree is ignored."""
-    for algorithm in ALGORITHMS:
-        for folder in _folders(directory / BLOBS / algorithm):
-            for entry in os.scandir(folder):
-                try:
-                    digest = parse_digest(f"{algorithm}:{entry.name}")
-                except ValueError:
-                    continue
-                if folder.name == digest.encoded[:2] and entry.is_file(follow_symlinks=False):
-                    yield digest, entry.stat(follow_symlinks=False)
+def folders() -> Iterator[str]:
+    """How the digests in each folder of content begin."""
+    return (f"{algorithm}:{number:02x}" for algorithm in ALGORITHMS for number in range(256))
 
 
-def _folders(path: Path) -> list[Path]:
+def rows_in(tables: Tables, folder: str) -> Iterator[str]:
+    """The digests of a folder that have a row."""
+    # A digest goes on with a hexadecimal digit, and all of those stand before `g`.
+    for (text,) in tables.each("SELECT digest FROM content WHERE digest >= ? AND digest < ?", folder, f"{folder}g"):
+        yield str(text)
+
+
+def files_in(directory: Path, folder: str) -> set[str]:
+    """The digests of a folder that have a regular file; whatever else lies in it is ignored."""
+    algorithm, _, prefix = folder.partition(":")
+    found = set()
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory / BLOBS / algorithm / prefix) as names:
+        for entry in names:
+            digest = _digest(algorithm, entry.name)
+            if digest is not None and entry.name.startswith(prefix) and entry.is_file(follow_symlinks=False):
+                found.add(str(digest))
+    return found
+
+
+def _digest(algorithm: str, name: str) -> Digest | None:
     try:
-        return [Path(entry.path) for entry in os.scandir(path) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
+        return parse_digest(f"{algorithm}:{name}")
+    except ValueError:
+        return None

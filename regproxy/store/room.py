@@ -1,19 +1,21 @@
 """Making room: the one place that evicts, one request for room at a time."""
 
 import asyncio
-import math
+import errno
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 from regproxy.model.entry import CacheLimits
 from regproxy.model.event import EntryEvicted, Event, StoreFailed
-from regproxy.store.eviction import Account, disk, evict
+from regproxy.store.choosing import Choice, choose, choose_small, choose_unused
+from regproxy.store.eviction import Account, Shortfall, disk, evict
 from regproxy.store.files import Removed
-from regproxy.store.index import Index
+from regproxy.store.index import Index, Tables
 from regproxy.store.work import Work
 from regproxy.store.writer import Reservation, rounded
 
-EVERYTHING = 2**62  # bytes
+Chooser = Callable[[Tables, int], Choice]
 
 
 class Room:
@@ -26,6 +28,7 @@ class Room:
         work: Work,
         limits: CacheLimits,
         *,
+        clock: Callable[[], float],
         report: Callable[[Event], None],
         flush: Callable[[], Awaitable[None]],
     ) -> None:
@@ -33,6 +36,7 @@ class Room:
         self._directory = directory
         self._index = index
         self._work = work
+        self._clock = clock
         self._report = report
         self._flush = flush
         self._turn = asyncio.Lock()
@@ -52,7 +56,8 @@ class Room:
 
     async def evict_unused(self, before: float) -> None:
         """Evict what nobody used since `before`, one batch of it."""
-        await self._evict(EVERYTHING, before, "inactive")
+        now = self._clock()
+        await self._evict(lambda tables, _: choose_unused(tables, before, now), 0, "inactive")
 
     def catch_up(self) -> None:
         """Something outgrew its promise: evict for it in the background, one task at a time."""
@@ -81,17 +86,31 @@ class Room:
         if short.bytes <= 0:
             return
         await self._flush()
+        now, limits = self._clock(), self.account.limits
+        missing = await self._free(lambda tables, need: choose(tables, need, limits, now), short)
+        missing = await self._free(lambda tables, need: choose_small(tables, need, now), replace(short, bytes=missing))
+        if size and missing > 0:
+            sentence = f"{size} bytes find no room: what is here belongs to images that were just served"
+            raise OSError(errno.ENOSPC, sentence)
+
+    async def _free(self, choose_some: Chooser, short: Shortfall) -> int:
+        """Evict until nothing is missing, or nothing may leave; what is still missing."""
         missing = short.bytes
         while missing > 0:
-            freed = await self._evict(missing, math.inf, short.cause)
-            if not freed:
+            choice = await self._evict(choose_some, missing, short.cause)
+            if not choice.looked:
                 break
-            missing -= freed
+            missing -= choice.freed
+        return missing
 
-    async def _evict(self, need: int, before: float, cause: str) -> int:
-        async def work() -> int:
-            removed = await self._index.run(lambda tables: evict(tables, self._directory, need, before))
+    async def _evict(self, choose_some: Chooser, need: int, cause: str) -> Choice:
+        def work(tables: Tables) -> tuple[Choice, tuple[Removed, ...]]:
+            choice = choose_some(tables, need)
+            return choice, evict(tables, self._directory, choice)
+
+        async def whole() -> Choice:
+            choice, removed = await self._index.run(work)
             self.left(removed, cause)
-            return sum(one.allocated for one in removed)
+            return choice
 
-        return await self._work.unbroken(work())
+        return await self._work.unbroken(whole())

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import json
 import os
 from pathlib import Path
 from threading import Event
@@ -11,8 +12,9 @@ import pytest
 from regproxy.cache.blobs import PASSED_BY_SECONDS
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
-from regproxy.model.event import Outcome, StoreFailed
+from regproxy.model.event import EntryEvicted, Outcome, StoreFailed
 from regproxy.model.message import field
+from regproxy.model.oci import parse_digest
 from regproxy.store.index import Index
 from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told, world
 from tests.lab.answers import Answer, Generated, blob, manifest, redirect
@@ -307,3 +309,26 @@ def test_an_algorithm_that_we_cannot_hash_is_relayed_and_not_stored(tmp_path: Pa
 
 def _ask(authority: Authority = QUAY) -> Ask:
     return Ask(authority, "https", "GET", PATH, (), "10.9.8.7")
+
+
+def test_what_a_served_manifest_lists_outlives_what_comes_after_it(tmp_path: Path) -> None:
+    """A pull does not lose its layers half-way, however many other layers come meanwhile."""
+    layers = [os.urandom(300_000) for _ in range(5)]
+    image = json.dumps({"layers": [{"digest": sha256(layers[0])}]}).encode()
+
+    async def story() -> None:
+        async with world(tmp_path, head="cache { size 1MiB; min-free 1B; }") as running:
+            running.tag("v1", image)
+            for layer in layers:
+                running.hostile.on("quay.io", f"/v2/a/b/blobs/{sha256(layer)}", blob(layer))
+            await running.get("/v2/a/b/manifests/v1")
+            for layer in layers:
+                await running.get(f"/v2/a/b/blobs/{sha256(layer)}")
+                async with asyncio.timeout(5):
+                    while running.core.store.usage().reserved:
+                        await asyncio.sleep(0.01)
+            assert EntryEvicted(300_000, "size") in running.events
+            assert await running.core.store.content(parse_digest(sha256(layers[0]))) is not None
+            assert await running.core.store.content(parse_digest(sha256(layers[1]))) is None
+
+    asyncio.run(story())

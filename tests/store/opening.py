@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
-from regproxy.model.entry import CacheLimits, Content, content_path
+from regproxy.model.entry import CacheLimits, Content, Durability, content_path
 from regproxy.model.event import Event
 from regproxy.model.oci import Digest, Kind
 from regproxy.store.content import Store
@@ -25,9 +26,16 @@ class Watch:
         return self.now
 
 
-def limits(size: int = 64 * MIB, *, inactive: float = 86400.0, min_free: int = 0) -> CacheLimits:
+def limits(
+    size: int = 64 * MIB,
+    *,
+    inactive: float = 86400.0,
+    min_free: int = 0,
+    evict: Literal["lru", "s3fifo"] = "s3fifo",
+    durability: Durability = "data",
+) -> CacheLimits:
     """Limits that do not depend on how full the machine's own disk is."""
-    return CacheLimits(size, inactive, min_free, 0.0)
+    return CacheLimits(size, inactive, min_free, 0.0, evict=evict, durability=durability)
 
 
 def digest_of(body: bytes, algorithm: str = "sha256") -> Digest:

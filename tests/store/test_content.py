@@ -326,7 +326,7 @@ def test_after_an_index_was_damaged_content_is_read_again_and_kept(tmp_path: Pat
 
 def test_re_reading_is_bounded_and_goes_on_with_maintenance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bodies = [os.urandom(64 * KIB) for _ in range(5)]
-    monkeypatch.setattr("regproxy.store.content.VERIFIED_AT_ONCE", 100 * KIB)
+    monkeypatch.setattr("regproxy.store.upkeep.VERIFIED_AT_ONCE", 100 * KIB)
 
     async def known(store: Store) -> int:
         return len([body for body in bodies if await store.content(digest_of(body))])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from regproxy.model.entry import CacheLimits
 from regproxy.model.event import EntryEvicted
 from regproxy.model.oci import Kind
-from regproxy.store.eviction import BATCH, Account, Disk, Shortfall, disk
+from regproxy.store.choosing import BATCH
+from regproxy.store.eviction import Account, Disk, Shortfall, disk
 from regproxy.store.files import Removed
 from regproxy.store.writer import Reservation, Writer
 from tests.store.opening import KIB, MIB, Watch, digest_of, limits, on_disk, opened, put, tree

@@ -100,7 +100,7 @@ def test_a_file_system_that_cannot_allocate_is_written_without(tmp_path: Path, m
 def test_settled_bytes_are_read_only_and_counted_in_blocks(tmp_path: Path) -> None:
     fd, reader = files.create(tmp_path / "part", 0)
     os.pwrite(fd, BODY, 0)
-    status = files.settle(fd)
+    status = files.settle(fd, "data")
     assert (status.st_mode & 0o777, status.st_size) == (0o444, len(BODY))
     assert files.allocated(status) == status.st_blocks * 512
     os.close(fd)

@@ -10,6 +10,7 @@ import pytest
 from regproxy.model.address import Authority
 from regproxy.model.entry import Binding, BindingKey, Challenge, Generic, GenericKey, Link, LinkKey
 from regproxy.model.oci import Kind
+from regproxy.store.choosing import BY_PLACE, BY_USE, CANDIDATES
 from regproxy.store.content import Store
 from regproxy.store.index import Tables, Value
 from regproxy.store.rows import Changes
@@ -193,7 +194,7 @@ def test_rows_of_content_in_use_stay_however_old(tmp_path: Path) -> None:
 def test_one_pass_looks_at_a_bounded_number_of_rows_and_the_next_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("regproxy.store.content.PRUNED_AT_ONCE", 10)
+    monkeypatch.setattr("regproxy.store.upkeep.PRUNED_AT_ONCE", 10)
     tags = [replace(TAG, tag=f"{number}") for number in range(25)]
 
     async def story() -> None:
@@ -231,7 +232,8 @@ def explain(sql: str, tables: Tables) -> list[tuple[Value, ...]]:
 def test_look_ups_use_an_index(tmp_path: Path) -> None:
     queries = {
         "SELECT 1 FROM content WHERE digest = ?": "content",
-        "SELECT digest FROM content WHERE last_used < ? ORDER BY last_used, rowid LIMIT 1": "content_by_use",
+        f"{CANDIDATES} {BY_USE}, c.rowid LIMIT 1": "content_by_use",
+        f"{CANDIDATES} {BY_PLACE}, c.rowid LIMIT 1": "content_by_place",
         "SELECT 1 FROM link WHERE authority = ? AND digest = ?": "link_by_digest",
         "SELECT digest FROM content WHERE verified = 0 ORDER BY last_used DESC": "content_unverified",
     }
