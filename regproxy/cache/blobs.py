@@ -35,7 +35,8 @@ class Blobs:
             return Unstorable()
         if fill is None:
             request = lookup.upstream("GET", lookup.resource.path, ACCEPT_ANY)
-            fill = Fill(self._engines, request, key.repository, key.digest)
+            limit = min(lookup.terms.max_object, self._engines.store.limits.max_object)
+            fill = Fill(self._engines, request, key.repository, key.digest, limit)
             self._fills[key] = fill
             self._engines.spawn(self._run(key, fill))
         beginning = await asyncio.shield(fill.beginning)

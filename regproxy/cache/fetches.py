@@ -5,6 +5,7 @@ before the digest is judged, so the last 64 KiB wait for the verdict: on a misma
 """
 
 import asyncio
+import math
 import os
 from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass, replace
@@ -81,14 +82,27 @@ class Unstorable:
 Beginning = Started | Answered | Unstorable
 
 
+def _fits(size: int | None, limit: float) -> bool:
+    """Whether a body may be stored; one without a length could outgrow a limit when clients have read half of it."""
+    return math.isinf(limit) if size is None else size <= limit
+
+
 class Fill:
     """One body on its way from the upstream into a part file."""
 
-    def __init__(self, engines: Engines, request: UpstreamRequest, repository: str, digest: Digest) -> None:
+    def __init__(
+        self,
+        engines: Engines,
+        request: UpstreamRequest,
+        repository: str,
+        digest: Digest,
+        max_object: float = math.inf,
+    ) -> None:
         self._engines = engines
         self._request = request
         self._repository = repository
         self._digest = digest
+        self._max_object = max_object
         self._writer: Writer | None = None
         self._reader: int | None = None
         self._collected: bytearray | None = None
@@ -168,6 +182,10 @@ class Fill:
     async def _begin(self, transfer: OpenTransfer) -> bool:
         try:
             self._size = content_length(transfer.head.fields)
+            if not _fits(self._size, self._max_object):
+                transfer.cancel()
+                self._settle(Unstorable())
+                return False
             writer = await self._engines.store.writer(self._size, Kind.BLOB, self._digest.algorithm)
             self._reader = writer.open_reader()
         except (OSError, ValueError) as error:

@@ -4,6 +4,7 @@ import click
 
 from regproxy import __version__
 from regproxy.cli.ca import ca_group
+from regproxy.cli.cache import cache_group
 from regproxy.cli.policy import policy_group
 from regproxy.cli.serve import serve_command
 
@@ -17,3 +18,4 @@ def main() -> None:
 main.add_command(serve_command)
 main.add_command(policy_group)
 main.add_command(ca_group)
+main.add_command(cache_group)

@@ -3,6 +3,7 @@
 All durations are seconds; `math.inf` is `forever`.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -53,13 +54,14 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a tier grants to an entry."""
+    """What a tier grants to an entry; blobs of more than `max_object` bytes are passed on."""
 
     fresh: float = 0.0
     stale_if_error: StaleIfError | None = None
     stale_while_revalidate: float = 0.0
     revalidate: Revalidation = field(default_factory=Revalidation)
     negative: Negative | None = None
+    max_object: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Challenge:
 class CacheLimits:
     """The `cache { }` block: bytes, seconds (inf: never), and free space to leave, as bytes or share of the disk.
 
-    `max_object` is in bytes (inf: any size).
+    Blobs of more than `max_object` bytes are not stored (inf: all are).
     """
 
     size: int = 32 * 1024**3

@@ -202,6 +202,11 @@ CODES: Mapping[str, Code] = {
         "What nobody used for `cache { inactive }` is removed, so a longer `fresh` is never reached for what is "
         "rarely used.",
     ),
+    "RP502": Code(
+        "size that is never reached",
+        "A `max-object` is larger than `cache { size }`, or than the `max-object` of the cache, which counts for every "
+        "tier: nothing so large is stored, so the larger number says nothing.",
+    ),
     "RP503": Code(
         "tag that is fresh for ever",
         "A moved tag is never noticed. Asking whether a tag moved is a HEAD, which no registry counts as a pull: a "

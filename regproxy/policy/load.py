@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regproxy.model.connect import TunnelRules
-from regproxy.model.entry import CacheLimits
 from regproxy.policy.check import Checked, check_items
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.definitions import Definitions
@@ -13,12 +12,13 @@ from regproxy.policy.diagnostic import Diagnostic, error, nearest
 from regproxy.policy.expression import Names
 from regproxy.policy.given import Cidr
 from regproxy.policy.include import Alone, Files, Gathered
+from regproxy.policy.limits import build_limits, contradictions
 from regproxy.policy.policy import Policy, make_policy
 from regproxy.policy.registries import build_registries
 from regproxy.policy.scenario import TierNames, build_scenarios
 from regproxy.policy.schema import POLICY
 from regproxy.policy.source import Source, Span
-from regproxy.policy.syntax import Duration, Integer, Item, Let, Percent, Size, Text, Word
+from regproxy.policy.syntax import Integer, Item, Let, Text, Word
 from regproxy.policy.tier import build_tiers
 from regproxy.policy.times import surprising_times
 
@@ -63,7 +63,8 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, gathered, known))
     defaults = top.inner("defaults")
     common = defaults[0] if defaults else None
-    cache = _cache(top)
+    cache = build_limits(top.inner("cache"))
+    found += contradictions(top, cache)
     tiers = build_tiers(top.inner("tier"), common, names, found)
     if not any(one.is_error for one in found):
         found += surprising_times(tiers, top.inner("tier"), common, cache)
@@ -169,25 +170,6 @@ def _tunnel(top: Checked) -> TunnelRules:
 
 def _texts(block: Checked, key: str) -> tuple[str, ...]:
     return tuple(given.text for entry in block.all(key) for given in entry.arguments if isinstance(given, Text))
-
-
-def _cache(top: Checked) -> CacheLimits:
-    limits = CacheLimits()
-    size, inactive, min_free, share = limits.size, limits.inactive, limits.min_free, limits.min_free_share
-    for block in top.inner("cache"):
-        given = {key: entries[0].arguments[0] for key, entries in block.entries.items()}
-        match given.get("size"):
-            case Size(count):
-                size = count
-        match given.get("inactive"):
-            case Duration(seconds):
-                inactive = seconds
-        match given.get("min-free"):
-            case Size(count):
-                min_free, share = count, 0.0
-            case Percent(part):
-                min_free, share = 0, part
-    return CacheLimits(size, inactive, min_free, share)
 
 
 def _checksum(*sources: Source) -> str:

@@ -47,6 +47,10 @@ def _blocks(*rows: BlockType) -> Mapping[str, BlockType]:
     return {row.key: row for row in rows}
 
 
+_MAX_OBJECT = Directive(
+    "max-object", "SIZE", "pass blobs on unstored that are larger, or come without their length", "no limit"
+)
+
 TERMS = _directives(
     Directive(
         "fresh",
@@ -73,6 +77,7 @@ TERMS = _directives(
         "head",
     ),
     Directive("negative", "NOT_FOUND... for DURATION", "remember that something does not exist", "not remembered"),
+    _MAX_OBJECT,
 )
 
 CACHE = BlockType(
@@ -82,6 +87,20 @@ CACHE = BlockType(
         Directive("size", "SIZE", "bytes on disk at most", "32GiB"),
         Directive("inactive", "DURATION|forever", "forget content that nobody used for so long", "60d"),
         Directive("min-free", "SIZE|PERCENT", "leave so much of the disk free", "10%"),
+        _MAX_OBJECT,
+        Directive(
+            "evict",
+            "lru|s3fifo",
+            "which layers leave first: the least recently used, or those that nobody asked for twice",
+            "s3fifo",
+        ),
+        Directive(
+            "durability",
+            "full|data|none",
+            "what is on the disk before it counts as stored: bytes, name and row; the bytes; or nothing yet, and what "
+            "an unclean stop leaves in doubt is read again before it is served",
+            "data",
+        ),
     ),
 )
 

@@ -4,6 +4,7 @@ What is shown loads again to the same policy. It is made from what the data path
 say what a policy should do and not what it does, are left out.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
@@ -67,7 +68,15 @@ def outline(policy: Policy) -> tuple[Shown, ...]:
 
 def _cache(limits: CacheLimits) -> Shown:
     free = size(limits.min_free) if limits.min_free else percentage(limits.min_free_share)
-    rows = (Row("size", size(limits.size)), Row("inactive", duration(limits.inactive)), Row("min-free", free))
+    largest = () if math.isinf(limits.max_object) else (Row("max-object", size(int(limits.max_object))),)
+    rows = (
+        Row("size", size(limits.size)),
+        Row("inactive", duration(limits.inactive)),
+        Row("min-free", free),
+        *largest,
+        Row("evict", limits.evict),
+        Row("durability", limits.durability),
+    )
     return Shown("cache", rows)
 
 

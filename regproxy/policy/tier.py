@@ -20,7 +20,7 @@ from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.expression import Names, resolve_match
 from regproxy.policy.given import Entry, Failure
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Duration, Integer, Text, Word
+from regproxy.policy.syntax import Duration, Integer, Size, Text, Word
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,12 @@ def terms(entries: Mapping[str, Entry]) -> Terms:
         stale_while_revalidate=_seconds(entries.get("stale while-revalidate"), plain.stale_while_revalidate),
         revalidate=_revalidation(entries.get("revalidate")),
         negative=_negative(entries.get("negative")),
+        max_object=_size(entries.get("max-object"), plain.max_object),
     )
+
+
+def _size(entry: Entry | None, default: float) -> float:
+    return next((given.count for given in (entry.arguments if entry else ()) if isinstance(given, Size)), default)
 
 
 def _seconds(entry: Entry | None, default: float) -> float:

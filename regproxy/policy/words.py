@@ -86,6 +86,8 @@ def statements(terms: Terms) -> Iterator[tuple[str, str]]:
     if terms.negative is not None:
         statuses = " ".join(str(status) for status in sorted(terms.negative.statuses))
         yield "negative", f"{statuses} for {duration(terms.negative.duration)}"
+    if not math.isinf(terms.max_object):
+        yield "max-object", size(int(terms.max_object))
 
 
 def condition_in_words(condition: Condition) -> str:

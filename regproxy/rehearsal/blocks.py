@@ -1,5 +1,6 @@
 """What changes from one policy to another in settings that no request shows."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -24,6 +25,9 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
     yield from _change("cache size", size(before.size), size(after.size))
     yield from _change("cache inactive", duration(before.inactive), duration(after.inactive))
     yield from _change("cache min-free", _free(before), _free(after))
+    yield from _change("cache max-object", _largest(before), _largest(after))
+    yield from _change("cache evict", before.evict, after.evict)
+    yield from _change("cache durability", before.durability, after.durability)
     allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
     yield from _change("tunnel allow-address", *allowed)
     for before_block, after_block in _pairs(old, new, budget):
@@ -43,6 +47,10 @@ def _pairs(old: Policy, new: Policy, budget: Budget) -> Iterator[tuple[Registry,
 
 def _free(limits: CacheLimits) -> str:
     return percentage(limits.min_free_share) if limits.min_free_share else size(limits.min_free)
+
+
+def _largest(limits: CacheLimits) -> str:
+    return "no limit" if math.isinf(limits.max_object) else size(int(limits.max_object))
 
 
 def _change(subject: str, old: str, new: str) -> Iterator[Change]:

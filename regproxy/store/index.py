@@ -177,6 +177,20 @@ class Index:
             self._disconnect()
 
 
+@contextmanager
+def opened_tables(directory: Path) -> Iterator[Tables]:
+    """The index on the caller's own thread, for who waits for the disk anyway; raises OSError, for damage too."""
+    index = Index(directory)
+    try:
+        index._connect(check=True)
+        if index._tables is not None:
+            yield index._tables
+    except sqlite3.Error as error:
+        raise index._translated(error) from error
+    finally:
+        index._close()
+
+
 def _code(error: Exception) -> int:
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     return code & 0xFF

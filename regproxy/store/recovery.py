@@ -3,12 +3,13 @@
 import errno
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from regproxy.model.entry import Content, content_path
-from regproxy.model.oci import Digest, parse_digest
+from regproxy.model.oci import parse_digest
 from regproxy.store.files import PARTS, UNVERIFIED, allocated, doubt_unsynced, forget, sync_folder
 from regproxy.store.index import NAME as INDEX
 from regproxy.store.index import Tables
@@ -16,7 +17,8 @@ from regproxy.store.pools import enter
 from regproxy.store.schema import FORMAT
 
 BLOBS = "blobs"
-ALGORITHMS = ("sha256", "sha512")
+_HEX = {"sha256": re.compile(r"[0-9a-f]{64}\Z"), "sha512": re.compile(r"[0-9a-f]{128}\Z")}
+ALGORITHMS = tuple(_HEX)
 _LOCK, _VERSION, _CLEAN = "LOCK", "VERSION", "CLEAN"
 
 
@@ -163,8 +165,8 @@ def folders() -> Iterator[str]:
 def rows_in(tables: Tables, folder: str) -> Iterator[str]:
     """The digests of a folder that have a row."""
     # A digest goes on with a hexadecimal digit, and all of those stand before `g`.
-    for (text,) in tables.each("SELECT digest FROM content WHERE digest >= ? AND digest < ?", folder, f"{folder}g"):
-        yield str(text)
+    sql = "SELECT digest FROM content WHERE digest >= ? AND digest < ?"
+    return (str(text) for (text,) in tables.each(sql, folder, f"{folder}g"))
 
 
 def files_in(directory: Path, folder: str) -> set[str]:
@@ -173,14 +175,7 @@ def files_in(directory: Path, folder: str) -> set[str]:
     found = set()
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(directory / BLOBS / algorithm / prefix) as names:
         for entry in names:
-            digest = _digest(algorithm, entry.name)
-            if digest is not None and entry.name.startswith(prefix) and entry.is_file(follow_symlinks=False):
-                found.add(str(digest))
+            name = entry.name
+            if name.startswith(prefix) and _HEX[algorithm].match(name) and entry.is_file(follow_symlinks=False):
+                found.add(f"{algorithm}:{name}")
     return found
-
-
-def _digest(algorithm: str, name: str) -> Digest | None:
-    try:
-        return parse_digest(f"{algorithm}:{name}")
-    except ValueError:
-        return None

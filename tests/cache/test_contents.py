@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -330,5 +331,42 @@ def test_what_a_served_manifest_lists_outlives_what_comes_after_it(tmp_path: Pat
             assert EntryEvicted(300_000, "size") in running.events
             assert await running.core.store.content(parse_digest(sha256(layers[0]))) is not None
             assert await running.core.store.content(parse_digest(sha256(layers[1]))) is None
+
+    asyncio.run(story())
+
+
+LIMITED = """
+tier small { match kind is blob and repo is "a/b"; fresh forever; max-object 299999B; }
+tier exact { match kind is blob and repo is "a/c"; fresh forever; max-object 300000B; }
+tier rest { match digest like "*"; fresh forever; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("repository", "sized", "head", "stored"),
+    [
+        ("a/b", True, "", False),
+        ("a/c", True, "", True),
+        ("a/c", False, "", False),
+        ("a/d", False, "", True),
+        ("a/d", True, "cache { max-object 100kB; }", False),
+        ("a/c", True, "cache { max-object 100kB; }", False),
+    ],
+)
+def test_a_blob_beyond_max_object_is_passed_on_unstored_and_no_failure(
+    tmp_path: Path, repository: str, sized: bool, head: str, stored: bool
+) -> None:
+    async def story() -> None:
+        async with world(tmp_path, LIMITED, head) as running:
+            path = f"/v2/{repository}/blobs/{DIGEST}"
+            whole = blob(BLOB)
+            running.hostile.on("quay.io", path, whole if sized else replace(whole, framing="close"))
+            _, body = await running.get(path)
+            assert body == BLOB
+            async with asyncio.timeout(5):
+                while running.core.store.usage().reserved:
+                    await asyncio.sleep(0.01)
+            assert (running.core.store.usage().entries == 1) is stored
+            assert [event for event in running.events if isinstance(event, StoreFailed)] == []
 
     asyncio.run(story())

@@ -173,6 +173,11 @@ def test_answers_are_remembered_by_what_the_tiers_look_at_only() -> None:
         ("cache { size 10GiB; }", CacheLimits(size=10 * 1024**3)),
         ("cache { size 1.5kB; inactive forever; min-free 2GiB; }", CacheLimits(1500, math.inf, 2 * 1024**3, 0.0)),
         ("cache { inactive 1w2d; min-free 2.5%; }", CacheLimits(inactive=9 * 86400.0, min_free_share=0.025)),
+        (
+            "cache { max-object 5GB; evict lru; durability full; }",
+            CacheLimits(max_object=5e9, evict="lru", durability="full"),
+        ),
+        ("cache { evict s3fifo; durability none; }", CacheLimits(durability="none")),
     ],
 )
 def test_the_cache_block_sets_limits(text: str, limits: CacheLimits) -> None:

@@ -27,7 +27,7 @@ TIMES = ("0s", "5m", "1h30m", "1003ms", "2w", "forever")
 FAILURES = ("$outage", "[error]", "[dns, tls, 404]", "[5xx, 429, timeout]", "error 500 501")
 FULL = r"""policy 1;
 let corp = ["harbor.corp.example", "*.lab.corp.example:5000"];
-cache { size 1500MB; inactive forever; min-free 5GiB; }
+cache { size 1500MB; inactive forever; min-free 5GiB; max-object 1GB; evict lru; durability full; }
 registry corp {
     hosts "registry.corp.example:8443";
     aliases "old.corp.example" "older.corp.example:5000";
@@ -45,7 +45,7 @@ registry corp {
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; }
 tunnel { allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7"; }
-defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; }
+defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; max-object 500MB; }
 tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.example:8443"; deny 403 "see \"wiki\""; }
 tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
@@ -91,6 +91,7 @@ def terms() -> st.SearchStrategy[str]:
         statement("stale while-revalidate", finite),
         statement("revalidate", st.sampled_from(["head", "etag", "full"])),
         statement("negative", st.sampled_from(["404", "410", "404 410"]), finite.map(lambda time: f"for {time}")),
+        statement("max-object", st.sampled_from(["1B", "4MiB", "1.5GB"])),
     )
     return parts.map("".join)
 
@@ -127,6 +128,9 @@ def policies() -> st.SearchStrategy[str]:
         statement("size", st.sampled_from(["1GiB", "999kB", "1.5TB"])),
         statement("inactive", st.sampled_from(TIMES[1:])),
         statement("min-free", st.sampled_from(["0%", "7%", "12.5%", "3MiB"])),
+        statement("max-object", st.sampled_from(["1B", "1GiB", "2TB"])),
+        statement("evict", st.sampled_from(["lru", "s3fifo"])),
+        statement("durability", st.sampled_from(["full", "data", "none"])),
     )
     decided = terms() | st.just("pass;") | st.just('deny 403 "it\'s \\"no\\" \\\\";')
     tiers = st.lists(st.tuples(expressions(), decided), min_size=1, max_size=4).map(
@@ -206,7 +210,7 @@ def test_an_expression_has_the_parentheses_it_needs(expression: str) -> None:
 def test_the_object_has_the_names_of_the_language() -> None:
     shown = as_object(loaded(FULL))
     assert json.loads(json.dumps(shown)) == shown
-    assert shown["cache"] == {"size": "1500000000B", "inactive": "forever", "min-free": "5GiB"}
+    assert shown["cache"] == {"size": "1500000000B", "inactive": "forever", "min-free": "5GiB", "max-object": "1000000000B", "evict": "lru", "durability": "full"}
     assert isinstance(shown["registry"], list)
     assert shown["registry"][0]["upstream"] == {
         "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],

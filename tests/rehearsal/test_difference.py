@@ -135,6 +135,15 @@ def test_what_is_only_written_otherwise_is_equal_and_a_new_name_is_told() -> Non
                 ("cache min-free", "10%", "3GiB"),
             ],
         ),
+        (
+            "cache { max-object 1GiB; }",
+            "cache { evict lru; durability none; }",
+            [
+                ("cache max-object", "1GiB", "no limit"),
+                ("cache evict", "s3fifo", "lru"),
+                ("cache durability", "data", "none"),
+            ],
+        ),
     ],
 )
 def test_connections_and_settings_that_change_are_told(old: str, new: str, changes: list[tuple[str, str, str]]) -> None:
