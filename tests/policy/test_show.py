@@ -210,7 +210,14 @@ def test_an_expression_has_the_parentheses_it_needs(expression: str) -> None:
 def test_the_object_has_the_names_of_the_language() -> None:
     shown = as_object(loaded(FULL))
     assert json.loads(json.dumps(shown)) == shown
-    assert shown["cache"] == {"size": "1500000000B", "inactive": "forever", "min-free": "5GiB", "max-object": "1000000000B", "evict": "lru", "durability": "full"}
+    assert shown["cache"] == {
+        "size": "1500000000B",
+        "inactive": "forever",
+        "min-free": "5GiB",
+        "max-object": "1000000000B",
+        "evict": "lru",
+        "durability": "full",
+    }
     assert isinstance(shown["registry"], list)
     assert shown["registry"][0]["upstream"] == {
         "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],
