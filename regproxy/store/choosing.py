@@ -20,7 +20,7 @@ _YOUNG = 0.1  # share of the layers' bytes that is on probation
 CANDIDATES = (
     "SELECT digest, size, allocated, pool, uses, last_used, (SELECT max(m.last_used)"
     " FROM reference r JOIN content m ON m.digest = r.manifest"
-    " WHERE (r.child = c.digest OR r.manifest = c.digest) AND m.last_used >= ?)"
+    " WHERE (r.child = c.digest OR r.manifest = c.digest) AND m.last_used BETWEEN ? AND ?)"
     " FROM content c WHERE c.pool = ?"
 )
 BY_USE = "ORDER BY c.last_used"
@@ -112,6 +112,7 @@ def choose_small(tables: Tables, need: int, now: float) -> Choice:
 def choose_unused(tables: Tables, before: float, now: float) -> Choice:
     """Choose what nobody used since `before`."""
     choice = Choice(math.inf)
+    _end_leases(tables, choice, now)
     _least_recent(tables, choice, (SMALL, PROBATION, MAIN), now, before)
     return choice
 
@@ -152,8 +153,11 @@ def _s3fifo(tables: Tables, choice: Choice, young: int, old: int, now: float) ->
 
 def _end_leases(tables: Tables, choice: Choice, now: float) -> None:
     """What was set aside goes back to the end of its queue; a lease that was renewed meanwhile is seen there."""
-    sql = "SELECT digest, size, uses, last_used FROM content WHERE pool = ? AND pool > 0 AND place <= ? LIMIT ?"
-    for digest, size, uses, last_used in tables.each(sql, LEASED, now, MAX_LOOKED):
+    sql = (
+        "SELECT digest, size, uses, last_used FROM content"
+        " WHERE pool = ? AND pool > 0 AND (place <= ? OR place > ?) LIMIT ?"
+    )
+    for digest, size, uses, last_used in tables.each(sql, LEASED, now, now + 3 * LEASE, MAX_LOOKED):
         choice.looked += 1
         pool = SMALL if int(size or 0) <= SMALL_OBJECT else MAIN
         choice.kept.append(Kept(str(digest), pool, int(uses or 0), float(last_used or 0)))
@@ -161,7 +165,10 @@ def _end_leases(tables: Tables, choice: Choice, now: float) -> None:
 
 def _rows(tables: Tables, pool: int, order: str, now: float) -> Iterator[Candidate]:
     sql = f"{CANDIDATES} {order}, c.rowid LIMIT ?"
-    for digest, size, allocated, own, uses, last_used, leased in tables.each(sql, now - LEASE, pool, MAX_LOOKED):
+    # A time in the future is what a clock that was set back left: it must not lease for years.
+    for digest, size, allocated, own, uses, last_used, leased in tables.each(
+        sql, now - LEASE, now + LEASE, pool, MAX_LOOKED
+    ):
         yield Candidate(
             str(digest),
             int(size or 0),

@@ -192,3 +192,35 @@ def test_one_piece_of_work_looks_at_a_bounded_number_of_rows_and_the_next_goes_o
             assert await store.content(digest_of(b"free")) is None
 
     asyncio.run(story())
+
+
+def test_a_clock_that_was_set_back_ends_leases_instead_of_keeping_them_for_years(tmp_path: Path) -> None:
+    async def story() -> None:
+        watch = Watch(now=5e9)
+        async with opened(tmp_path, limits(8 * MIB + 64 * KIB, evict="lru"), watch) as store:
+            await store_layers(store, "ab")
+            await image(store, b"manifest", "ab")
+            await store_layers(store, "cde")
+            assert (await store._index.run(totals))[LEASED].entries == 2
+            watch.now = 1e9
+            await store_layers(store, "fghi")
+            assert (await store._index.run(totals))[LEASED].entries == 0
+
+    asyncio.run(story())
+
+
+def test_what_was_leased_is_forgotten_in_its_time_where_the_cache_never_fills(tmp_path: Path) -> None:
+    async def story() -> None:
+        watch = Watch()
+        async with opened(tmp_path, limits(64 * MIB, inactive=LEASE / 2), watch) as store:
+            await store_layers(store, "a")
+            await image(store, b"manifest", "a")
+            watch.now += LEASE - 1
+            await store.maintain()
+            assert (await store._index.run(totals))[LEASED].entries == 2
+            for _ in range(3):
+                watch.now += LEASE
+                await store.maintain()
+            assert store.usage().entries == 0
+
+    asyncio.run(story())
