@@ -9,13 +9,22 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 from unittest import mock
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 
 from regproxy.model.entry import content_path
 from regproxy.model.oci import Kind
@@ -34,6 +43,7 @@ BODIES = tuple(
     for number, size in enumerate([1, 4096, 100 * KIB, 700 * KIB, MIB, MIB + 1, MIB + 300 * KIB, 2 * MIB])
 )
 bodies = st.integers(0, len(BODIES) - 1)
+layers = st.integers(4, len(BODIES) - 1)
 SIZE = 4 * MIB
 REFUSALS: dict[str, tuple[str, str]] = {
     "allocate": ("os", "posix_fallocate"),
@@ -75,6 +85,12 @@ class Machine(RuleBasedStateMachine):
         self.run(self.loop.shutdown_default_executor())
         self.loop.close()
         shutil.rmtree(self.root)
+
+    @rule(some=st.lists(layers, min_size=2, max_size=6))
+    def fill(self, some: list[int]) -> None:
+        """Layers come one after the other, more than fit."""
+        for body in some:
+            self._store(body, nullcontext)
 
     @rule(target=writers, body=bodies, announced=st.booleans())
     def begin(self, body: int, announced: bool) -> tuple[Writer, int] | None:
@@ -120,7 +136,7 @@ class Machine(RuleBasedStateMachine):
         def refuse(*_: object) -> None:
             raise OSError(number, os.strerror(number))
 
-        self._refused(body, lambda: mock.patch(".".join(REFUSALS[place]), refuse))
+        self._store(body, lambda: mock.patch(".".join(REFUSALS[place]), refuse))
 
     @rule(body=bodies, after=st.integers(0, 3))
     def fail_in_the_index(self, body: int, after: int) -> None:
@@ -133,9 +149,9 @@ class Machine(RuleBasedStateMachine):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return real(tables, sql, *values)
 
-        self._refused(body, lambda: mock.patch.object(Tables, "change", change))
+        self._store(body, lambda: mock.patch.object(Tables, "change", change))
 
-    def _refused(self, body: int, refusing: Callable[[], Any]) -> None:
+    def _store(self, body: int, refusing: Callable[[], Any]) -> None:
         self.watch.now += 1
         writer = None
         with refusing():
@@ -223,13 +239,11 @@ class Machine(RuleBasedStateMachine):
 
 def test_the_store_agrees_with_its_model(soak: float, seed: int) -> None:
     state = settings(
-        max_examples=round(150 * soak),
+        max_examples=round(100 * soak),
         stateful_step_count=30,
         deadline=None,
         derandomize=seed == 1,
         database=None,
         suppress_health_check=list(HealthCheck),
     )
-    from hypothesis.stateful import run_state_machine_as_test
-
     run_state_machine_as_test(Machine, settings=state)
