@@ -31,7 +31,9 @@ def test_a_file_is_shown_as_it_runs_and_what_is_shown_can_be_run(policy: str, tm
     result = run(policy)
     assert result.exit_code == 0
     assert result.stdout == (
-        f"# policy: {policy}\npolicy 1;\n\ncache {{\n    size     32GiB;\n    inactive 60d;\n    min-free 10%;\n}}\n\n"
+        f"# policy: {policy}\npolicy 1;\n\n"
+        "cache {\n    size       32GiB;\n    inactive   60d;\n    min-free   10%;\n    evict      s3fifo;\n"
+        "    durability data;\n}\n\n"
         'registry corp {\n    hosts     "corp.example:443";\n    scheme    https;\n    intercept on;\n}\n\n'
         "tunnel {\n    ports 443;\n}\n\n"
         "tier a {\n    match      registry is corp;\n    fresh      5m;\n    revalidate head;\n}\n"
@@ -43,7 +45,13 @@ def test_a_file_is_shown_as_it_runs_and_what_is_shown_can_be_run(policy: str, tm
 def test_without_a_file_the_policy_that_would_run_is_shown() -> None:
     assert run().stdout.startswith("# policy: default (packaged); name another with --policy\npolicy 1;\n")
     limits = json.loads(run("--json", CACHE_MAX_SIZE="5g").stdout)["cache"]
-    assert limits == {"size": "5GiB", "inactive": "60d", "min-free": "10%"}
+    assert limits == {
+        "size": "5GiB",
+        "inactive": "60d",
+        "min-free": "10%",
+        "evict": "s3fifo",
+        "durability": "data",
+    }
 
 
 def test_redacted_it_names_neither_hosts_nor_files(policy: str) -> None:
