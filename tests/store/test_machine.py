@@ -72,6 +72,11 @@ class Machine(RuleBasedStateMachine):
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
 
+    async def _write(self, writer: Writer, chunk: bytes) -> None:
+        """Write on the loop, and wait for the room that is made behind its back."""
+        writer.write(chunk)
+        await self.store._work.drain()
+
     def _start(self) -> None:
         self.store = self.run(Store.open(self.directory, self.limits, self.watch, self.watch.events.append))
 
@@ -98,7 +103,7 @@ class Machine(RuleBasedStateMachine):
         try:
             writer = self.run(self.store.writer(len(BODIES[body]) if announced else None, Kind.BLOB))
             self.open.append(writer)
-            writer.write(BODIES[body][: len(BODIES[body]) // 2])
+            self.run(self._write(writer, BODIES[body][: len(BODIES[body]) // 2]))
         except OSError as error:
             assert error.errno == errno.ENOSPC
             return None
@@ -112,7 +117,7 @@ class Machine(RuleBasedStateMachine):
         half = len(BODIES[writer[1]]) // 2
         rest = BODIES[writer[1]][half:]
         try:
-            writer[0].write(bytes(len(rest)) if wrong else rest)
+            self.run(self._write(writer[0], bytes(len(rest)) if wrong else rest))
             self.run(writer[0].commit(digest_of(BODIES[writer[1]])))
         except ValueError:
             assert wrong
@@ -157,7 +162,7 @@ class Machine(RuleBasedStateMachine):
         with refusing():
             try:
                 writer = self.run(self.store.writer(len(BODIES[body]), Kind.BLOB))
-                writer.write(BODIES[body])
+                self.run(self._write(writer, BODIES[body]))
                 self.run(writer.commit(digest_of(BODIES[body])))
             except OSError:
                 if writer is not None:
@@ -221,15 +226,14 @@ class Machine(RuleBasedStateMachine):
             return
         known = {content_path(digest_of(BODIES[body])) for body in self.committed}
         assert self._names() <= known
+        # A row whose file left while the index refused to write is found out here, at look-up.
         for number, body in enumerate(BODIES):
             if self.run(self.store.content(digest_of(body))) is not None:
                 assert number in self.committed
                 assert read(self.store, digest_of(body)) == body
+        self._the_account_is_the_disk()
 
-    @invariant()
-    def the_account_is_the_disk(self) -> None:
-        if not hasattr(self, "store"):
-            return
+    def _the_account_is_the_disk(self) -> None:
         usage = self.store.usage()
         by_pool = self.run(self.store._index.run(totals))
         assert usage.content == on_disk(self.directory) == sum(pool.allocated for pool in by_pool)
