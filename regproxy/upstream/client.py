@@ -20,14 +20,15 @@ from regproxy.model.address import Authority, Reach
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import Event
 from regproxy.model.registry import Registry
+from regproxy.upstream.options import LARGE
 from regproxy.upstream.request import BodySink, Limits, UpstreamRequest
 from regproxy.upstream.slots import Slots
 from regproxy.upstream.transfer import Transfer
 from regproxy.upstream.trust import TrustBundle
 
 MAX_POOLS = 256
+MAX_MULTIPLEXING = 1024
 _IDLE_CONNECTIONS = 64
-_LARGE = frozenset({"blob", "other"})
 _CLOSE_SECONDS = 2.0
 
 
@@ -38,6 +39,7 @@ class Pool:
         self.active = 0
         self._limits = limits
         self._trust = TrustBundle(registry.ca_files)
+        self._multiplexing: set[Authority] = set()
         # Bodies never pass through Tornado's own buffer, so its limit must not count them.
         self._curl = CurlAsyncHTTPClient(force_instance=True, max_clients=limits.concurrent, max_body_size=2**50)
         self._curl._multi.setopt(pycurl.M_MAXCONNECTS, _IDLE_CONNECTIONS)
@@ -50,7 +52,8 @@ class Pool:
     def start(self, transfer: Transfer, released: Callable[[], None]) -> None:
         """Give the transfer the next free handle; `released` is called when it has let go of it."""
         self.active += 1
-        kick = partial(self._curl._set_timeout, 0)
+        authority = transfer.authority
+        prepare = partial(transfer.prepare, ca_bundle=self._trust.path, kick=partial(self._curl._set_timeout, 0))
         # Every option is set again by prepare(); these only keep Tornado from doing more than it must.
         request = HTTPRequest(
             url="https://regproxy.invalid/",
@@ -61,11 +64,12 @@ class Pool:
             decompress_response=False,
             validate_cert=True,
             allow_nonstandard_methods=True,
-            prepare_curl_callback=lambda curl: transfer.prepare(curl, self._trust.path, kick),
+            prepare_curl_callback=lambda curl: prepare(curl, multiplexes=authority in self._multiplexing),
         )
 
         def done(response: HTTPResponse) -> None:
             self.active -= 1
+            self._learn(authority, transfer.multiplexed)
             match response.error:
                 case CurlError() as error:
                     transfer.ended_by_libcurl(error.errno, error.message or "")
@@ -78,6 +82,12 @@ class Pool:
 
         # fetch() would put a future between libcurl's end and ours, after the handle was reset.
         self._curl.fetch_impl(request, done)
+
+    def _learn(self, authority: Authority, multiplexed: bool | None) -> None:
+        if multiplexed and len(self._multiplexing) < MAX_MULTIPLEXING:
+            self._multiplexing.add(authority)
+        elif multiplexed is False:
+            self._multiplexing.discard(authority)
 
     def trusts(self, hashes: Mapping[str, str]) -> bool:
         """Whether the ca files still hold what they held when this pool was made."""
@@ -135,7 +145,7 @@ class Client:
     def _begin(self, request: UpstreamRequest, transfer: Transfer, slots: Slots | None) -> None:
         """Give the transfer to its pool; with or without success, its slot is released once."""
         try:
-            pool = self._pool(request.registry, request.purpose in _LARGE)
+            pool = self._pool(request.registry, request.purpose in LARGE)
         except OSError as error:
             transfer.refuse(str(error), FailureClass.TLS)
             pool = None

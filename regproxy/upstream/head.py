@@ -20,6 +20,7 @@ class HeadReader:
         self._reason = ""
         self._fields: list[tuple[str, str]] = []
         self.head: Head | None = None
+        self.multiplexed = False
 
     def line(self, raw: bytes) -> Head | None:
         """Take one line with its line end; the final Head when this line completes it.
@@ -45,8 +46,9 @@ class HeadReader:
     def _start(self, text: str) -> None:
         match = _STATUS_LINE.match(text)
         if match is None:
-            raise ValueError("the status line is not HTTP/1")
+            raise ValueError("the status line is not HTTP")
         self._status, self._reason = int(match[1]), match[2] or ""
+        self.multiplexed = text.startswith("HTTP/2")
 
     def _field(self, text: str) -> None:
         if text[0] in " \t":

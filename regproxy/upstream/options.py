@@ -7,6 +7,8 @@ from regproxy.model.message import end_to_end, field, without
 from regproxy.model.registry import ParentProxy
 from regproxy.upstream.request import Limits, UpstreamRequest
 
+# Blobs and other paths have connections of their own, one transfer on each: a layer must not hold a manifest up.
+LARGE = frozenset({"blob", "other"})
 USER_AGENT = f"regproxy/{__version__}"
 _LIFETIME_OF_CONNECTIONS = 600
 # CURLOPT_SUPPRESS_CONNECT_HEADERS (curl/curl.h), which pycurl has no name for.
@@ -18,9 +20,15 @@ _OURS = frozenset({"accept-encoding", "user-agent"})
 _UNASKED = ("Accept", "User-Agent", "Content-Type")
 
 
-def set_options(curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_bundle: str) -> None:
-    """Set all options but the callbacks and the body; the handle comes fresh from `reset`."""
+def set_options(
+    curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_bundle: str, *, multiplexes: bool
+) -> None:
+    """Set all options but the callbacks and the body; the handle comes fresh from `reset`.
+
+    `multiplexes` says that the upstream spoke HTTP/2 when it was last asked.
+    """
     _set_transport(curl, limits)
+    _set_version(curl, small=request.purpose not in LARGE, multiplexes=multiplexes)
     _set_tls(curl, ca_bundle)
     curl.setopt(pycurl.URL, f"{request.scheme}://{request.authority}/")
     # The target is sent as it stands: no dot segment is resolved, nothing is escaped.
@@ -42,8 +50,6 @@ def set_options(curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_
 
 def _set_transport(curl: pycurl.Curl, limits: Limits) -> None:
     curl.setopt(pycurl.NOSIGNAL, 1)
-    # Chunks of HTTP/2 are a third of a TLS record: HTTP/1.1 costs half the CPU for what is large.
-    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     curl.setopt(pycurl.HTTP09_ALLOWED, 0)
     curl.setopt(pycurl.FOLLOWLOCATION, 0)
     curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(limits.connect * 1000))
@@ -66,6 +72,17 @@ def _set_way_out(curl: pycurl.Curl, proxy: ParentProxy | None) -> None:
     curl.setopt(_SUPPRESS_CONNECT_HEADERS, 1)
     # The fields of the request, credentials among them, are not for the proxy.
     curl.setopt(pycurl.HEADEROPT, pycurl.HEADER_SEPARATE)
+
+
+def _set_version(curl: pycurl.Curl, *, small: bool, multiplexes: bool) -> None:
+    """HTTP/2 for what is small, where the upstream offers it: many requests on one connection.
+
+    Chunks of HTTP/2 are a third of a TLS record: HTTP/1.1 costs half the CPU for what is large.
+    """
+    curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_2TLS if small else pycurl.CURL_HTTP_VERSION_1_1)
+    # Wait for a connection that is being made and can carry this request as well, rather than make another. Only where
+    # it will: before an upstream of HTTP/1.1 libcurl would wait for the first answer, and one silence hold all up.
+    curl.setopt(pycurl.PIPEWAIT, int(small and multiplexes))
 
 
 def _set_tls(curl: pycurl.Curl, ca_bundle: str) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pycurl
 
-from regproxy.model.address import Reach
+from regproxy.model.address import Authority, Reach
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import Event, UpstreamFinished
 from regproxy.model.message import Head
@@ -73,6 +73,16 @@ class Transfer:
             raise self._failure
 
     @property
+    def authority(self) -> Authority:
+        """Whom it asks."""
+        return self._request.authority
+
+    @property
+    def multiplexed(self) -> bool | None:
+        """Whether the answer came in HTTP/2; None while there is none."""
+        return self._reader.multiplexed if self._head is not None else None
+
+    @property
     def ended(self) -> bool:
         """Whether it is over, one way or the other."""
         return self._ended.is_set()
@@ -90,11 +100,11 @@ class Transfer:
 
     # -- for the client ----------------------------------------------------------------------------------------------
 
-    def prepare(self, curl: pycurl.Curl, ca_bundle: str, kick: Callable[[], None]) -> None:
+    def prepare(self, curl: pycurl.Curl, ca_bundle: str, kick: Callable[[], None], *, multiplexes: bool) -> None:
         """Set up a handle; `kick` makes the client look at its handles at once. Raises if already given up."""
         if self._cause is not None:
             raise self._cause
-        set_options(curl, self._request, self._limits, ca_bundle)
+        set_options(curl, self._request, self._limits, ca_bundle, multiplexes=multiplexes)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.HEADERFUNCTION, self._header)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)

@@ -19,7 +19,7 @@ http {{
     access_log off;
     {temporary}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{protocol};
         keepalive_requests 1000000;
         {locations}
     }}
@@ -49,21 +49,26 @@ def refusal(folder: Path, locations: str) -> str:
     return "" if done.returncode == 0 else done.stderr
 
 
-def _prepare(folder: Path, locations: str, port: int) -> list[str]:
+def _prepare(folder: Path, locations: str, port: int, protocol: str = "") -> list[str]:
     """Write the configuration into a folder; the command that runs it."""
     folder.mkdir(parents=True, exist_ok=True)
     temporary = " ".join(f"{name}_temp_path {name};" for name in _TEMPORARY)
-    (folder / "nginx.conf").write_text(_CONFIGURATION.format(port=port, locations=locations, temporary=temporary))
+    (folder / "nginx.conf").write_text(
+        _CONFIGURATION.format(port=port, protocol=protocol, locations=locations, temporary=temporary)
+    )
     program = shutil.which("nginx", path=search_path()) or "nginx"
     return [program, "-e", "stderr", "-p", str(folder), "-c", "nginx.conf"]
 
 
 class Nginx:
-    """One nginx process in the foreground, in a folder of its own, on a loopback port."""
+    """One nginx process in the foreground, in a folder of its own, on a loopback port.
 
-    def __init__(self, processes: Processes, folder: Path, locations: str) -> None:
+    `protocol` is what follows the port in `listen`: ` ssl http2`, with the certificate among the locations.
+    """
+
+    def __init__(self, processes: Processes, folder: Path, locations: str, protocol: str = "") -> None:
         self.port = free_port()
-        self._process = processes.add("nginx", _prepare(folder, locations, self.port))
+        self._process = processes.add("nginx", _prepare(folder, locations, self.port, protocol))
         self._connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
 
     def start(self) -> "Nginx":
