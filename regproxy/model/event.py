@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from regproxy.model.oci import Digest
+
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
 HandshakeCause = Literal["unknown_ca", "timeout", "closed", "other"]
 
@@ -186,11 +188,21 @@ class EntryEvicted:
 
 
 @dataclass(frozen=True, slots=True)
+class DigestMismatched:
+    """An upstream gave other bytes than those asked for: no client has them whole, nothing is kept."""
+
+    authority: str
+    kind: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreFailed:
-    """The disk refused; the pull goes on without it."""
+    """The disk refused; the pull goes on without it. `digest` names content that an edge could not `read`."""
 
     operation: str
     error: str
+    digest: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +243,7 @@ Event = (
     | HandshakeFailed
     | EntryStored
     | EntryEvicted
+    | DigestMismatched
     | StoreFailed
     | PolicyStarted
     | PolicyReloaded

@@ -8,6 +8,7 @@ from typing import Any, TextIO, assert_never
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
+    DigestMismatched,
     EntryEvicted,
     EntryStored,
     Event,
@@ -116,6 +117,8 @@ def _fields(event: Event) -> dict[str, Any] | None:
                 "authority": event.authority,
                 "cause": event.cause,
             }
+        case DigestMismatched():
+            return {"event": "mismatch", "authority": event.authority, "kind": event.kind, "digest": event.digest}
         case StoreFailed():
             return {"event": "store", "operation": event.operation, "error": event.error}
         case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | QuotaObserved():

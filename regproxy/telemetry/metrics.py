@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
+    DigestMismatched,
     EntryEvicted,
     EntryStored,
     Event,
@@ -61,6 +62,7 @@ class Metrics:
         self._handshakes = self._counter("client_tls_handshake_failures", "Handshakes that clients broke off", "cause")
         self._stored = self._counter("cache_stored_bytes", "Bytes of verified content stored", "kind")
         self._evicted = self._counter("cache_evicted_bytes", "Bytes of content evicted", "cause")
+        self._mismatches = self._counter("digest_mismatches", "Bodies that did not hash to their digest", "kind")
         self._store_failures = self._counter("store_failures", "Times the disk refused", "operation")
         build = Gauge("regproxy_build_info", "The running version", ["version"], registry=self.registry)
         build.labels(version).set(1)
@@ -111,7 +113,7 @@ class Metrics:
                 self._tunnel_bytes.labels("received").inc(received)
             case HandshakeFailed(cause=cause):
                 self._handshakes.labels(cause).inc()
-            case EntryStored() | EntryEvicted() | StoreFailed():
+            case EntryStored() | EntryEvicted() | DigestMismatched() | StoreFailed():
                 self._store(event)
             case PolicyStarted():
                 self._policy.started(event)
@@ -121,12 +123,14 @@ class Metrics:
             case _:
                 assert_never(event)
 
-    def _store(self, event: EntryStored | EntryEvicted | StoreFailed) -> None:
+    def _store(self, event: EntryStored | EntryEvicted | DigestMismatched | StoreFailed) -> None:
         match event:
             case EntryStored(kind=kind, bytes=size):
                 self._stored.labels(kind).inc(size)
             case EntryEvicted(cause=cause, bytes=size):
                 self._evicted.labels(cause).inc(size)
+            case DigestMismatched(kind=kind):
+                self._mismatches.labels(kind if kind in KINDS else OTHER).inc()
             case StoreFailed(operation=operation):
                 self._store_failures.labels(operation).inc()
             case _:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
+    DigestMismatched,
     EntryStored,
     ExchangeFinished,
     HandshakeFailed,
@@ -78,6 +79,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
     for told in (
         TunnelClosed("c", "a", 1, 2, 3),
         HandshakeFailed("c", "a", "other"),
+        DigestMismatched("quay.io", "blob", "sha256:0"),
         StoreFailed("write", "full"),
         UpstreamFinished("r", "blob", "GET", 0, 1, 1, "dns"),
         UpstreamThrottled("r", "a", "abuse"),
@@ -87,6 +89,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == [
         "tunnel",
         "handshake",
+        "mismatch",
         "store",
         "upstream",
         "throttled",

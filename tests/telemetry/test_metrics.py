@@ -7,6 +7,7 @@ import pytest
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
+    DigestMismatched,
     EntryEvicted,
     EntryStored,
     Event,
@@ -78,6 +79,7 @@ LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
         ),
         (EntryStored("blob", 5), 'regproxy_cache_stored_bytes_total{kind="blob"} 5.0'),
         (EntryEvicted(5, "size"), 'regproxy_cache_evicted_bytes_total{cause="size"} 5.0'),
+        (DigestMismatched("quay.io", "blob", "sha256:0"), 'regproxy_digest_mismatches_total{kind="blob"} 1.0'),
         (StoreFailed("write", "no space"), 'regproxy_store_failures_total{operation="write"} 1.0'),
     ],
 )
