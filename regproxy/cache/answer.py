@@ -57,7 +57,7 @@ class Cache:
     def report(self, events: Iterable[Event]) -> None:
         """Take note of what happened at the edge."""
         for event in events:
-            self._engines.report(event)
+            self._engines.noted(event)
 
     async def answer(self, ask: Ask) -> Answer:
         """Answer one request; whatever happens, its body is closed, here or when the relay that carries it ends."""

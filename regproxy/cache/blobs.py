@@ -1,10 +1,12 @@
-"""Blobs on their way into the cache: one writer into a part file, many readers who follow it."""
+"""Blobs on their way into the cache: one fill for all who ask, whole or by range, while it runs."""
 
 import asyncio
 from typing import assert_never
 
-from regproxy.cache.fetches import Answered, Fill, Started, Unstorable
+from regproxy.cache.fetches import Answered, Started, Unstorable
+from regproxy.cache.fill import Fill
 from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup
+from regproxy.cache.passing import PassedBy
 from regproxy.cache.replies import kept_fields, link_head
 from regproxy.model.answer import Filling
 from regproxy.model.entry import Link, LinkKey
@@ -13,10 +15,10 @@ from regproxy.model.message import Head, field, media_type
 from regproxy.store.rows import Changes
 from regproxy.store.writer import Writer
 
-# A body that the disk refused in the middle would break off there again: it is passed by for so long, and its clients,
-# who come back for the rest, get it.
-PASSED_BY_SECONDS = 600.0
-MAX_PASSED_BY = 1000
+# A body that the disk refused in the middle would break off there again.
+OUTGREW_SECONDS = 600.0
+# Room may be made at any time; until then every request would open a transfer in vain.
+NO_ROOM_SECONDS = 60.0
 
 
 class Blobs:
@@ -25,27 +27,43 @@ class Blobs:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._fills: dict[LinkKey, Fill] = {}
-        self._passed_by: dict[LinkKey, float] = {}
+        self._passed_by: PassedBy[LinkKey, Unstorable] = PassedBy(engines.clock)
 
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
         """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
+        passed_by = self._passed_by.get(key)
+        if passed_by is not None:
+            return passed_by
         fill = self._fills.get(key)
-        joined = fill is not None
-        if fill is None and self._engines.clock() < self._passed_by.get(key, 0.0):
-            return Unstorable()
-        if fill is None:
+        if fill is not None and fill.prefix is not None:
+            return Unstorable(fill.prefix)
+        joined = fill is not None and not fill.over
+        if fill is None or fill.over:
             request = lookup.upstream("GET", lookup.resource.path, ACCEPT_ANY)
             limit = min(lookup.terms.max_object, self._engines.store.limits.max_object)
             fill = Fill(self._engines, request, key.repository, key.digest, limit)
             self._fills[key] = fill
             self._engines.spawn(self._run(key, fill))
+        fill.followers.join()
+        try:
+            answer = await self._begun(lookup, key, fill, joined=joined)
+        except BaseException:
+            fill.followers.leave()
+            raise
+        if not isinstance(answer, Filling):
+            fill.followers.leave()
+        return answer
+
+    async def _begun(
+        self, lookup: Lookup, key: LinkKey, fill: Fill, *, joined: bool
+    ) -> Filling | Answered | Unstorable:
         beginning = await asyncio.shield(fill.beginning)
         match beginning:
             case Started(head=head, size=size):
                 link = self._link(head, size or 0)
                 answer = link_head(key.digest, link, link.checked_at)
                 outcome = Outcome.COLLAPSED if joined else Outcome.MISS
-                return Filling(answer, size, fill.open_reader(), fill, lookup.labels(outcome))
+                return Filling(answer, size, fill.open_reader(), fill.followers, lookup.labels(outcome))
             case Answered() | Unstorable():
                 return beginning
             case _:
@@ -56,16 +74,17 @@ class Blobs:
             await fill.run(lambda writer, head: self._commit(key, writer, head))
         finally:
             # At once: who comes a turn later must not join a fill whose file is closed.
-            del self._fills[key]
-            if fill.outgrew_the_disk:
-                self._pass_by(key)
+            if self._fills.get(key) is fill:
+                del self._fills[key]
+            self._pass_by(key, fill)
 
-    def _pass_by(self, key: LinkKey) -> None:
-        now = self._engines.clock()
-        self._passed_by = {key: until for key, until in self._passed_by.items() if now < until}
-        while len(self._passed_by) >= MAX_PASSED_BY:
-            del self._passed_by[next(iter(self._passed_by))]
-        self._passed_by[key] = now + PASSED_BY_SECONDS
+    def _pass_by(self, key: LinkKey, fill: Fill) -> None:
+        if fill.prefix is not None:
+            # Those who read the part file still will ask for the rest when they come to its end.
+            readers = fill.followers
+            self._passed_by.put(key, Unstorable(fill.prefix), OUTGREW_SECONDS, lambda: readers.count > 0)
+        elif fill.unstorable:
+            self._passed_by.put(key, Unstorable(), NO_ROOM_SECONDS)
 
     def _link(self, head: Head, size: int) -> Link:
         kind = media_type(field(head.fields, "content-type"))

@@ -66,7 +66,7 @@ class Contents:
         link = await store.link(key)
         if link is None or not await store.is_public(key.authority, key.repository):
             return None
-        return link if await store.content(key.digest) is not None else None
+        return link if await self._engines.content(key.digest) is not None else None
 
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome) -> Stored:
         self._engines.store.touch(key.digest)
@@ -81,7 +81,7 @@ class Contents:
         request = lookup.upstream("HEAD", lookup.resource.path, fields)
         head, _ = await self._engines.upstream.fetch(request, key.repository, 0)
         store = self._engines.store
-        content = await store.content(key.digest)
+        content = await self._engines.content(key.digest)
         if head.status == 200 and content is not None and await store.linked_in(key.authority, key.digest):
             old = await store.link(key)
             now = self._engines.clock()
@@ -117,7 +117,7 @@ class Contents:
 
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
         store = self._engines.store
-        here = await store.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
+        here = await self._engines.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
         if here and (link := await self._usable(key)) is not None:
             # A fill that ended between the first look and this one.
             return self._stored(lookup, key, link, Outcome.HIT)
@@ -131,9 +131,13 @@ class Contents:
             found = await self._blobs.fetch(lookup, key)
         except UpstreamFailed as error:
             return failed(error, lookup.labels(Outcome.ERROR))
-        if isinstance(found, Answered):
-            return self._absent(lookup, key, found.head, found.body)
-        return await self._passage.anonymous(lookup) if isinstance(found, Unstorable) else found
+        match found:
+            case Answered(head=head, body=body):
+                return self._absent(lookup, key, head, body)
+            case Unstorable(prefix=prefix):
+                return await self._passage.anonymous(lookup, prefix)
+            case _:
+                return found
 
     async def _by_head(self, lookup: Lookup, key: LinkKey) -> Answer | None:
         """Answer from one HEAD upstream; None when a GET needs the bytes all the same."""

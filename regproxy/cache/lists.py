@@ -70,7 +70,7 @@ class Lists:
         if not await store.is_public(key.authority, repository):
             return None
         row = await store.generic(key)
-        return row if row is not None and await store.content(row.digest) is not None else None
+        return row if row is not None and await self._engines.content(row.digest) is not None else None
 
     def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome) -> Stored:
         self._engines.store.touch(row.digest)

@@ -5,13 +5,14 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from regproxy.cache.passing import PassedBy
 from regproxy.freshness.lifetime import Absent, Validated, fresh_until
 from regproxy.model.answer import Ask, Audience, Forget
 from regproxy.model.decision import Terms
-from regproxy.model.entry import BindingKey, LinkKey
-from regproxy.model.event import Event, Labels, Outcome
+from regproxy.model.entry import BindingKey, Content, LinkKey
+from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import Fields, Head, joined
-from regproxy.model.oci import MANIFEST_TYPES, Kind, Resource
+from regproxy.model.oci import MANIFEST_TYPES, Digest, Kind, Resource
 from regproxy.model.registry import Registry
 from regproxy.store.content import Store
 from regproxy.upstream.request import UpstreamRequest
@@ -20,6 +21,8 @@ from regproxy.upstream.session import Upstream
 T = TypeVar("T")
 
 MAX_NEGATIVES = 10_000
+# How long content that can be neither read nor removed is taken for not there.
+UNREADABLE_SECONDS = 600.0
 
 _REPEATABLE = frozenset([Outcome.HIT, Outcome.REVALIDATED])
 ACCEPT_MANIFESTS: Fields = (("Accept", ", ".join(MANIFEST_TYPES)),)
@@ -72,7 +75,7 @@ class Negative:
 
 @dataclass(slots=True)
 class Engines:
-    """What the cache works with; owns the negatives and the background tasks."""
+    """What the cache works with; owns the negatives, what cannot be read, and the background tasks."""
 
     store: Store
     upstream: Upstream
@@ -81,6 +84,30 @@ class Engines:
     negatives: dict[BindingKey | LinkKey, Negative] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     watchers: list[Callable[[Forget], None]] = field(default_factory=list)
+    unreadable: PassedBy[Digest, bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.unreadable = PassedBy(self.clock)
+
+    async def content(self, digest: Digest) -> Content | None:
+        """The content, if it is here and nobody failed to read it."""
+        return await self.store.content(digest) if self.unreadable.get(digest) is None else None
+
+    def noted(self, event: Event) -> None:
+        """Take note of what happened at an edge: content that it could not read is removed."""
+        self.report(event)
+        if isinstance(event, StoreFailed) and event.digest is not None:
+            self.unreadable.put(event.digest, True, UNREADABLE_SECONDS)
+            self.forget(Forget())
+            self.spawn(self._discard(event.digest))
+
+    async def _discard(self, digest: Digest) -> None:
+        try:
+            await self.store.discard(digest)
+        except OSError as error:
+            self.report(StoreFailed("discard", str(error)))
+        else:
+            self.unreadable.drop(digest)
 
     def forget(self, forget: Forget) -> None:
         """Tell those who remember answers that they no longer hold; after the store knows better."""

@@ -4,14 +4,14 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 
-from regproxy.cache.fetches import Answered, Flights
+from regproxy.cache.fetches import Answered, Flights, answered
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.replies import kept_fields
 from regproxy.model.address import Authority
 from regproxy.model.answer import Forget
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Link, LinkKey
-from regproxy.model.event import StoreFailed
+from regproxy.model.event import DigestMismatched, StoreFailed
 from regproxy.model.manifest import children
 from regproxy.model.message import Head, field, media_type
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
@@ -47,7 +47,7 @@ class Manifests:
         request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
         head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
         if head.status != 200:
-            return Answered(head, body)
+            return answered(key.authority.name, head, body)
         return await self.keep(key, head, body, Changes())
 
     async def keep(self, key: LinkKey, head: Head, body: bytes, changes: Changes) -> Fetched:
@@ -58,7 +58,9 @@ class Manifests:
         now = self._engines.clock()
         link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), now, "get")
         if digest_of(body, key.digest.algorithm) != key.digest:
-            raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the bytes do not hash to {key.digest}")
+            name = key.authority.name
+            self._engines.report(DigestMismatched(name, str(key.kind), str(key.digest)))
+            raise UpstreamFailed(FailureClass.RESET, f"{name}: the bytes do not hash to {key.digest}")
         public = (key.authority, key.repository, now)
         references = tuple((key.digest, child) for child in children(body))
         changes = replace(

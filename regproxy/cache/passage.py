@@ -1,13 +1,17 @@
 """Requests that nothing is stored of: passed by the policy, too large to keep, or with the client's login."""
 
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any
 
 from regproxy.cache.challenge import credential, our_challenge
+from regproxy.cache.excerpt import Excerpt, Follow, opened
 from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.relay import Inflow, Outflow
 from regproxy.cache.replies import API_VERSION, RELAYED_FIELDS, failed, relayed, unusable
+from regproxy.cache.verification import Prefix
 from regproxy.model.answer import Answer, Ask, Reply, Streaming
-from regproxy.model.event import Labels, Outcome
+from regproxy.model.event import DigestMismatched, Labels, Outcome
 from regproxy.model.message import Fields, Head, end_to_end, only, without
 from regproxy.model.oci import Kind
 from regproxy.model.registry import Registry
@@ -27,36 +31,49 @@ class Passage:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def anonymous(self, lookup: Lookup) -> Answer:
-        """Stream a resource under /v2/ with our anonymous token; a whole body must hash to its digest."""
+    async def anonymous(self, lookup: Lookup, prefix: Prefix | None = None) -> Answer:
+        """Stream a resource under /v2/ with our anonymous token; `prefix` is what is known of it already."""
         resource, ask = lookup.resource, lookup.ask
         fields = only(ask.fields, FORWARDED_FIELDS - {"authorization", "user-agent", "accept"})
         accept = only(ask.fields, frozenset(["accept"])) or (
             ACCEPT_MANIFESTS if resource.kind is Kind.MANIFEST else ACCEPT_ANY
         )
         request = lookup.upstream(ask.method, resource.target, (*accept, *fields))
-        digest = resource.digest
-        whole = ask.method == "GET" and not only(fields, frozenset(["range"]))
-        outflow = Outflow(digest if digest is not None and digest.verifiable and whole else None)
-        labels = lookup.labels(Outcome.PASS)
-        try:
-            transfer = await self._engines.upstream.open(request, resource.repository, outflow)
-        except (UpstreamFailed, ValueError) as error:
-            outflow.discard()
-            return failed(unusable(ask.authority, error), lookup.labels(Outcome.ERROR))
-        except BaseException:
-            outflow.discard()
-            raise
-        if transfer.head.status != 200:
-            outflow.unverified()
-        return self._stream(transfer, outflow, _v2_head(lookup.ask, transfer.head, resource.repository), labels)
+
+        def follow(request: UpstreamRequest, outflow: Outflow) -> Coroutine[Any, Any, OpenTransfer]:
+            return self._engines.upstream.open(request, resource.repository, outflow)
+
+        return await self._resource(lookup, request, follow, prefix)
 
     async def credentialed(self, lookup: Lookup) -> Answer:
         """Relay a GET or HEAD under /v2/ end to end with the client's own credential; nothing is stored."""
         fields = only(end_to_end(lookup.ask.fields), FORWARDED_FIELDS)
         request = lookup.upstream(lookup.ask.method, lookup.resource.target, fields)
-        labels = lookup.labels(Outcome.PASS)
-        return await self._relay(lookup.ask, request, labels, lookup.resource.repository, None)
+
+        def follow(request: UpstreamRequest, outflow: Outflow) -> Coroutine[Any, Any, OpenTransfer]:
+            return self._engines.upstream.relay(request, outflow, follows=True)
+
+        return await self._resource(lookup, request, follow, None)
+
+    async def _resource(
+        self, lookup: Lookup, request: UpstreamRequest, follow: Follow, prefix: Prefix | None
+    ) -> Answer:
+        digest = lookup.resource.digest
+
+        def mismatched() -> None:
+            resource = lookup.resource
+            name = lookup.ask.authority.name
+            self._engines.report(DigestMismatched(name, str(resource.kind), resource.reference))
+
+        try:
+            if digest is not None and digest.verifiable and request.method == "GET":
+                head, transfer, outflow = await Excerpt(request, digest, follow, prefix, mismatched).open()
+            else:
+                head, transfer, outflow = await opened(request, follow)
+        except (UpstreamFailed, ValueError) as error:
+            return failed(unusable(lookup.ask.authority, error), lookup.labels(Outcome.ERROR))
+        shown = _v2_head(lookup.ask, head, lookup.resource.repository)
+        return self._stream(transfer, outflow, shown, lookup.labels(Outcome.PASS))
 
     async def ping(self, ask: Ask, registry: Registry, labels: Labels) -> Answer:
         """Relay `/v2/` with the client's own credential: is it good?"""

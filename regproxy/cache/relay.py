@@ -1,35 +1,30 @@
 """Bodies that are not stored: through a socket pair to the edge, with the kernel's back-pressure."""
 
 import asyncio
-import hashlib
 import os
 import socket
 from collections.abc import Callable
 
+from regproxy.cache.verification import Verification
 from regproxy.model.answer import BrokenBody, RequestBody
-from regproxy.model.oci import Digest
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.session import OpenTransfer
-
-HOLD_BACK = 64 * 1024
 
 
 class Outflow:
     """The sink of a relayed response: writes into one end of a socket pair, pauses the transfer when it is full.
 
-    With a digest the last 64 KiB are held back until the body hashes to it; a mismatch ends the body broken.
+    What is verified ends broken where it does not hash to its digest.
     """
 
-    def __init__(self, digest: Digest | None = None) -> None:
+    def __init__(self) -> None:
         self._ours, theirs = socket.socketpair()
         self._ours.setblocking(False)
         theirs.setblocking(False)
         self.fd = theirs.detach()
         self._loop = asyncio.get_running_loop()
         self._pending = bytearray()
-        self._held = bytearray()
-        self._digest = digest
-        self._hash = hashlib.new(digest.algorithm) if digest is not None else None
+        self._verification: Verification | None = None
         self._transfer: OpenTransfer | None = None
         self._drained: asyncio.Future[None] | None = None
         self._watching = False
@@ -47,14 +42,10 @@ class Outflow:
             return True
         if self._pending or self._transfer is None:
             return False
-        if self._hash is not None:
-            self._hash.update(chunk)
-            self._held += chunk
-            if len(self._held) <= HOLD_BACK:
-                return True
-            chunk = bytes(self._held[:-HOLD_BACK])
-            del self._held[:-HOLD_BACK]
-        self._send(chunk)
+        if self._verification is not None:
+            chunk = self._verification.take(chunk)
+        if chunk:
+            self._send(chunk)
         return True
 
     def _send(self, chunk: bytes) -> None:
@@ -108,9 +99,8 @@ class Outflow:
         transfer.resume()
         try:
             await transfer.finished()
-            self._verify()
-            if self._held:
-                self._send_last()
+            if self._verification is not None:
+                self._send_last(self._verification.rest())
             await self._drain()
             self._end(BrokenBody("the reader is gone") if self._gone else None)
         except (UpstreamFailed, BrokenBody) as error:
@@ -122,16 +112,11 @@ class Outflow:
             if self._inflow is not None:
                 self._inflow.close()
 
-    def _verify(self) -> None:
-        if self._hash is not None and self._digest is not None and self._hash.hexdigest() != self._digest.encoded:
-            raise BrokenBody(f"the bytes do not hash to {self._digest}")
-
-    def _send_last(self) -> None:
+    def _send_last(self, chunk: bytes) -> None:
         if self._pending:
-            self._pending += self._held
-        else:
-            self._send(bytes(self._held))
-        self._held.clear()
+            self._pending += chunk
+        elif chunk and not self._gone:
+            self._send(chunk)
 
     async def _drain(self) -> None:
         if self._pending and not self._gone:
@@ -156,9 +141,9 @@ class Outflow:
         if inflow is not None:
             inflow.carried = True
 
-    def unverified(self) -> None:
-        """What comes is no content, an error's body say: nothing to hash, nothing to hold back."""
-        self._hash = None
+    def verify(self, verification: Verification) -> None:
+        """Let through only what this lets through; to be said before `run`."""
+        self._verification = verification
 
     def discard(self) -> None:
         """Nothing will be relayed: close both ends."""

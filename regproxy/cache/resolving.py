@@ -3,13 +3,14 @@
 import contextlib
 from dataclasses import dataclass, replace
 
-from regproxy.cache.fetches import Answered
+from regproxy.cache.fetches import Answered, answered
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.manifests import Manifests, digest_of, record
 from regproxy.cache.replies import kept_fields
 from regproxy.freshness.verdict import ABSENCES
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Binding, BindingKey, Content, LinkKey
+from regproxy.model.event import DigestMismatched
 from regproxy.model.message import Fields, Head, content_length, field, media_type
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind, parse_digest
 from regproxy.store.rows import Changes
@@ -38,7 +39,7 @@ class Resolver:
     async def held(self, key: BindingKey, digest: Digest) -> Content | None:
         """The manifest of this digest, where we have it and the repository is known to."""
         store = self._engines.store
-        content = await store.content(digest)
+        content = await self._engines.content(digest)
         return content if content is not None and await store.link(link_key(key, digest)) is not None else None
 
     async def resolve(
@@ -66,7 +67,7 @@ class Resolver:
                 if isinstance(found, Resolved) or (found is not None and found.head.status != TOO_MANY):
                     return found
         if head.status != 200:
-            return await self._not_there(key, binding, Answered(head, body))
+            return await self._not_there(key, binding, answered(key.authority.name, head, body))
         return await self._by_get(key, binding, head, body)
 
     async def _ask_by_head(
@@ -97,7 +98,7 @@ class Resolver:
         return Resolved(found, same=False)
 
     async def _by_get(self, key: BindingKey, binding: Binding | None, head: Head, body: bytes) -> Resolved:
-        digest = _named_digest(key, head, body)
+        digest = self._named_digest(key, head, body)
         same = binding is not None and binding.digest == digest
         found = self._new_binding(digest, head, len(body))
         if same and binding is not None:
@@ -105,6 +106,20 @@ class Resolver:
         await self._manifests.keep(link_key(key, digest), head, body, Changes(bindings=((key, found),)))
         self._engines.negatives.pop(key, None)
         return Resolved(found, same, body)
+
+    def _named_digest(self, key: BindingKey, head: Head, body: bytes) -> Digest:
+        """The digest of a tag's manifest; raises UpstreamFailed when the registry names another."""
+        named = field(head.fields, "docker-content-digest")
+        try:
+            digest = parse_digest(named) if named else None
+        except ValueError:
+            digest = None
+        algorithm = digest.algorithm if digest is not None and digest.verifiable else "sha256"
+        found = digest_of(body, algorithm)
+        if digest is not None and digest.verifiable and digest != found:
+            self._engines.report(DigestMismatched(key.authority.name, str(Kind.MANIFEST), str(digest)))
+            raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the manifest does not hash to {digest}")
+        return found
 
     def _new_binding(self, digest: Digest, head: Head, size: int) -> Binding:
         now = self._engines.clock()
@@ -131,17 +146,3 @@ class Resolver:
 def link_key(key: BindingKey, digest: Digest) -> LinkKey:
     """The key under which the manifest of a tag is linked to its repository."""
     return LinkKey(key.authority, key.repository, Kind.MANIFEST, digest)
-
-
-def _named_digest(key: BindingKey, head: Head, body: bytes) -> Digest:
-    """The digest of a tag's manifest; raises UpstreamFailed when the registry names another."""
-    named = field(head.fields, "docker-content-digest")
-    try:
-        digest = parse_digest(named) if named else None
-    except ValueError:
-        digest = None
-    algorithm = digest.algorithm if digest is not None and digest.verifiable else "sha256"
-    found = digest_of(body, algorithm)
-    if digest is not None and digest.verifiable and digest != found:
-        raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the manifest does not hash to {digest}")
-    return found

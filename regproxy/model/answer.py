@@ -58,6 +58,10 @@ class BrokenBody(Exception):  # noqa: N818 -- the body is broken, whoever's erro
     """A body that can no longer become whole: the client must see an aborted connection, never a clean end."""
 
 
+class Interrupted(BrokenBody):
+    """A body that breaks off here for want of disk; the rest is to be had by asking again with a Range from here."""
+
+
 class CoreAway(Exception):  # noqa: N818 -- an absence, not a fault of the request
     """The core cannot be asked now and did not come back in time; the text is for the client."""
 

@@ -102,6 +102,28 @@ class Unsatisfiable:
     """A range beyond the end: 416."""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What of a body an answer holds (RFC 9110 §14.4); `size` is the whole's, None if it is not told."""
+
+    start: int
+    stop: int
+    size: int | None
+
+
+_EXTENT = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)\Z", re.IGNORECASE)
+
+
+def content_range(fields: Fields) -> Extent | None:
+    """Content-Range of a single part; None when absent or not understood."""
+    match = _EXTENT.match((field(fields, "content-range") or "").strip())
+    if match is None:
+        return None
+    extent = Extent(int(match[1]), int(match[2]) + 1, None if match[3] == "*" else int(match[3]))
+    valid = extent.start < extent.stop and (extent.size is None or extent.stop <= extent.size)
+    return extent if valid else None
+
+
 _RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*\Z", re.IGNORECASE)
 
 

@@ -127,6 +127,10 @@ class Writer:
         """The digest of what was written so far."""
         return Digest(self._algorithm, self._hash.hexdigest())
 
+    def hashed(self) -> "hashlib._Hash":
+        """A copy of the hash of what was written so far."""
+        return self._hash.copy()
+
     def matches(self, digest: Digest) -> bool:
         """Whether all announced bytes came and hash to `digest`."""
         return self.size in (None, self.written) and not self._failed and self.digest() == digest

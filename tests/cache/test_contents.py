@@ -10,12 +10,13 @@ from threading import Event
 
 import pytest
 
-from regproxy.cache.blobs import PASSED_BY_SECONDS
+from regproxy.cache.blobs import OUTGREW_SECONDS
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
 from regproxy.model.event import EntryEvicted, Outcome, StoreFailed
 from regproxy.model.message import field
 from regproxy.model.oci import parse_digest
+from regproxy.store import files
 from regproxy.store.index import Index
 from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told, world
 from tests.lab.answers import Answer, Generated, blob, manifest, redirect
@@ -87,7 +88,7 @@ def test_the_last_64_kib_wait_for_the_digest(tmp_path: Path) -> None:
 @pytest.mark.parametrize("broken", [Answer(body=BLOB, cut=1000), Answer(body=BLOB, cut=200_000, reset=True)])
 def test_a_transfer_that_breaks_off_for_good_is_a_broken_body(tmp_path: Path, broken: Answer) -> None:
     async def story(world: World) -> None:
-        world.hostile.on("quay.io", PATH, broken, Answer(500), blob(BLOB))
+        world.hostile.on("quay.io", PATH, broken, *[Answer(500)] * 3, blob(BLOB))
         answer = await world.core.cache.answer(_ask())
         with pytest.raises(BrokenBody):
             await world.read(answer)
@@ -258,7 +259,7 @@ def test_a_body_that_outgrows_the_disk_is_passed_by_when_its_client_comes_again(
                 assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
             rest, body = await small.get(PATH, ("Range", "bytes=100000-"))
             assert (rest.head.status, body) == (206, BLOB[100_000:])
-            small.now += PASSED_BY_SECONDS
+            small.now += OUTGREW_SECONDS
             again = await small.core.cache.answer(_ask())
             assert isinstance(again, Filling)
             with pytest.raises(BrokenBody, match="disk"):
@@ -370,3 +371,31 @@ def test_a_blob_beyond_max_object_is_passed_on_unstored_and_no_failure(
             assert [event for event in running.events if isinstance(event, StoreFailed)] == []
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("removable", [True, False])
+def test_content_that_an_edge_could_not_read_is_fetched_again(
+    removable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        manifest_path = f"/v2/a/b/manifests/{DIGEST}"
+        for path in (PATH, manifest_path):
+            world.hostile.on("quay.io", path, manifest(BLOB, MANIFEST_TYPE, DIGEST))
+            await world.get(path)
+            async with asyncio.timeout(5):
+                while await world.outcome(path) is not Outcome.HIT:
+                    await asyncio.sleep(0.01)
+        if not removable:
+
+            def refuse(*_: object, **__: object) -> None:
+                raise OSError(errno.EROFS, "Read-only file system")
+
+            monkeypatch.setattr(files, "remove", refuse)
+        world.core.cache.report([StoreFailed("read", "Input/output error", parse_digest(DIGEST))])
+        for path in (PATH, manifest_path):
+            answer, body = await world.get(path)
+            assert (answer.labels.outcome, body) == (Outcome.MISS, BLOB)
+        failures = [event.operation for event in world.events if isinstance(event, StoreFailed)]
+        assert failures == (["read"] if removable else ["read", "discard"])
+
+    told(story, tmp_path)
