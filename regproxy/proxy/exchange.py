@@ -14,9 +14,10 @@ from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import content_length, printable
 from regproxy.model.refusal import refusal
+from regproxy.proxy.content import in_hand
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.memory import MAX_BODY, place
-from regproxy.proxy.reply import Replier, in_hand
+from regproxy.proxy.reply import Replier
 from regproxy.proxy.stream import ClientStream
 
 ATTEMPTS = 3
@@ -124,7 +125,8 @@ class Exchange(HTTPMessageDelegate):
 
     async def _answer(self, ask: Ask, misdirected: str | None) -> None:
         began = time.monotonic()
-        replier = Replier(self._connection, self._stream, ask, self._edge.content_directory, self._edge.disk)
+        edge = self._edge
+        replier = Replier(self._connection, self._stream, ask, edge.content_directory, edge.disk, edge.core)
         try:
             if misdirected is not None:
                 head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))
@@ -180,7 +182,7 @@ class Exchange(HTTPMessageDelegate):
             head, body = refusal(503, "UNAVAILABLE", str(error), (("Retry-After", "1"),))
             return Reply(head, body, Labels(Outcome.ERROR))
         if isinstance(answer, Stored) and answer.until and answer.size <= MAX_BODY and ask.method == "GET":
-            return await in_hand(answer, self._edge.content_directory, self._edge.disk)
+            return await in_hand(self._edge.core, self._edge.content_directory, self._edge.disk, answer)
         return answer
 
     def _event(self, ask: Ask, replier: Replier, began: float) -> ExchangeFinished:

@@ -1,6 +1,6 @@
 """Reading content without waiting for a disk on the event loop: from memory at once, else in a thread.
 
-What a disk refuses is a body that cannot become whole.
+What a disk refuses is a body that cannot become whole from there.
 """
 
 import asyncio
@@ -17,6 +17,10 @@ AHEAD_BYTES = 2 * 1024 * 1024
 # What a file system answers that does not know RWF_NOWAIT; those in memory need it least.
 _NOT_KNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 _IN_MEMORY = ("tmpfs", "ramfs")
+
+
+class Unreadable(BrokenBody):
+    """The disk refused to give what a file holds."""
 
 
 class Disk:
@@ -45,7 +49,7 @@ class Disk:
 class Cursor:
     """Where one reader is in a file of which the bytes below `stop` may be read; the descriptor is not its own.
 
-    Reading raises BrokenBody where the disk refuses.
+    Reading raises Unreadable where the disk refuses.
     """
 
     def __init__(self, disk: Disk, fd: int, offset: int, stop: int) -> None:
@@ -68,7 +72,7 @@ class Cursor:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise BrokenBody(f"the disk refused: {error}") from error
+            raise Unreadable(f"the disk refused: {error}") from error
         self.offset += count
         return count
 
@@ -89,7 +93,7 @@ class Cursor:
         try:
             chunk = await self._disk.read(self._fd, self.offset, limit)
         except OSError as error:
-            raise BrokenBody(f"the disk refused: {error}") from error
+            raise Unreadable(f"the disk refused: {error}") from error
         self.offset += len(chunk)
         return chunk
 

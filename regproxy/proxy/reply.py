@@ -1,4 +1,4 @@
-"""Sending an answer: conditions, ranges, HEAD, flow control, and the fields that every intercepted answer carries."""
+"""Sending an answer: its body from wherever it is, flow control, and the fields that all intercepted answers carry."""
 
 import asyncio
 import os
@@ -11,30 +11,21 @@ from typing import assert_never
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
-from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Reply, Stored, Streaming
-from regproxy.model.entry import content_path
-from regproxy.model.event import Labels
-from regproxy.model.message import (
-    ByteRange,
-    Head,
-    Unsatisfiable,
-    field,
-    not_modified,
-    range_applies,
-    resolve_range,
-    without,
-)
-from regproxy.proxy.files import Cursor, Disk
+from regproxy.model.answer import Answer, Ask, BrokenBody, Core, Filling, Interrupted, Reply, Stored, Streaming
+from regproxy.model.event import Labels, StoreFailed
+from regproxy.model.message import ByteRange, Head
+from regproxy.model.oci import Digest
+from regproxy.proxy.content import CHUNK_BYTES, lost, open_content, piece, small_content
+from regproxy.proxy.files import Cursor, Disk, Unreadable
 from regproxy.proxy.head import phrase, shown
+from regproxy.proxy.rest import UNKNOWN_STOP, check_rest, rest_of
+from regproxy.proxy.selection import NOTHING, Part, select
 from regproxy.proxy.stream import ClientStream
 
-CHUNK_BYTES = 256 * 1024
 # A body of this size leaves with its head, in one system call.
 SMALL_BYTES = 64 * 1024
-UNKNOWN_SIZE = 1 << 62
-_NOTHING = ByteRange(0, 0)
-# RFC 9110 §15.4.5: what a 304 repeats.
-_NOT_MODIFIED = frozenset(["etag", "cache-control", "content-location", "expires", "vary", "docker-content-digest"])
+# How often one answer may lose its source on the way and go on from another.
+MAX_RESTS = 3
 
 
 @dataclass(slots=True)
@@ -46,32 +37,32 @@ class Sent:
     complete: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The status line, fields and range of what is sent."""
-
-    head: Head
-    span: ByteRange
-
-
 class Replier:
     """Sends answers to one request; whatever an answer owns is closed when it returns."""
 
     def __init__(
-        self, connection: HTTP1Connection, stream: ClientStream, ask: Ask, content_directory: Path, disk: Disk
+        self,
+        connection: HTTP1Connection,
+        stream: ClientStream,
+        ask: Ask,
+        content_directory: Path,
+        disk: Disk,
+        core: Core,
     ) -> None:
         self._connection = connection
         self._stream = stream
         self._ask = ask
         self._directory = content_directory
         self._disk = disk
+        self._core = core
+        self._rests = 0
         self.sent = Sent()
 
     async def send(self, answer: Answer) -> None:
         """Send an answer; raises BrokenBody when its body cannot become whole, FileNotFoundError before any byte."""
         match answer:
             case Stored():
-                fd = _open(self._directory, answer)
+                fd = open_content(self._core, self._directory, answer)
                 try:
                     await self._stored(answer, fd)
                 finally:
@@ -94,46 +85,100 @@ class Replier:
     # Shapes of answers.
 
     async def _stored(self, answer: Stored, fd: int) -> None:
-        part = self._select(answer.head, answer.size)
-        cursor = Cursor(self._disk, fd, part.span.start, part.span.stop)
+        part = select(self._ask, answer.head, answer.size)
         if part.span.stop - part.span.start > SMALL_BYTES:
             await self._head(part.head, answer.labels)
-            await self._drain(cursor)
-        else:
-            await self._head(part.head, answer.labels, await _all_of(cursor))
+            await self._content(answer.digest, fd, part.span)
+            return
+        cursor = Cursor(self._disk, fd, part.span.start, part.span.stop)
+        small = await small_content(self._core, answer.digest, cursor)
+        await self._head(part.head, answer.labels, small)
 
     async def _filling(self, answer: Filling) -> None:
         if answer.size is not None:
-            part = self._select(answer.head, answer.size)
+            part = select(self._ask, answer.head, answer.size)
         else:
-            part = _Part(answer.head, _NOTHING if self._ask.method == "HEAD" else ByteRange(0, UNKNOWN_SIZE))
+            part = Part(answer.head, NOTHING if self._ask.method == "HEAD" else ByteRange(0, UNKNOWN_STOP))
         await self._head(part.head, answer.labels)
-        cursor = Cursor(self._disk, answer.fd, part.span.start, part.span.start)
-        while cursor.offset < part.span.stop:
-            cursor.stop = min(await answer.progress.beyond(cursor.offset), part.span.stop)
-            if cursor.stop <= cursor.offset:
-                if answer.size is not None:
-                    raise BrokenBody("the transfer ended before its length")
-                return
-            await self._drain(cursor)
+        await self._growing(answer, part.span)
 
     async def _streaming(self, answer: Streaming, body: socket.socket) -> None:
+        await self._head(answer.head, answer.labels)
+        await self._flowing(answer, body)
+
+    async def _reply(self, answer: Reply) -> None:
+        head, body = answer.head, answer.body
+        if head.status == 200 and self._ask.method != "HEAD":
+            part = select(self._ask, head, len(body))
+            head, body = part.head, body[part.span.start : part.span.stop]
+        elif head.get("content-length") is None and head.status >= 200 and head.status not in (204, 304):
+            head = Head(head.status, (*head.fields, ("Content-Length", str(len(body)))), head.reason)
+        await self._head(head, answer.labels, b"" if self._ask.method == "HEAD" else body)
+
+    # Bodies by their sources; where the disk fails one on the way, the core is asked for the rest.
+
+    async def _content(self, digest: Digest, fd: int, span: ByteRange) -> None:
+        cursor = Cursor(self._disk, fd, span.start, span.stop)
+        try:
+            await self._drain(cursor)
+        except Unreadable as error:
+            lost(self._core, digest, error)
+            await self._rest(ByteRange(cursor.offset, span.stop))
+
+    async def _growing(self, answer: Filling, span: ByteRange) -> None:
+        cursor = Cursor(self._disk, answer.fd, span.start, span.start)
+        try:
+            while cursor.offset < span.stop:
+                cursor.stop = min(await answer.progress.beyond(cursor.offset), span.stop)
+                if cursor.stop <= cursor.offset:
+                    if answer.size is not None:
+                        raise BrokenBody("the transfer ended before its length")
+                    return
+                await self._drain(cursor)
+        except Interrupted:
+            await self._rest(ByteRange(cursor.offset, span.stop))
+        except Unreadable as error:
+            # What was sent of it is not verified: nothing may be put behind it.
+            self._core.report([StoreFailed("read", str(error))])
+            raise
+
+    async def _flowing(self, answer: Streaming, body: socket.socket) -> None:
         body.setblocking(False)
         loop = asyncio.get_running_loop()
-        await self._head(answer.head, answer.labels)
         while chunk := await loop.sock_recv(body, CHUNK_BYTES):
             if self._ask.method != "HEAD":
                 await self._write(chunk)
         await answer.ending.wait()
 
-    async def _reply(self, answer: Reply) -> None:
-        head, body = answer.head, answer.body
-        if head.status == 200 and self._ask.method != "HEAD":
-            part = self._select(head, len(body))
-            head, body = part.head, body[part.span.start : part.span.stop]
-        elif head.get("content-length") is None and head.status >= 200 and head.status not in (204, 304):
-            head = Head(head.status, (*head.fields, ("Content-Length", str(len(body)))), head.reason)
-        await self._head(head, answer.labels, b"" if self._ask.method == "HEAD" else body)
+    async def _rest(self, span: ByteRange) -> None:
+        self._rests += 1
+        if self._rests > MAX_RESTS:
+            raise BrokenBody("one source after the other failed")
+        answer = await self._core.answer(rest_of(self._ask, span))
+        match answer:
+            case Streaming(fd=fd):
+                with socket.socket(fileno=fd) as body:
+                    check_rest(answer, span)
+                    await self._flowing(answer, body)
+            case Filling(fd=fd, size=size):
+                try:
+                    await self._growing(answer, span if size is None else ByteRange(span.start, min(span.stop, size)))
+                finally:
+                    answer.progress.leave()
+                    os.close(fd)
+            case Stored(digest=digest, size=size):
+                try:
+                    fd = open_content(self._core, self._directory, answer)
+                except FileNotFoundError as error:
+                    raise BrokenBody(str(error)) from error
+                try:
+                    await self._content(digest, fd, ByteRange(span.start, min(span.stop, size)))
+                finally:
+                    os.close(fd)
+            case Reply(head=head):
+                raise BrokenBody(f"the rest was answered with {head.status}")
+            case _:
+                assert_never(answer)
 
     # Bodies, piece by piece.
 
@@ -143,40 +188,19 @@ class Replier:
             # How many bytes of its length the body owes: the connection counts, and does not finish before it is zero.
             owed = self._connection._expected_content_remaining
             if owed is not None:
-                self._connection._expected_content_remaining = owed - await self._pump(cursor)
+                await self._pump(cursor, owed)
             if cursor.offset < cursor.stop:
-                await self._write(await _piece(cursor))
+                await self._write(await piece(cursor))
 
-    async def _pump(self, cursor: Cursor) -> int:
+    async def _pump(self, cursor: Cursor, owed: int) -> None:
         began = cursor.offset
         try:
             await self._stream.pump(cursor.read)
         finally:
             self.sent.bytes += cursor.offset - began
-        return cursor.offset - began
+            self._connection._expected_content_remaining = owed - (cursor.offset - began)
 
-    # What is sent of a whole representation.
-
-    def _select(self, head: Head, size: int) -> _Part:
-        asked = self._ask.fields
-        if not_modified(asked, head.fields):
-            kept = tuple((name, value) for name, value in head.fields if name.lower() in _NOT_MODIFIED)
-            return _Part(Head(304, kept), _NOTHING)
-        wanted = field(asked, "range") if self._ask.method == "GET" and range_applies(asked, head.fields) else None
-        span = resolve_range(wanted, size)
-        plain = without(head.fields, ["content-length"])
-        match span:
-            case None:
-                whole = _NOTHING if self._ask.method == "HEAD" else ByteRange(0, size)
-                return _Part(Head(head.status, (*plain, ("Content-Length", str(size))), head.reason), whole)
-            case Unsatisfiable():
-                fields = (("Content-Range", f"bytes */{size}"), ("Content-Length", "0"))
-                return _Part(Head(416, fields), _NOTHING)
-            case ByteRange(start=start, stop=stop):
-                extent = (("Content-Range", f"bytes {start}-{stop - 1}/{size}"), ("Content-Length", str(stop - start)))
-                return _Part(Head(206, (*plain, *extent)), span)
-            case _:
-                assert_never(span)
+    # Heads and pieces.
 
     async def _head(self, head: Head, labels: Labels, body: bytes = b"") -> None:
         """Send the head, and a small body with it."""
@@ -202,39 +226,3 @@ class Replier:
         self._stream.await_request()
         self.sent.complete = True
         self._connection.finish()
-
-
-async def in_hand(answer: Stored, directory: Path, disk: Disk) -> Reply:
-    """Small stored content with its body; raises FileNotFoundError when it is no longer there, or damaged."""
-    fd = _open(directory, answer)
-    try:
-        body = await _all_of(Cursor(disk, fd, 0, answer.size))
-    finally:
-        os.close(fd)
-    return Reply(answer.head, body, answer.labels, answer.until, answer.audience)
-
-
-def _open(directory: Path, answer: Stored) -> int:
-    fd = os.open(directory / content_path(answer.digest), os.O_RDONLY | os.O_NOFOLLOW)
-    if os.fstat(fd).st_size != answer.size:
-        os.close(fd)
-        raise FileNotFoundError(f"{answer.digest} is damaged on disk")
-    return fd
-
-
-async def _all_of(cursor: Cursor) -> bytes:
-    """The rest of a small body."""
-    pieces = []
-    while cursor.offset < cursor.stop:
-        pieces.append(await _piece(cursor))
-    return b"".join(pieces)
-
-
-async def _piece(cursor: Cursor) -> bytes:
-    """What follows the cursor: from memory, else from the disk; raises BrokenBody where the file ends too early."""
-    room = bytearray(min(CHUNK_BYTES, cursor.stop - cursor.offset))
-    count = cursor.read(memoryview(room))
-    chunk = bytes(memoryview(room)[:count]) or await cursor.load()
-    if not chunk:
-        raise BrokenBody("the file on disk is shorter than it was")
-    return chunk
