@@ -2,7 +2,7 @@
 
 import re
 
-from regproxy.model.message import Fields, Head
+from regproxy.model.message import Fields, Head, field, without
 from regproxy.upstream.request import Limits
 
 _STATUS_LINE = re.compile(r"HTTP/\d(?:\.\d)? ([1-9]\d\d)(?: (.*))?\Z")
@@ -75,5 +75,8 @@ class HeadReader:
             self._status, self._fields = 0, []
             return None
         fields: Fields = tuple(self._fields)
+        if field(fields, "transfer-encoding") is not None:
+            # It wins, and nobody behind us may read the other (RFC 9112 §6.3).
+            fields = without(fields, ["content-length"])
         self.head = Head(self._status, fields, self._reason)
         return self.head

@@ -51,10 +51,10 @@ class TestAuthority:
     def __exit__(self, *_: object) -> None:
         self._directory.cleanup()
 
-    def context(self, *names: str, signed_by_itself: bool = False) -> ssl.SSLContext:
+    def context(self, *names: str, signed_by_itself: bool = False, expired: bool = False) -> ssl.SSLContext:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-        certificate = self._certificate(subject, key, names, key if signed_by_itself else None)
+        certificate = self._certificate(subject, key, names, key if signed_by_itself else None, expired)
         path = self._folder / f"{names[0]}-{signed_by_itself}.pem"
         path.write_bytes(
             key.private_bytes(
@@ -72,8 +72,9 @@ class TestAuthority:
         key: ec.EllipticCurvePrivateKey,
         names: tuple[str, ...] | None,
         signer: ec.EllipticCurvePrivateKey | None,
+        expired: bool = False,
     ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
+        now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=7 if expired else 0)
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)

@@ -1,6 +1,7 @@
 """Names, addresses and TLS: who is connected to, and what is said when nobody is."""
 
 import asyncio
+import ssl
 from dataclasses import replace
 
 import pytest
@@ -32,6 +33,8 @@ def test_tls_failures_name_the_host_and_send_nothing() -> None:
         contexts = {
             "wrong name": authority.context("other.test"),
             "self-signed": authority.context("registry.test", signed_by_itself=True),
+            "expired": authority.context("registry.test", expired=True),
+            "TLS 1.1 at most": _outdated(authority.context("registry.test")),
         }
         for context in contexts.values():
             client = Client(Events(), limits=QUICK)
@@ -45,6 +48,16 @@ def test_tls_failures_name_the_host_and_send_nothing() -> None:
 
     with TestAuthority() as authority:
         asyncio.run(story(authority))
+
+
+def _outdated(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Speaks nothing newer than TLS 1.1."""
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.warns(DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning):
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    return context
 
 
 def test_tls_that_never_answers_is_a_timeout() -> None:

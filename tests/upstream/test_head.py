@@ -25,6 +25,11 @@ def read(*lines: bytes, limits: Limits | None = None) -> Head | None:
         ([b"HTTP/1.1 200 OK\r\n", b"A:\r\n", b"A: \xe9\r\n", b"\r\n"], Head(200, (("A", ""), ("A", "é")), "OK")),
         ([b"HTTP/1.1 103 E\r\n", b"L: 1\r\n", b"\r\n", b"HTTP/1.1 200 OK\r\n", b"\r\n"], Head(200, (), "OK")),
         ([b"HTTP/1.1 200 OK\r\n", b"\r\n", b"Trailer: 1\r\n", b"\r\n"], Head(200, (), "OK")),
+        (
+            [b"HTTP/1.1 200 OK\r\n", b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n"],
+            Head(200, (("Transfer-Encoding", "chunked"),), "OK"),
+        ),
+        ([b"HTTP/2 200 \r\n", b"a: b\r\n", b"\r\n"], Head(200, (("a", "b"),))),
         ([b"HTTP/1.1 200 OK\r\n", b"A: b\r\n"], None),
     ],
 )
