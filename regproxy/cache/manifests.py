@@ -8,6 +8,7 @@ from regproxy.cache.fetches import Answered, Flights, answered
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.replies import kept_fields
 from regproxy.model.address import Authority
+from regproxy.model.ambiguity import ambiguity
 from regproxy.model.answer import Forget
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Link, LinkKey
@@ -53,7 +54,8 @@ class Manifests:
     async def keep(self, key: LinkKey, head: Head, body: bytes, changes: Changes) -> Fetched:
         """Verify a manifest, then keep it with its link and `changes` in one transaction.
 
-        Raises UpstreamFailed when the bytes do not hash to the digest; a disk that refuses is reported, not raised.
+        Raises UpstreamFailed when the bytes do not hash to the digest or may be read in two ways; a disk that refuses
+        is reported, not raised.
         """
         now = self._engines.clock()
         link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), now, "get")
@@ -61,6 +63,8 @@ class Manifests:
             name = key.authority.name
             self._engines.report(DigestMismatched(name, str(key.kind), str(key.digest)))
             raise UpstreamFailed(FailureClass.RESET, f"{name}: the bytes do not hash to {key.digest}")
+        if (why := ambiguity(body, link.media_type)) is not None:
+            raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: {why}")
         public = (key.authority, key.repository, now)
         references = tuple((key.digest, child) for child in children(body))
         changes = replace(
