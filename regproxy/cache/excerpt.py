@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from regproxy.cache.relay import Outflow
-from regproxy.cache.verification import HOLD_BACK, Prefix, Verification
+from regproxy.cache.verification import EVERYTHING, HOLD_BACK, Prefix, Verification
 from regproxy.model.decision import FailureClass
 from regproxy.model.message import ByteRange, Extent, Fields, Head, content_length, content_range, field, only, without
 from regproxy.model.oci import Digest
@@ -23,7 +23,7 @@ Opened = tuple[Head, OpenTransfer, Outflow]
 
 _RANGES = frozenset(["range", "if-range"])
 # Several ranges at once, and what is no range of bytes, are answered with the whole (RFC 9110 §14.2).
-_SINGLE = re.compile(r"bytes=[ \t]*(\d{1,18}-\d{0,18}|-\d{1,18})[ \t]*\Z", re.IGNORECASE)
+_SINGLE = re.compile(r"bytes=[ \t]*(?:(?P<first>\d{1,18})-(?P<last>\d{1,18})?|-\d{1,18})\Z", re.IGNORECASE)
 
 
 async def opened(request: UpstreamRequest, follow: Follow) -> Opened:
@@ -49,8 +49,10 @@ class Excerpt:
         mismatched: Callable[[], None],
     ) -> None:
         asked = only(request.fields, _RANGES)
-        self._range = field(asked, "range") or ""
-        self._asked: Fields = asked if _SINGLE.match(self._range.strip()) else ()
+        single = _SINGLE.match((field(asked, "range") or "").strip())
+        self._first = int(single["first"]) if single is not None and single["first"] else None
+        self._stop = int(single["last"]) + 1 if single is not None and single["last"] else EVERYTHING.stop
+        self._asked: Fields = asked if single is not None else ()
         self._request = replace(request, fields=without(request.fields, _RANGES))
         self._digest = digest
         self._follow = follow
@@ -59,7 +61,7 @@ class Excerpt:
 
     async def open(self) -> Opened:
         """The head for the client, and the transfer that feeds its body; raises UpstreamFailed and ValueError."""
-        if self._prefix is not None and self._range == f"bytes={self._prefix.start}-":
+        if self._prefix is not None and self._first == self._prefix.start < self._stop:
             return await self._cut(None)
         head, transfer, outflow = await self._send(self._asked)
         extent = content_range(head.fields) if self._asked else None
@@ -83,7 +85,7 @@ class Excerpt:
         goes_on = prefix is not None and head.status == 206 and extent is not None and extent.start == prefix.end
         size = extent.size if goes_on and extent is not None else content_length(head.fields)
         if window is None and prefix is not None and size is not None:
-            window = Extent(prefix.start, size, size)
+            window = Extent(prefix.start, min(self._stop, size), size)
         if window is None or not (goes_on or head.status == 200):
             self._give_up(transfer, outflow)
             raise self._failed(f"answered {head.status} when asked for the rest")
