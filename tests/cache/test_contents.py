@@ -1,7 +1,6 @@
 """Content by digest: one transfer for many readers, verified before it is whole, linked before it is served."""
 
 import asyncio
-import errno
 import json
 import os
 from dataclasses import replace
@@ -10,14 +9,11 @@ from threading import Event
 
 import pytest
 
-from regproxy.cache.blobs import OUTGREW_SECONDS
 from regproxy.model.address import Authority
-from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored, Streaming
+from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored
 from regproxy.model.event import EntryEvicted, Outcome, StoreFailed
 from regproxy.model.message import field
-from regproxy.model.oci import parse_digest
-from regproxy.store import files
-from regproxy.store.index import Index
+from regproxy.model.oci import MAX_MANIFEST, parse_digest
 from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told, world
 from tests.lab.answers import Answer, Generated, blob, manifest, redirect
 from tests.lab.images import sha256
@@ -214,69 +210,57 @@ def test_a_manifest_is_verified_before_its_first_byte(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
-def test_a_full_disk_never_breaks_a_pull(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
-            small.hostile.on("quay.io", PATH, blob(BLOB))
-            answer, body = await small.get(PATH)
-            assert isinstance(answer, Streaming)
-            assert body == BLOB
-            assert any(isinstance(event, StoreFailed) for event in small.events)
-
-    asyncio.run(run())
-
-
 @pytest.mark.parametrize(
-    "target", [PATH, "/v2/a/b/manifests/latest", f"/v2/a/b/manifests/{DIGEST}", "/v2/a/b/tags/list"]
+    ("document", "sentence"),
+    [
+        ({"mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}, b"its Content-Type"),
+        ({"mediaType": MANIFEST_TYPE, "manifests": [], "layers": []}, b"at once"),
+        ({"manifests": [], "config": {}}, b"at once"),
+    ],
 )
-def test_an_index_that_cannot_be_read_never_breaks_a_pull(
-    tmp_path: Path, target: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("reference", ["digest", "tag"])
+def test_a_manifest_that_may_be_read_in_two_ways_is_refused_and_not_stored(
+    reference: str, document: dict[str, object], sentence: bytes, tmp_path: Path
 ) -> None:
     async def story(world: World) -> None:
-        async def refuse(*_: object) -> None:
-            raise OSError(errno.EIO, "the cache's index failed")
-
-        world.hostile.on("quay.io", target, blob(BLOB))
-        monkeypatch.setattr(Index, "run", refuse)
-        answer, body = await world.get(target)
-        monkeypatch.undo()
-        assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
-        assert any(isinstance(event, StoreFailed) for event in world.events)
+        data = json.dumps(document).encode()
+        digest = world.tag("tag", data)
+        path = f"/v2/a/b/manifests/{digest if reference == 'digest' else 'tag'}"
+        answer, body = await world.get(path)
+        assert answer.head.status == 502
+        assert sentence in body
+        assert world.core.store.usage().entries == 0
 
     told(story, tmp_path)
 
 
-def test_a_body_that_outgrows_the_disk_is_passed_by_when_its_client_comes_again(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
-            # Without a length nobody can know beforehand that it will not fit.
-            small.hostile.on("quay.io", PATH, Answer(body=BLOB, framing="chunked", ranges=True))
-            first = await small.core.cache.answer(_ask())
-            with pytest.raises(BrokenBody, match="disk"):
-                await small.read(first)
-            for _ in range(2):
-                answer, body = await small.get(PATH)
-                assert (answer.labels.outcome, body) == (Outcome.PASS, BLOB)
-            rest, body = await small.get(PATH, ("Range", "bytes=100000-"))
-            assert (rest.head.status, body) == (206, BLOB[100_000:])
-            small.now += OUTGREW_SECONDS
-            again = await small.core.cache.answer(_ask())
-            assert isinstance(again, Filling)
-            with pytest.raises(BrokenBody, match="disk"):
-                await small.read(again)
+def test_a_manifest_larger_than_4_mib_passes_by_verified(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        large = os.urandom(MAX_MANIFEST + 1)
+        path = f"/v2/a/b/manifests/{sha256(large)}"
+        world.hostile.on("quay.io", path, Answer(200, (("Content-Type", MANIFEST_TYPE),), large, framing="chunked"))
+        answer, body = await world.get(path)
+        assert (answer.labels.outcome, body) == (Outcome.PASS, large)
+        assert world.core.store.usage().entries == 0
+        world.hostile.on("quay.io", path, Answer(200, (), large[::-1], framing="chunked"))
+        with pytest.raises(BrokenBody, match="hash"):
+            await world.get(path)
 
-    asyncio.run(run())
+    told(story, tmp_path)
 
 
-def test_what_is_streamed_past_a_full_disk_is_verified_all_the_same(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with world(tmp_path, head="cache { size 100KiB; }\n") as small:
-            small.hostile.on("quay.io", PATH, blob(BLOB[::-1]))
-            answer = await small.core.cache.answer(_ask())
-            with pytest.raises(BrokenBody, match="hash"):
-                await small.read(answer)
+def test_what_an_upstream_says_to_browsers_reaches_no_client(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        said = [("Set-Cookie", "a=b"), ("Alt-Svc", 'h3=":443"'), ("Strict-Transport-Security", "max-age=1")]
+        world.hostile.on("quay.io", PATH, Answer(200, tuple(said), BLOB))
+        async with asyncio.timeout(5):
+            answer, _ = await world.get(PATH)
+            while answer.labels.outcome is not Outcome.HIT:
+                assert {name for name, _ in said} & {name for name, _ in answer.head.fields} == set()
+                answer, _ = await world.get(PATH)
+        assert {name for name, _ in said} & {name for name, _ in answer.head.fields} == set()
 
-    asyncio.run(run())
+    told(story, tmp_path)
 
 
 def test_a_reader_that_leaves_does_not_take_the_others_along(tmp_path: Path) -> None:
@@ -371,31 +355,3 @@ def test_a_blob_beyond_max_object_is_passed_on_unstored_and_no_failure(
             assert [event for event in running.events if isinstance(event, StoreFailed)] == []
 
     asyncio.run(story())
-
-
-@pytest.mark.parametrize("removable", [True, False])
-def test_content_that_an_edge_could_not_read_is_fetched_again(
-    removable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def story(world: World) -> None:
-        manifest_path = f"/v2/a/b/manifests/{DIGEST}"
-        for path in (PATH, manifest_path):
-            world.hostile.on("quay.io", path, manifest(BLOB, MANIFEST_TYPE, DIGEST))
-            await world.get(path)
-            async with asyncio.timeout(5):
-                while await world.outcome(path) is not Outcome.HIT:
-                    await asyncio.sleep(0.01)
-        if not removable:
-
-            def refuse(*_: object, **__: object) -> None:
-                raise OSError(errno.EROFS, "Read-only file system")
-
-            monkeypatch.setattr(files, "remove", refuse)
-        world.core.cache.report([StoreFailed("read", "Input/output error", parse_digest(DIGEST))])
-        for path in (PATH, manifest_path):
-            answer, body = await world.get(path)
-            assert (answer.labels.outcome, body) == (Outcome.MISS, BLOB)
-        failures = [event.operation for event in world.events if isinstance(event, StoreFailed)]
-        assert failures == (["read"] if removable else ["read", "discard"])
-
-    told(story, tmp_path)

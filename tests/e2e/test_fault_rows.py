@@ -1,0 +1,225 @@
+"""What may go wrong with upstreams, the disk and the index: each fault by its number, and the tests that show it.
+
+A fault without a test says why. The numbers are those of the plan of faults; 51 to 81 and 98 on belong to others.
+"""
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Tests that inject the fault, each as `file::name` below `tests/`."""
+
+    by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotHere:
+    """Why no test can inject it, or why nothing acts on it yet."""
+
+    reason: str
+
+
+Proof = Shown | NotHere
+
+
+def by(*tests: str) -> Shown:
+    return Shown(tests)
+
+
+ANY_FAULT = "upstream/test_faults.py::test_what_is_no_whole_answer_is_a_failure"
+ANY_ANSWER = "upstream/test_faults.py::test_a_whole_answer_arrives_as_it_was_sent"
+NO_TLS = "upstream/test_dialling.py::test_tls_failures_name_the_host_and_send_nothing"
+RESUMED = "cache/test_fill.py::test_a_body_that_breaks_off_goes_on_with"
+DAMAGED = "store/test_content.py::test_content_whose_file_is_not_whole_is_a_miss_and_can_be_stored_again"
+LIMITS = (
+    "a 503 or 429 is passed on or answered for by `stale if-error`; waiting as Retry-After says comes with the limits"
+)
+
+UPSTREAM: dict[tuple[int, str], Proof] = {
+    (1, "connect refused"): by(
+        "upstream/test_dialling.py::test_a_refused_connection_says_so",
+        "e2e/test_outage.py::test_a_cold_image_fails_soon_and_the_client_names_upstream_and_cause",
+    ),
+    (2, "connect blackhole"): by(
+        "e2e/test_outage.py::test_an_upstream_that_swallows_packets_is_given_up_soon",
+        "upstream/test_transfer.py::test_a_transfer_that_hangs_in_connect_is_given_up_as_soon",
+    ),
+    (3, "TLS never answers"): by("upstream/test_dialling.py::test_tls_that_never_answers_is_a_timeout"),
+    (4, "bad certificate"): by(NO_TLS),
+    (5, "TLS 1.1 only"): by(NO_TLS),
+    (6, "no first byte"): by(
+        ANY_FAULT, "cache/test_tags.py::test_a_slow_registry_is_waited_for_two_seconds_and_then_answered_for"
+    ),
+    (7, "body stalls"): by(ANY_FAULT, "cache/test_fill.py::test_a_body_without_progress_is_given_up_and_goes_on"),
+    (8, "100 B/s trickle"): by("cache/test_fill.py::test_a_body_without_progress_is_given_up_and_goes_on"),
+    (9, "RST in the body"): by(RESUMED, "e2e/test_faults.py::test_a_body_that_breaks_is_resumed"),
+    (10, "FIN short of Content-Length"): by(ANY_FAULT, "e2e/test_faults.py::test_a_body_that_breaks_is_resumed"),
+    (11, "close-delimited body cut"): by(
+        "e2e/test_fanout.py::test_a_truncated_body_that_the_close_delimits_is_never_stored",
+        "upstream/test_dialling.py::test_a_truncated_tls_stream_is_no_end_of_body",
+    ),
+    (12, "header cut in a line"): by(ANY_FAULT),
+    (13, "chunks without the last"): by(ANY_FAULT),
+    (14, "bytes beyond Content-Length"): by(ANY_ANSWER),
+    (15, "two lengths"): by(ANY_FAULT),
+    (16, "Content-Length and Transfer-Encoding"): by(
+        "upstream/test_head.py::test_lines_become_one_final_head",
+        "cache/test_fill.py::test_encodings_that_nobody_asked_for_change_no_byte",
+    ),
+    (17, "garbage, HTTP/0.9"): by(ANY_FAULT),
+    (18, "flood of 1xx"): by(ANY_FAULT),
+    (19, "1 MiB of header"): by(ANY_FAULT),
+    (20, "kept connection closed between requests"): by(
+        "upstream/test_dialling.py::test_a_stale_pooled_connection_is_replaced_without_a_word"
+    ),
+    (21, "address changes"): NotHere("needs a name server of our own; libcurl ends a connection after ten minutes"),
+    (22, "name does not resolve"): by("upstream/test_dialling.py::test_a_name_that_does_not_resolve_is_dns"),
+    (23, "rebinding to a closed address"): by(
+        "upstream/test_dialling.py::test_a_dialled_address_is_judged_whatever_the_name"
+    ),
+    (24, "IPv6 blackholed, IPv4 fine"): NotHere("needs a network name space; happy eyeballs are libcurl's own"),
+    (25, "one byte a packet"): by(ANY_ANSWER),
+    (26, "storm of 500"): by(
+        "e2e/test_faults.py::test_a_limit_on_a_warm_tag_is_absorbed",
+        "cache/test_tags.py::test_an_outage_is_survived_for_the_stated_time_and_no_longer",
+    ),
+    (27, "503 with Retry-After"): NotHere(LIMITS),
+    (28, "429 with odd Retry-After"): NotHere(LIMITS),
+    (29, "429 without Retry-After"): by("cache/test_tags.py::test_a_429_on_a_head_is_never_followed_by_a_get"),
+    (30, "401 in the middle of a pull"): by(
+        "upstream/test_session.py::test_an_expired_token_is_replaced_once",
+    ),
+    (31, "401 for ever"): by("upstream/test_session.py::test_a_401_for_ever_is_the_answer_after_one_more_try"),
+    (32, "403 or 404 for what is cached and private"): NotHere(
+        "nothing private is cached yet: there are no own grants"
+    ),
+    (33, "other bytes than the digest"): by(
+        "e2e/test_fanout.py::test_wrong_bytes_reach_nobody_whole_are_not_stored_and_are_counted",
+        "cache/test_contents.py::test_a_manifest_is_verified_before_its_first_byte",
+    ),
+    (34, "Docker-Content-Digest lies"): by(
+        "cache/test_tags.py::test_a_registry_that_names_another_digest_than_its_bytes_is_not_believed"
+    ),
+    (35, "tag moves between HEAD and GET"): by(
+        "cache/test_tags.py::test_a_head_stays_a_head_and_the_get_after_it_goes_by_digest"
+    ),
+    (36, "manifest of two meanings"): by(
+        "cache/test_contents.py::test_a_manifest_that_may_be_read_in_two_ways_is_refused_and_not_stored"
+    ),
+    (37, "manifest of 4 MiB and a byte"): by(
+        "cache/test_contents.py::test_a_manifest_larger_than_4_mib_passes_by_verified"
+    ),
+    (38, "gzip unasked"): by(ANY_ANSWER, "cache/test_fill.py::test_encodings_that_nobody_asked_for_change_no_byte"),
+    (39, "gzip bomb"): by("cache/test_fill.py::test_encodings_that_nobody_asked_for_change_no_byte"),
+    (40, "206 to a plain GET"): by("cache/test_fill.py::test_a_part_where_the_whole_was_asked_for_is_no_answer"),
+    (41, "416 or another range on resuming"): by(RESUMED),
+    (42, "all instead of the rest"): by(RESUMED),
+    (43, "redirect loop"): by(
+        "e2e/test_faults.py::test_a_redirect_loop_ends_in_502",
+        "upstream/test_session_redirects.py::test_a_redirect_that_leads_nowhere_good_is_a_failure",
+    ),
+    (44, "redirect to what is no https URL"): by(
+        "upstream/test_redirects.py::test_a_bad_target_is_a_failure_that_says_why"
+    ),
+    (45, "redirect to a closed address"): by(
+        "e2e/test_connect.py::test_a_redirect_to_a_closed_address_is_not_followed"
+    ),
+    (46, "what a CDN is told"): by(
+        "upstream/test_session_redirects.py::test_a_redirect_is_followed_without_credentials"
+    ),
+    (47, "signed link expires in the middle"): by(
+        "cache/test_fill.py::test_an_expired_link_to_a_cdn_is_asked_for_anew_at_the_registry"
+    ),
+    (48, "Set-Cookie, Alt-Svc, HSTS, loops"): by(
+        "cache/test_contents.py::test_what_an_upstream_says_to_browsers_reaches_no_client",
+        "e2e/test_connect.py::test_the_proxy_does_not_connect_to_itself",
+    ),
+    (49, "slow layer, fifty clients"): by(
+        "e2e/test_fanout.py::test_a_hundred_cold_clients_of_one_large_layer_are_one_transfer",
+        "e2e/test_fanout.py::test_a_layer_of_twelve_seconds_is_fetched_once_for_three_clients",
+    ),
+    (50, "the leader fails, the followers do not"): by(
+        "e2e/test_fanout.py::test_a_reset_at_three_fifths_is_seen_by_no_client"
+    ),
+}
+
+DISK: dict[tuple[int, str], Proof] = {
+    (82, "no space in the middle"): by(
+        "e2e/test_disk_trouble.py::test_the_first_pull_of_a_layer_that_outgrows_the_disk_succeeds",
+        "store/test_files.py::test_a_full_disk_is_told_where_it_fills_and_leaves_nothing_behind",
+    ),
+    (83, "no space for the index"): by(
+        "store/test_index.py::test_a_full_disk_is_told_as_such_and_the_transaction_undone",
+        "store/test_files.py::test_content_that_cannot_be_indexed_does_not_stay_in_the_tree",
+    ),
+    (84, "EIO on writing or syncing"): by(
+        "cache/test_disk.py::test_a_disk_that_fails_in_the_middle_breaks_no_pull",
+        "store/test_content.py::test_a_disk_that_fails_to_sync_stores_nothing_and_is_asked_once",
+    ),
+    (85, "EIO on reading"): by(
+        "proxy/test_rest.py::test_content_that_cannot_be_read_is_told_to_the_core_and_got_elsewhere",
+        "cache/test_disk.py::test_content_that_an_edge_could_not_read_is_fetched_again",
+    ),
+    (86, "a bit flips"): by(
+        "store/test_recovery.py::test_a_file_without_a_row_is_adopted_only_when_it_hashes_to_its_name",
+        # While nothing crashed it is found by the client that verifies, or by a scrub.
+        "e2e/test_disk_trouble.py::test_what_somebody_put_in_the_place_of_content_breaks_no_pull",
+    ),
+    (87, "content cut short"): by(DAMAGED),
+    (88, "file without row, row without file"): by(
+        "store/test_recovery.py::test_a_file_without_a_row_is_adopted_only_when_it_hashes_to_its_name",
+        "store/test_recovery.py::test_a_row_without_its_whole_file_is_dropped",
+    ),
+    (89, "kill -9 again and again"): by(
+        "e2e/test_crash.py::test_kills_at_random_moments_never_leave_a_wrong_byte",
+    ),
+    (90, "states that a crash leaves"): by(
+        "store/test_recovery.py::test_a_process_killed_at_any_step_leaves_only_verified_content"
+    ),
+    (91, "index damaged, log gone, held by another"): by(
+        "store/test_index.py::test_a_damaged_file_is_moved_aside_and_begun_again",
+        "store/test_index.py::test_a_log_that_was_deleted_costs_only_what_it_held",
+        "store/test_recovery.py::test_a_second_process_is_told_that_the_directory_is_in_use",
+    ),
+    (92, "cache directory read-only, or gone"): by(
+        "store/test_recovery.py::test_a_read_only_directory_is_refused_by_name",
+        "e2e/test_disk_trouble.py::test_a_cache_directory_that_vanishes_while_running_breaks_no_pull",
+    ),
+    (93, "evicted while it is served"): by("store/test_room.py::test_a_reader_keeps_what_is_evicted_under_it"),
+    (94, "evicted while it is fetched again"): by(
+        "store/test_content.py::test_content_holds_what_its_name_says_after_many_concurrent_writers"
+    ),
+    (95, "slow disk"): by("store/test_content.py::test_a_slow_disk_does_not_hold_up_look_ups"),
+    (96, "links, pipes and folders planted"): by(
+        DAMAGED, "e2e/test_disk_trouble.py::test_what_somebody_put_in_the_place_of_content_breaks_no_pull"
+    ),
+    (97, "no inodes left"): by("cache/test_disk.py::test_a_disk_that_makes_no_file_never_breaks_a_pull"),
+}
+
+ROWS = {**UPSTREAM, **DISK}
+
+
+def test_every_fault_has_its_row() -> None:
+    assert [number for number, _ in ROWS] == [*range(1, 51), *range(82, 98)]
+
+
+@pytest.mark.parametrize("proof", ROWS.values(), ids=[f"{number}: {fault}" for number, fault in ROWS])
+def test_what_shows_a_fault_exists_or_it_is_said_why_not(proof: Proof) -> None:
+    match proof:
+        case Shown(by=tests):
+            assert {test for test in tests if not _exists(test)} == set()
+        case NotHere(reason=reason):
+            assert len(reason.split()) >= 5
+
+
+def _exists(test: str) -> bool:
+    file, _, name = test.partition("::")
+    tree = ast.parse((TESTS / file).read_text())
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
