@@ -173,7 +173,7 @@ class Fill:
     async def _resume(self, broken: OpenTransfer, fields: Fields, start: int) -> OpenTransfer:
         """Ask for the rest (RFC 9110 §14.2), or for all where the rest is not given; the digest will judge the whole.
 
-        Gives the broken transfer back when there is no connection to be had, or a server that is ill.
+        Gives the broken transfer back when there is no connection to be had, or a server that is ill or busy.
         """
         try:
             transfer = await self._open(fields)
@@ -184,7 +184,7 @@ class Fill:
             return broken
         if not _goes_on(transfer.head, start):
             transfer.cancel()
-            if transfer.head.status >= 500:
+            if transfer.head.status == 429 or transfer.head.status >= 500:
                 return broken
             name = self._request.authority.name
             raise UpstreamFailed(FailureClass.RESET, f"{name}: answered {transfer.head.status} when asked for the rest")

@@ -16,7 +16,7 @@ from regproxy.model.message import Fields, Head, end_to_end, only, without
 from regproxy.model.oci import Kind
 from regproxy.model.registry import Registry
 from regproxy.upstream.failure import UpstreamFailed
-from regproxy.upstream.request import UpstreamRequest
+from regproxy.upstream.request import BodySink, UpstreamRequest
 from regproxy.upstream.session import OpenTransfer
 
 # What of a client's request on /v2/ may travel on when it is not ours alone.
@@ -40,8 +40,8 @@ class Passage:
         )
         request = lookup.upstream(ask.method, resource.target, (*accept, *fields))
 
-        def follow(request: UpstreamRequest, outflow: Outflow) -> Coroutine[Any, Any, OpenTransfer]:
-            return self._engines.upstream.open(request, resource.repository, outflow)
+        def follow(request: UpstreamRequest, sink: BodySink) -> Coroutine[Any, Any, OpenTransfer]:
+            return self._engines.upstream.open(request, resource.repository, sink)
 
         return await self._resource(lookup, request, follow, prefix)
 
@@ -50,8 +50,8 @@ class Passage:
         fields = only(end_to_end(lookup.ask.fields), FORWARDED_FIELDS)
         request = lookup.upstream(lookup.ask.method, lookup.resource.target, fields)
 
-        def follow(request: UpstreamRequest, outflow: Outflow) -> Coroutine[Any, Any, OpenTransfer]:
-            return self._engines.upstream.relay(request, outflow, follows=True)
+        def follow(request: UpstreamRequest, sink: BodySink) -> Coroutine[Any, Any, OpenTransfer]:
+            return self._engines.upstream.relay(request, sink, follows=True)
 
         return await self._resource(lookup, request, follow, None)
 

@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 
-from regproxy.cache.verification import Verification
+from regproxy.cache.verification import Check
 from regproxy.model.answer import BrokenBody, RequestBody
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.session import OpenTransfer
@@ -24,7 +24,7 @@ class Outflow:
         self.fd = theirs.detach()
         self._loop = asyncio.get_running_loop()
         self._pending = bytearray()
-        self._verification: Verification | None = None
+        self._check: Check | None = None
         self._transfer: OpenTransfer | None = None
         self._drained: asyncio.Future[None] | None = None
         self._watching = False
@@ -42,8 +42,8 @@ class Outflow:
             return True
         if self._pending or self._transfer is None:
             return False
-        if self._verification is not None:
-            chunk = self._verification.take(chunk)
+        if self._check is not None:
+            chunk = self._check.take(chunk)
         if chunk:
             self._send(chunk)
         return True
@@ -99,11 +99,11 @@ class Outflow:
         transfer.resume()
         try:
             await transfer.finished()
-            if self._verification is not None:
-                self._send_last(self._verification.rest())
+            if self._check is not None:
+                self._send_last(await self._check.rest())
             await self._drain()
             self._end(BrokenBody("the reader is gone") if self._gone else None)
-        except (UpstreamFailed, BrokenBody) as error:
+        except (UpstreamFailed, BrokenBody, ValueError) as error:
             self._end(BrokenBody(str(error)))
         finally:
             self._end(BrokenBody("the relay was stopped"))
@@ -141,9 +141,9 @@ class Outflow:
         if inflow is not None:
             inflow.carried = True
 
-    def verify(self, verification: Verification) -> None:
+    def verify(self, check: Check) -> None:
         """Let through only what this lets through; to be said before `run`."""
-        self._verification = verification
+        self._check = check
 
     def discard(self) -> None:
         """Nothing will be relayed: close both ends."""

@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import socket
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from regproxy.cache.verification import HOLD_BACK
-from regproxy.model.answer import BrokenBody, Streaming
+from regproxy.model.answer import Ask, BrokenBody, Streaming
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
-from tests.cache.world import World, told, world
+from tests.cache.world import QUAY, World, told, world
 from tests.lab.answers import Answer, blob
 from tests.lab.images import sha256
 
@@ -33,7 +35,8 @@ EARLY = f"bytes=5-{SIZE - HOLD_BACK - 1}"
     [
         pytest.param(EARLY, 206, 5, SIZE - HOLD_BACK, [EARLY], id="an early part is relayed"),
         pytest.param("bytes=5-5", 206, 5, 6, ["bytes=5-5"], id="one byte"),
-        pytest.param("bytes=100000-", 206, 100_000, SIZE, ["bytes=100000-", ""], id="an open end is cut out of all"),
+        pytest.param("bytes=100000-", 206, 100_000, SIZE, ["bytes=100000-", ""], id="an open end waits for all"),
+        pytest.param("bytes=0-", 206, 0, SIZE, ["bytes=0-"], id="all of it as a range"),
         pytest.param("bytes=-7", 206, SIZE - 7, SIZE, ["bytes=-7", ""], id="a suffix"),
         pytest.param(f"bytes=0-{SIZE - HOLD_BACK}", 206, 0, SIZE - HOLD_BACK + 1, [None, ""], id="one byte too far"),
         pytest.param("bytes=299999-299999", 206, SIZE - 1, SIZE, [None, ""], id="the last byte"),
@@ -87,7 +90,6 @@ def test_the_end_of_other_bytes_never_leaves(
         pytest.param(Answer(206, (("Content-Range", "bytes 5-9/*"),), BLOB[5:10]), blob(BLOB), id="of unknown size"),
         pytest.param(Answer(206, (), BLOB[5:10]), blob(BLOB), id="that is not named"),
         pytest.param(Answer(206, (("Content-Range", "bytes 9-5/300000"),), b""), blob(BLOB), id="that is none"),
-        pytest.param(blob(BLOB), Answer(503), id="whose whole is refused"),
     ],
 )
 def test_a_part_that_cannot_be_judged_is_not_passed_on(first: Answer, second: Answer, tmp_path: Path) -> None:
@@ -95,6 +97,55 @@ def test_a_part_that_cannot_be_judged_is_not_passed_on(first: Answer, second: An
         world.hostile.on("quay.io", PATH, first, second)
         answer, _ = await world.get(PATH, ("Range", "bytes=200000-"))
         assert answer.head.status == 502
+
+    told_past_the_cache(story, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        pytest.param(Answer(503), id="is refused"),
+        pytest.param(Answer(body=BLOB, cut=SIZE - 1), id="breaks off"),
+        pytest.param(Answer(body=BLOB[:-1] + b"?"), id="is of other bytes"),
+        pytest.param(Answer(302, (("Location", "http://elsewhere.test/"),)), id="is elsewhere"),
+    ],
+)
+def test_the_end_of_a_part_never_leaves_where_the_whole(whole: Answer, tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB), whole)
+        with pytest.raises(BrokenBody):
+            await world.get(PATH, ("Range", "bytes=200000-"))
+
+    told_past_the_cache(story, tmp_path)
+
+
+def test_a_part_of_other_bytes_before_a_right_whole_never_leaves_to_its_end(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", PATH, blob(BLOB[:210_000] + b"?" + BLOB[210_001:]), blob(BLOB))
+        with pytest.raises(BrokenBody, match="other bytes"):
+            await world.get(PATH, ("Range", "bytes=200000-"))
+
+    told_past_the_cache(story, tmp_path)
+
+
+def test_who_reads_only_an_early_part_of_an_open_range_costs_no_more_than_it(tmp_path: Path) -> None:
+    """As clients fetch layers in parallel: they ask for all from an offset and hang up when they have their part."""
+
+    async def story(world: World) -> None:
+        gate = Event()
+        world.hostile.on("quay.io", PATH, Answer(body=BLOB, ranges=True, hold=150_000, gate=gate))
+        answer = await world.core.cache.answer(Ask(QUAY, "https", "GET", PATH, (("Range", "bytes=5-"),), "10.9.8.7"))
+        assert isinstance(answer, Streaming)
+        with socket.socket(fileno=answer.fd) as body:
+            body.setblocking(False)
+            part = b""
+            while len(part) < 100_000:
+                part += await asyncio.get_running_loop().sock_recv(body, 100_000 - len(part))
+        assert part == BLOB[5:100_005]
+        gate.set()
+        with pytest.raises(BrokenBody, match="given up"):
+            await answer.ending.wait()
+        assert [each.field("range") for each in world.hostile.seen("quay.io", PATH)] == ["bytes=5-"]
 
     told_past_the_cache(story, tmp_path)
 

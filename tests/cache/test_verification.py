@@ -1,5 +1,6 @@
 """What is let through of a body while it is hashed, piece by piece."""
 
+import asyncio
 import hashlib
 import random
 from unittest.mock import Mock
@@ -23,7 +24,7 @@ def prefix(end: int, tail: int) -> Prefix:
 def shown(verification: Verification, body: bytes, piece: int = 7_001) -> tuple[bytes, bytes]:
     """What came out before the end of the body, and what at its end."""
     early = b"".join(verification.take(body[at : at + piece]) for at in range(0, len(body), piece))
-    return early, verification.rest()
+    return early, asyncio.run(verification.rest())
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_any_other_body_never_shows_its_end(body: bytes) -> None:
     verification = Verification(DIGEST, mismatched)
     early = verification.take(body)
     with pytest.raises(BrokenBody, match="hash"):
-        verification.rest()
+        asyncio.run(verification.rest())
     assert len(early) <= max(0, len(body) - HOLD_BACK)
     mismatched.assert_called_once_with()
 
@@ -75,4 +76,4 @@ def test_a_window_beyond_the_end_is_no_whole_answer() -> None:
     verification = Verification(DIGEST, Mock(), ByteRange(0, SIZE + 1))
     verification.take(BODY)
     with pytest.raises(BrokenBody, match="shorter"):
-        verification.rest()
+        asyncio.run(verification.rest())

@@ -54,7 +54,7 @@ def test_the_first_pull_of_a_layer_that_outgrows_the_disk_succeeds(
     proxy = story.proxy(policy(hostile_block(hostile, pki), head=SMALL))
     pulled = story.client(name, proxy).pull(f"{HOST}/team/app:1.0.0")
     assert pulled.ok, pulled.output
-    assert image.digest in pulled.digests or pulled.digests
+    assert image.digest in pulled.digests
     assert "write" in failures(proxy), "the disk was too small, or this shows nothing"
 
 
