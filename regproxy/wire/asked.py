@@ -14,6 +14,7 @@ from regproxy.model.answer import (
     Core,
     Ending,
     Filling,
+    Interrupted,
     Progress,
     Reply,
     RequestBody,
@@ -201,17 +202,17 @@ class Asks:
 
     async def _pump(self, followed: _Followed) -> None:
         """Tell the edge how far a fill is, until it ends."""
-        why = ""
+        why, interrupted = "", False
         try:
             while (have := await followed.progress.beyond(followed.have)) > followed.have:
                 followed.have = have
                 self._send(Advanced(followed.number, have), latest=followed.number)
         except BrokenBody as error:
-            why = str(error) or "broken"
+            why, interrupted = str(error) or "broken", isinstance(error, Interrupted)
         # From here on the number means nothing: who asks for the same body later gets another.
         if self._followed.get(followed.progress) is followed:
             del self._followed[followed.progress]
-        self._send(FillEnded(followed.number, followed.have, why))
+        self._send(FillEnded(followed.number, followed.have, why, interrupted))
 
     def _leave(self, number: int) -> None:
         followed, progress = self._reading.pop(number, (None, None))

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from regproxy.model.answer import BrokenBody
+from regproxy.model.answer import BrokenBody, Interrupted
 
 
 class RemoteFill:
@@ -12,7 +12,7 @@ class RemoteFill:
         self.readers = 0
         self.have = 0
         self._whole = False
-        self._broken: str | None = None
+        self._broken: BrokenBody | None = None
         self._waiters: set[asyncio.Future[None]] = set()
 
     def advanced(self, have: int) -> None:
@@ -20,11 +20,12 @@ class RemoteFill:
         self.have = max(self.have, have)
         self._wake()
 
-    def ended(self, have: int, why: str) -> None:
-        """It is whole, or broken: `why`."""
+    def ended(self, have: int, why: str, *, interrupted: bool = False) -> None:
+        """It is whole, or broken: `why`; `interrupted` where the rest may be asked for."""
         self.have = max(self.have, have)
         self._whole = not why
-        self._broken = why or None
+        if why:
+            self._broken = Interrupted(why) if interrupted else BrokenBody(why)
         self._wake()
 
     def _wake(self) -> None:
@@ -39,7 +40,7 @@ class RemoteFill:
             if self.have > offset or self._whole:
                 return self.have
             if self._broken is not None:
-                raise BrokenBody(self._broken)
+                raise self._broken
             waiter = asyncio.get_running_loop().create_future()
             self._waiters.add(waiter)
             try:

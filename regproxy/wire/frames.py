@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from regproxy.model.answer import Audience
 from regproxy.model.connect import Intercept
-from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed, Labels, TunnelClosed
+from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed, Labels, StoreFailed, TunnelClosed
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
@@ -78,6 +78,7 @@ class Happened(Frame, frozen=True):
     connects: tuple[ConnectFinished, ...] = ()
     tunnels: tuple[TunnelClosed, ...] = ()
     handshakes: tuple[HandshakeFailed, ...] = ()
+    unread: tuple[StoreFailed, ...] = ()
 
 
 FromEdge = Hello | Asked | Connecting | LeafWanted | Gone | Happened
@@ -184,11 +185,12 @@ class Advanced(Frame, frozen=True):
 
 
 class FillEnded(Frame, frozen=True):
-    """A fill is whole with `have` bytes, or broken: `why`."""
+    """A fill is whole with `have` bytes, or broken: `why`; `interrupted` by the disk: the rest may be asked for."""
 
     fill: int
     have: int
     why: str
+    interrupted: bool = False
 
 
 class StreamEnded(Frame, frozen=True):

@@ -146,9 +146,9 @@ class Link:
             case Advanced(fill=number, have=have):
                 if number in self._fills:
                     self._fills[number].advanced(have)
-            case FillEnded(fill=number, have=have, why=why):
+            case FillEnded(fill=number, have=have, why=why, interrupted=interrupted):
                 if number in self._fills:
-                    self._fills.pop(number).ended(have, why)
+                    self._fills.pop(number).ended(have, why, interrupted=interrupted)
             case StreamEnded(id=number, why=why):
                 if number in self._streams:
                     self._streams.pop(number).ended(why)

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
+from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, StoreFailed, TunnelClosed
 from regproxy.wire.frames import Happened
 from regproxy.wire.link import Link
 
@@ -24,8 +24,12 @@ class Reports:
 
     def add(self, events: Iterable[Event]) -> None:
         """Tell of these soon."""
-        self._waiting.extend(events)
-        if self.link is not None and len(self._waiting) >= MAX_EVENTS:
+        at_once = False
+        for event in events:
+            self._waiting.append(event)
+            # What cannot be read must not be named again to who asks next.
+            at_once = at_once or isinstance(event, StoreFailed)
+        if self.link is not None and (at_once or len(self._waiting) >= MAX_EVENTS):
             self.flush()
         elif self._timer is None and self._waiting:
             self._later()
@@ -59,4 +63,5 @@ def _frame(events: list[Event]) -> Happened:
         tuple(event for event in events if isinstance(event, ConnectFinished)),
         tuple(event for event in events if isinstance(event, TunnelClosed)),
         tuple(event for event in events if isinstance(event, HandshakeFailed)),
+        tuple(event for event in events if isinstance(event, StoreFailed)),
     )

@@ -135,7 +135,10 @@ def _plausible(frame: Happened) -> list[Any]:
     for tunnel in frame.tunnels:
         if tunnel.sent < 0 or tunnel.received < 0:
             raise FrameError("a tunnel that cannot have been")
-    return [*frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes]
+    for failure in frame.unread:
+        if failure.operation != "read":
+            raise FrameError("an edge's disk that does more than read")
+    return [*frame.unread, *frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes]
 
 
 def _peer(connection: socket.socket) -> int | None:

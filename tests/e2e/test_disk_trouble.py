@@ -23,9 +23,9 @@ PATH = f"/v2/team/app/blobs/{BODY.digest}"
 SMALL = "cache { size 2MiB; }\n"
 
 
-def start(story: Story, hostile: Hostile, pki: Pki, head: str = "") -> Proxy:
+def start(story: Story, hostile: Hostile, pki: Pki, head: str = "", workers: int | None = None) -> Proxy:
     hostile.on(HOST, "/v2/", Answer(200, body=b"{}"))
-    return story.proxy(policy(hostile_block(hostile, pki), head=head))
+    return story.proxy(policy(hostile_block(hostile, pki), head=head), workers=workers)
 
 
 def client(proxy: Proxy) -> Client:
@@ -58,10 +58,13 @@ def test_the_first_pull_of_a_layer_that_outgrows_the_disk_succeeds(
     assert "write" in failures(proxy), "the disk was too small, or this shows nothing"
 
 
-def test_every_reader_of_a_body_that_outgrows_the_disk_has_it_whole(story: Story, hostile: Hostile, pki: Pki) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_reader_of_a_body_that_outgrows_the_disk_has_it_whole(
+    workers: int, story: Story, hostile: Hostile, pki: Pki
+) -> None:
     gate = Event()
     hostile.on(HOST, PATH, Answer(200, (), BODY, framing="chunked", ranges=True, hold=MIB // 2, gate=gate))
-    proxy = start(story, hostile, pki, SMALL)
+    proxy = start(story, hostile, pki, SMALL, workers)
 
     def pull(_: int) -> str:
         with client(proxy) as connection:
