@@ -38,13 +38,11 @@ ANY_ANSWER = "upstream/test_faults.py::test_a_whole_answer_arrives_as_it_was_sen
 NO_TLS = "upstream/test_dialling.py::test_tls_failures_name_the_host_and_send_nothing"
 RESUMED = "cache/test_fill.py::test_a_body_that_breaks_off_goes_on_with"
 DAMAGED = "store/test_content.py::test_content_whose_file_is_not_whole_is_a_miss_and_can_be_stored_again"
-LIMITS = (
-    "a 503 or 429 is passed on or answered for by `stale if-error`; waiting as Retry-After says comes with the limits"
-)
 
 UPSTREAM: dict[tuple[int, str], Proof] = {
     (1, "connect refused"): by(
         "upstream/test_dialling.py::test_a_refused_connection_says_so",
+        "upstream/test_admission.py::test_a_registry_that_is_not_there_is_tried_again_and_then_left_alone",
         "e2e/test_outage.py::test_a_cold_image_fails_soon_and_the_client_names_upstream_and_cause",
     ),
     (2, "connect blackhole"): by(
@@ -87,12 +85,21 @@ UPSTREAM: dict[tuple[int, str], Proof] = {
     (24, "IPv6 blackholed, IPv4 fine"): NotHere("needs a network name space; happy eyeballs are libcurl's own"),
     (25, "one byte a packet"): by(ANY_ANSWER),
     (26, "storm of 500"): by(
+        "upstream/test_breaker.py::test_retries_are_a_tenth_of_the_requests_in_the_long_run",
         "e2e/test_faults.py::test_a_limit_on_a_warm_tag_is_absorbed",
         "cache/test_tags.py::test_an_outage_is_survived_for_the_stated_time_and_no_longer",
     ),
-    (27, "503 with Retry-After"): NotHere(LIMITS),
-    (28, "429 with odd Retry-After"): NotHere(LIMITS),
-    (29, "429 without Retry-After"): by("cache/test_tags.py::test_a_429_on_a_head_is_never_followed_by_a_get"),
+    (27, "503 with Retry-After"): NotHere(
+        "a 503 is passed on or answered for by `stale if-error`; only a 429's Retry-After is waited for"
+    ),
+    (28, "429 with odd Retry-After"): by(
+        "upstream/test_ratelimit.py::test_how_long_to_wait_is_obeyed_within_reason",
+        "upstream/test_quota.py::test_a_hold_lasts_as_long_as_was_asked_for",
+    ),
+    (29, "429 without Retry-After"): by(
+        "upstream/test_quota.py::"
+        "test_without_a_word_from_the_registry_each_probe_doubles_the_wait_up_to_a_quarter_of_an_hour"
+    ),
     (30, "401 in the middle of a pull"): by(
         "upstream/test_session.py::test_an_expired_token_is_replaced_once",
     ),
