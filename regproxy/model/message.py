@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 
+from regproxy.model.date import http_date
 from regproxy.model.oci import MANIFEST_TYPES
 
 Fields = tuple[tuple[str, str], ...]
@@ -155,16 +155,6 @@ def etag_matches(condition: str, etag: str | None, *, strong: bool = False) -> b
     plain = etag.removeprefix("W/")
     tags = re.findall(r'(?:W/)?("[^"]*")', condition)
     return plain in tags
-
-
-def http_date(value: str | None) -> float | None:
-    """An HTTP date as seconds since the epoch, or None."""
-    if not value:
-        return None
-    try:
-        return parsedate_to_datetime(value).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def not_modified(request: Fields, response: Fields) -> bool:

@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from regproxy.model.message import Fields, Head, field, http_date
+from regproxy.model.date import http_date
+from regproxy.model.message import Fields, Head, field
 from regproxy.upstream.request import UpstreamRequest
 
 MAX_LIMIT_BODY = 64 * 1024
