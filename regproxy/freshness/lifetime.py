@@ -32,19 +32,19 @@ def age(validated_at: float, now: float) -> float:
 
 def is_fresh(known: Validated, terms: Terms, now: float) -> bool:
     """Whether the answer may be served without asking; nothing is ever fresh for 0 s."""
-    return known.gone_at is None and (terms.fresh == math.inf or age(known.validated_at, now) < terms.fresh)
+    return known.gone_at is None and (terms.lifetime == math.inf or age(known.validated_at, now) < terms.lifetime)
 
 
 def fresh_until(known: Validated, terms: Terms, now: float) -> float:
     """Until when the answer may be served without asking; 0.0 when it may not be now."""
     if not is_fresh(known, terms, now):
         return 0.0
-    return math.inf if terms.fresh == math.inf else known.validated_at + terms.fresh
+    return math.inf if terms.lifetime == math.inf else known.validated_at + terms.lifetime
 
 
 def is_stale_while_revalidate(known: Validated, terms: Terms, now: float) -> bool:
     """Whether the answer may be served while it is revalidated behind the client's back."""
-    window = terms.fresh + terms.stale_while_revalidate
+    window = terms.lifetime + terms.stale_while_revalidate
     return known.gone_at is None and age(known.validated_at, now) < window
 
 
@@ -58,7 +58,7 @@ def survives_errors(known: Validated, terms: Terms, now: float) -> bool:
     if now < known.validated_at:
         # The true age is unknown; what was valid "in the future" is at least not older than the clock's step.
         return known.validated_at - now <= stale.duration
-    return age(known.validated_at, now) < terms.fresh + stale.duration
+    return age(known.validated_at, now) < terms.lifetime + stale.duration
 
 
 def is_remembered(status: int, since: float, terms: Terms, now: float) -> bool:

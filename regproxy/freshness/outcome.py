@@ -13,6 +13,8 @@ def outcome_of_serving(step: Serve) -> Outcome:
     """How a request is answered from what is stored, without waiting for the upstream."""
     if step.negative:
         return Outcome.NEGATIVE
+    if step.stale:
+        return Outcome.STALE
     return Outcome.SWR if step.refresh else Outcome.HIT
 
 

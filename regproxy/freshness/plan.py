@@ -17,10 +17,14 @@ from regproxy.model.decision import Cached, Decision, Denied, Passed, Terms
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """Serve what is stored; `refresh`: stale, revalidate it meanwhile; `negative`: what is stored is an absence."""
+    """Serve what is stored.
+
+    `refresh`: stale, revalidate it meanwhile; `stale`: as stale as the client takes it; `negative`: it is an absence.
+    """
 
     refresh: bool = False
     negative: bool = False
+    stale: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,15 +53,25 @@ class Negative:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a tier grants to an entry; blobs of more than `max_object` bytes are passed on."""
+class Origin:
+    """As long as the origin's own fields say (RFC 9111)."""
 
-    fresh: float = 0.0
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes."""
+
+    fresh: float | Origin = 0.0
     stale_if_error: StaleIfError | None = None
     stale_while_revalidate: float = 0.0
     revalidate: Revalidation = field(default_factory=Revalidation)
     negative: Negative | None = None
     max_object: float = math.inf
+
+    @property
+    def lifetime(self) -> float:
+        """For how long the tier itself calls an entry fresh; where the origin decides that, not at all."""
+        return 0.0 if isinstance(self.fresh, Origin) else self.fresh
 
 
 @dataclass(frozen=True, slots=True)

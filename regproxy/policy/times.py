@@ -35,9 +35,9 @@ def surprising_times(
 
 def _surprises(terms: Terms, cache: CacheLimits, *, tags: bool) -> Iterator[tuple[str, str]]:
     """Codes and the directive that each is about."""
-    if terms.fresh > cache.inactive and not math.isinf(terms.fresh):
+    if cache.inactive < terms.lifetime < math.inf:
         yield "RP501", "fresh"
-    if math.isinf(terms.fresh) and tags:
+    if math.isinf(terms.lifetime) and tags:
         yield "RP503", "fresh"
     if terms.fresh == 0 and terms.stale_if_error is None and not terms.stale_while_revalidate:
         yield "RP504", "fresh"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import assert_never
 
-from regproxy.model.decision import FailureClass, Failures, Terms
+from regproxy.model.decision import FailureClass, Failures, Origin, Terms
 from regproxy.model.registry import Rate
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.literals import BYTES, MAX_DIGITS, MILLISECONDS
@@ -60,6 +60,11 @@ def percentage(share: float) -> str:
     return next((text for text in texts if float(text) / 100 == share), texts[-1]) + "%"
 
 
+def fresh_in_words(fresh: float | Origin) -> str:
+    """For how long something is fresh."""
+    return "origin" if isinstance(fresh, Origin) else duration(fresh)
+
+
 def failures_in_words(failures: Failures) -> str:
     """A set of failures, without the brackets around it."""
     words = ["error"] if failures.classes == frozenset(FailureClass) else sorted(str(one) for one in failures.classes)
@@ -75,7 +80,7 @@ def terms_in_words(terms: Terms) -> str:
 
 def statements(terms: Terms) -> Iterator[tuple[str, str]]:
     """What a tier grants, statement by statement: the directive and its arguments."""
-    yield "fresh", duration(terms.fresh)
+    yield "fresh", fresh_in_words(terms.fresh)
     if terms.stale_if_error is not None:
         on = failures_in_words(terms.stale_if_error.on)
         yield "stale if-error", f"{duration(terms.stale_if_error.duration)} on [{on}]"

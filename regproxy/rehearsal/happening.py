@@ -13,7 +13,7 @@ from regproxy.freshness.plan import Fetch, Pass, Plan, Refuse, Revalidate, Serve
 from regproxy.freshness.verdict import Answered, Failed, New, Same, Upstreamed
 from regproxy.model.connect import ConnectDecision, Intercept
 from regproxy.model.connect import Refuse as RefuseConnect
-from regproxy.model.decision import Cached, Decision, Denied, FailureClass, Passed
+from regproxy.model.decision import Cached, Decision, Denied, FailureClass, Origin, Passed
 from regproxy.model.event import Outcome
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
 from regproxy.model.refusal import failure_status
@@ -30,7 +30,8 @@ TOO_MANY = 429
 class Happening:
     """What comes of a request.
 
-    Without `outcome` the client does not talk to us; `status` is then that of a refused CONNECT. `plan` is there where
+    Without `outcome` the client does not talk to us, and `status` is that of a refused CONNECT; or the origin decides
+    (`fresh origin`): what it says of its answers is known when it answers, and not before. `plan` is there where
     the answer may be stored, `known` what of it is. `asked` are the methods with which the registry is asked before
     the client is answered.
     """
@@ -58,6 +59,8 @@ def happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances) -> Happen
     match decision:
         case Denied(status=status):
             return begun.ends(Outcome.DENIED, status)
+        case Cached(terms=terms) if isinstance(terms.fresh, Origin) and _may_be_described(target, rehearsed.method):
+            return Happening(connect, decision)
         case _ if isinstance(target, OtherPath):
             return begun.passed()
         case _ if rehearsed.method not in ("GET", "HEAD") or target.kind is Kind.UPLOAD:
@@ -90,6 +93,11 @@ def _may_be_stored(target: Resource, method: str) -> bool:
             return True
         case _:
             return target.kind in LISTS and method == "GET"
+
+
+def _may_be_described(target: Resource | OtherPath, method: str) -> bool:
+    """Whether an answer's own fields may decide about it (`fresh origin`)."""
+    return method in ("GET", "HEAD") and (isinstance(target, OtherPath) or target.kind in LISTS)
 
 
 @dataclass(frozen=True, slots=True)

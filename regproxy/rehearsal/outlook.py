@@ -15,10 +15,15 @@ from regproxy.policy.words import duration, failures_in_words
 from regproxy.rehearsal.explain import Explanation, connect_in_words, decision_in_words, row
 from regproxy.rehearsal.happening import NOW, Happening
 
+ORIGIN_DECIDES = "`fresh origin`: the answer's own fields say whether it is stored, and for how long"
+
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """The answer of now, and what of it lasts; `fresh` and `stale` are empty where nothing is stored."""
+    """The answer of now, and what of it lasts; `fresh` and `stale` are empty where nothing is stored.
+
+    Where the origin decides, what is stored and what the registry does say nothing, and `given` is empty.
+    """
 
     given: str
     answer: str
@@ -29,8 +34,10 @@ class Outlook:
 
 def outlook(explanation: Explanation, happening: Happening, given: Circumstances) -> Outlook | None:
     """What would happen now; None where the client does not talk to us."""
-    if happening.outcome is None or not isinstance(happening.connect, Intercept):
+    if not isinstance(happening.connect, Intercept):
         return None
+    if happening.outcome is None:
+        return Outlook("", "the origin decides", ORIGIN_DECIDES)
     told = Outlook(
         _given(given),
         f"{happening.outcome}: the client gets {happening.status}",
@@ -119,7 +126,7 @@ def _why(explanation: Explanation, happening: Happening, given: Circumstances) -
 def _why_cached(terms: Terms, happening: Happening, given: Circumstances) -> str:
     known = happening.known
     age = NOW - known.validated_at if isinstance(known, Validated) else 0.0
-    stale = f"stale for {duration(age - terms.fresh)}"
+    stale = f"stale for {duration(age - terms.lifetime)}"
     asked = f"asked by {' and '.join(happening.asked)}"
     match happening.outcome:
         case Outcome.HIT:
@@ -152,7 +159,7 @@ def _why_not_stale(terms: Terms, happening: Happening, given: Circumstances) -> 
     listed = upstream in rule.on.classes if isinstance(upstream, FailureClass) else upstream in rule.on.statuses
     if not listed:
         return f"`stale if-error` lists [{failures_in_words(rule.on)}] and not that, so nothing stands in"
-    over = NOW - known.validated_at - terms.fresh - rule.duration
+    over = NOW - known.validated_at - terms.lifetime - rule.duration
     return f"`stale if-error {duration(rule.duration)}` ended {duration(over)} ago, so nothing stands in"
 
 
@@ -168,24 +175,24 @@ def _age_after(happening: Happening) -> float | None:
 
 
 def _fresh(terms: Terms, age: float) -> str:
-    if terms.fresh == math.inf:
+    if terms.lifetime == math.inf:
         return "for ever, without asking"
-    if age >= terms.fresh:
-        return f"no longer: `fresh {duration(terms.fresh)}` ended {duration(age - terms.fresh)} ago"
-    return f"for {duration(terms.fresh - age)}; then the registry is asked whether it still holds"
+    if age >= terms.lifetime:
+        return f"no longer: `fresh {duration(terms.lifetime)}` ended {duration(age - terms.lifetime)} ago"
+    return f"for {duration(terms.lifetime - age)}; then the registry is asked whether it still holds"
 
 
 def _stale(terms: Terms, age: float) -> str:
     rule = terms.stale_if_error
-    if terms.fresh == math.inf:
+    if terms.lifetime == math.inf:
         return ""
     if rule is None:
         return "never: the tier has no `stale if-error`"
     on = f"when the registry fails with [{failures_in_words(rule.on)}]"
     if rule.duration == math.inf:
         return f"for ever, {on}"
-    left = terms.fresh + rule.duration - age
+    left = terms.lifetime + rule.duration - age
     if left <= 0:
         return f"no longer: `stale if-error {duration(rule.duration)}` ended {duration(-left)} ago"
-    span = f"{duration(rule.duration)} after that" if age < terms.fresh else f"{duration(left)} more"
+    span = f"{duration(rule.duration)} after that" if age < terms.lifetime else f"{duration(left)} more"
     return f"for {span}, {on}"

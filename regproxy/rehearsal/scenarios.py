@@ -10,7 +10,7 @@ from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.policy import Policy
 from regproxy.policy.scenario import Aspect, Expectation, Scenario
 from regproxy.policy.source import Span
-from regproxy.policy.words import duration
+from regproxy.policy.words import duration, fresh_in_words
 from regproxy.rehearsal.happening import Happening, happen
 from regproxy.rehearsal.reference import rehearse_target
 
@@ -75,8 +75,12 @@ def _judged(expectations: Iterable[Expectation], happening: Happening, note: str
         wanted, got = _wanted(expectation), _found(expectation.aspect, happening)
         if wanted != got:
             what = wanted if expectation.aspect is Aspect.PASS else f"{expectation.aspect} {wanted}"
-            nothing = f"none: {note}" if note else "no answer of ours"
+            nothing = f"none: {note}" if note else _no_answer(happening)
             yield Failure(expectation.span, f"expected {what}, got {got or nothing}")
+
+
+def _no_answer(happening: Happening) -> str:
+    return "what the origin decides" if isinstance(happening.connect, Intercept) else "no answer of ours"
 
 
 def _wanted(expectation: Expectation) -> str:
@@ -128,6 +132,7 @@ def _decided(aspect: Aspect, decision: Decision | None) -> str:
         case Denied(status=status):
             return str(status) if aspect is Aspect.DENY else f"deny {status}"
         case Cached(terms=terms):
-            return duration(terms.fresh) if aspect is Aspect.FRESH else f"fresh {duration(terms.fresh)}"
+            fresh = fresh_in_words(terms.fresh)
+            return fresh if aspect is Aspect.FRESH else f"fresh {fresh}"
         case _:
             assert_never(decision)

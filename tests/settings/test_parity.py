@@ -37,7 +37,7 @@ class Meaning:
     @property
     def lifetimes(self) -> Mapping[str, float]:
         tiers = [tier.decision for tier in self.policy.tiers]
-        return {tier.tier: tier.terms.fresh for tier in tiers if isinstance(tier, Cached)}
+        return {tier.tier: tier.terms.lifetime for tier in tiers if isinstance(tier, Cached)}
 
     @property
     def limits(self) -> tuple[int, float]:

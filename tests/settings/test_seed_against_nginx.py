@@ -64,7 +64,7 @@ def decide(policy: Policy, target: str, host: str = HOSTS[0]) -> Located:
     request = rehearse(policy, f"https://{host}{target}").request
     assert request is not None, target
     decision = policy.on_request(request)
-    return Located(200, decision.tier, decision.terms.fresh if isinstance(decision, Cached) else None)
+    return Located(200, decision.tier, decision.terms.lifetime if isinstance(decision, Cached) else None)
 
 
 def differences(nginx: Nginx, policies: list[Policy], chance: random.Random, count: int) -> tuple[list[str], set[str]]:
