@@ -6,6 +6,7 @@ from typing import assert_never
 
 from regproxy.cache.challenge import credential
 from regproxy.cache.contents import Contents
+from regproxy.cache.generic import Generics
 from regproxy.cache.kept import Kept, kept
 from regproxy.cache.lists import Lists
 from regproxy.cache.login import Login
@@ -15,10 +16,11 @@ from regproxy.cache.passage import Passage
 from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
+from regproxy.cache.wanted import Wanted
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
 from regproxy.model.connect import ConnectDecision
-from regproxy.model.decision import Cached, Denied, Passed, PolicyRequest, Terms
+from regproxy.model.decision import Cached, Denied, Origin, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import is_method
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
@@ -41,6 +43,7 @@ class Cache:
         self._contents = Contents(engines, self._passage, manifests)
         self._tags = Tags(engines, self._passage, manifests)
         self._lists = Lists(engines, self._passage)
+        self._generics = Generics(engines, self._passage)
 
     def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""
@@ -98,8 +101,10 @@ class Cache:
         match decision:
             case Denied(status=status, text=text):
                 return refused(status, "DENIED", _denial(decision.tier, text), replace(labels, outcome=Outcome.DENIED))
+            case Cached(terms=terms) if isinstance(terms.fresh, Origin):
+                return await self._generics.answer(Wanted(ask, registry, terms, labels), inflow)
             case Passed() | Cached():
-                return await self._passage.other(ask, registry, labels, inflow)
+                return await self._generics.passed(Wanted(ask, registry, Terms(), labels), inflow)
             case _:
                 assert_never(decision)
 
@@ -144,6 +149,8 @@ class Cache:
             case Kind.MANIFEST if resource.tag is not None:
                 return await self._tags.answer(lookup, resource.tag)
             case Kind.TAGS | Kind.REFERRERS | Kind.CATALOG:
+                if isinstance(lookup.terms.fresh, Origin):
+                    return await self._generics.answer(Wanted.list(lookup))
                 return await self._lists.answer(lookup)
             case _:
                 return await self._passage.anonymous(lookup)

@@ -70,7 +70,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class GenericKey:
-    """An answer that is not content-addressed: tag lists, referrers, catalogs; `variant` is the Accept asked with."""
+    """An answer that is not content-addressed: tag lists, referrers, catalogs, and what an origin lets be stored.
+
+    `variant` says which requests it answers where the origin decides (`freshness.selecting`), else it is empty.
+    """
 
     authority: Authority
     target: str

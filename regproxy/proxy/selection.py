@@ -17,7 +17,7 @@ from regproxy.model.message import (
 
 NOTHING = ByteRange(0, 0)
 # RFC 9110 §15.4.5: what a 304 repeats.
-_NOT_MODIFIED = frozenset(["etag", "cache-control", "content-location", "expires", "vary", "docker-content-digest"])
+_NOT_MODIFIED = frozenset("age date etag cache-control content-location expires vary docker-content-digest".split())
 
 
 @dataclass(frozen=True, slots=True)

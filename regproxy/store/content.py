@@ -114,6 +114,10 @@ class Store:
         """A stored answer that is not content-addressed."""
         return await self._index.run(lambda tables: rows.read_generic(tables, key))
 
+    async def variants(self, authority: Authority, target: str) -> dict[GenericKey, Generic]:
+        """All stored answers for one target, by the requests that they answer."""
+        return await self._index.run(lambda tables: rows.read_variants(tables, authority, target))
+
     async def linked_in(self, authority: Authority, digest: Digest) -> bool:
         """Whether this authority gave the digest in any of its repositories."""
         return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))

@@ -1,7 +1,7 @@
 """What names meant, as rows: the statements that write the model's values, and the look-ups that read them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from regproxy.model.address import Authority, parse_authority
@@ -110,12 +110,17 @@ def read_generic(tables: Tables, key: GenericKey) -> Generic | None:
         " WHERE authority = ? AND target = ? AND variant = ?",
         *_generic_key(key),
     )
-    if row is None:
-        return None
-    digest, size, fields, stored_at, validated_at = row
-    return Generic(
-        parse_digest(_text(digest)), _whole(size), _load(fields), _seconds(stored_at), _seconds(validated_at)
+    return None if row is None else _read_generic(row)
+
+
+def read_variants(tables: Tables, authority: Authority, target: str) -> dict[GenericKey, Generic]:
+    """All stored answers for this target."""
+    found = tables.each(
+        "SELECT variant, digest, size, fields, stored_at, validated_at FROM generic WHERE authority = ? AND target = ?",
+        str(authority),
+        target,
     )
+    return {GenericKey(authority, target, _text(variant)): _read_generic(row) for variant, *row in found}
 
 
 def read_linked_in(tables: Tables, authority: Authority, digest: Digest) -> bool:
@@ -184,6 +189,13 @@ def _generic_key(key: GenericKey) -> tuple[Value, ...]:
 def _binding(row: Binding) -> tuple[Value, ...]:
     fields = _dump(row.fields)
     return str(row.digest), row.media_type, row.size, fields, row.stored_at, row.validated_at, row.gone_at
+
+
+def _read_generic(row: Sequence[Value]) -> Generic:
+    digest, size, fields, stored_at, validated_at = row
+    return Generic(
+        parse_digest(_text(digest)), _whole(size), _load(fields), _seconds(stored_at), _seconds(validated_at)
+    )
 
 
 def _generic(row: Generic) -> tuple[Value, ...]:
