@@ -88,7 +88,11 @@ CODES: Mapping[str, Code] = {
     ),
     "RP110": Code(
         "contradiction in a tier",
-        "`pass` and `deny` stand alone: what is not stored has no lifetime.",
+        "`pass` and `deny` stand alone: what is not stored has no lifetime. `fresh origin` is for answers that say "
+        "themselves for how long they hold, lists and paths outside /v2/: a digest never changes, and whether a tag "
+        "moved says a HEAD, not a field of an answer. Such a tier matches `kind in [other, tags, referrers, catalog]` "
+        "or some of these. Beside it `negative` has no meaning, since an absence too is fresh as long as the origin "
+        "says, nor have `revalidate head` and `full`, since a stored answer is asked for by its own validators.",
     ),
     "RP112": Code(
         "not a host or an address",

@@ -48,14 +48,18 @@ def _blocks(*rows: BlockType) -> Mapping[str, BlockType]:
 
 
 _MAX_OBJECT = Directive(
-    "max-object", "SIZE", "pass blobs on unstored that are larger, or come without their length", "no limit"
+    "max-object",
+    "SIZE",
+    "pass on unstored what is larger: blobs, also those without a length, and bodies of `fresh origin`",
+    "no limit",
 )
 
 TERMS = _directives(
     Directive(
         "fresh",
-        "DURATION|forever",
-        "serve for so long without asking; `0s` asks each time, and outages are survived all the same",
+        "DURATION|forever|origin",
+        "serve for so long without asking; `0s` asks each time, and outages are survived all the same; `origin`: as "
+        "long as the answer's own fields say (RFC 9111), for lists and paths outside /v2/",
         "0s",
     ),
     Directive(
@@ -219,7 +223,7 @@ TEST = BlockType(
         Directive("expect tier", "TIER", "the tier that decides; `unmatched` when none does"),
         Directive("expect outcome", "OUTCOME", "how the request is answered, as in the log's `outcome`"),
         Directive("expect status", "ANSWER_STATUS", "the status that the client gets"),
-        Directive("expect fresh", "DURATION|forever", "for how long what is stored is served without asking"),
+        Directive("expect fresh", "DURATION|forever|origin", "for how long what is stored is served without asking"),
         Directive("expect pass", "", "the request is passed on and nothing is stored"),
         Directive("expect deny", "STATUS", "the policy refuses the request with this status"),
         Directive("expect connect", "intercept|tunnel|refuse", "what the client's CONNECT leads to"),

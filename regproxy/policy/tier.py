@@ -9,6 +9,7 @@ from regproxy.model.decision import (
     Denied,
     Failures,
     Negative,
+    Origin,
     Passed,
     Revalidation,
     StaleIfError,
@@ -19,6 +20,7 @@ from regproxy.policy.condition import Condition
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.expression import Names, resolve_match
 from regproxy.policy.given import Entry, Failure
+from regproxy.policy.origin import misplaced_origin
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Duration, Integer, Size, Text, Word
 
@@ -44,7 +46,9 @@ def build_tiers(
             continue
         condition = resolve_match(block.match.expression, names, found)
         _exclusions(block, found)
-        tiers.append(Tier(block.name, block.span, condition, _decision(block, inherited)))
+        tier = Tier(block.name, block.span, condition, _decision(block, inherited))
+        found += misplaced_origin(tier.decision, condition, block, inherited)
+        tiers.append(tier)
     return tuple(tiers)
 
 
@@ -75,14 +79,27 @@ def _decision(block: Checked, inherited: Mapping[str, list[Entry]]) -> Decision:
 def terms(entries: Mapping[str, Entry]) -> Terms:
     """The terms that the entries of a tier grant."""
     plain = Terms()
+    fresh = _fresh(entries.get("fresh"))
+    revalidate, negative = _revalidation(entries.get("revalidate")), _negative(entries.get("negative"))
+    if isinstance(fresh, Origin):
+        # What is inherited gives way: an answer is asked for by its validators, and an absence is an answer too.
+        revalidate, negative = Revalidation("etag", revalidate.within), None
     return Terms(
-        fresh=_seconds(entries.get("fresh"), plain.fresh),
+        fresh=fresh,
         stale_if_error=_stale_if_error(entries.get("stale if-error")),
         stale_while_revalidate=_seconds(entries.get("stale while-revalidate"), plain.stale_while_revalidate),
-        revalidate=_revalidation(entries.get("revalidate")),
-        negative=_negative(entries.get("negative")),
+        revalidate=revalidate,
+        negative=negative,
         max_object=_size(entries.get("max-object"), plain.max_object),
     )
+
+
+def _fresh(entry: Entry | None) -> float | Origin:
+    match entry.arguments if entry is not None else ():
+        case (Word("origin"),):
+            return Origin()
+        case _:
+            return _seconds(entry, Terms().lifetime)
 
 
 def _size(entry: Entry | None, default: float) -> float:

@@ -51,6 +51,7 @@ tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
     fresh 1003ms;
 }
+tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; }
 tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; revalidate etag; }
 tier last { match (tag finds 'rc' or any) or kind not in [manifest, blob] and method is GET; pass; }
 """

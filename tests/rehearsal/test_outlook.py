@@ -24,6 +24,7 @@ tier bare { match tag is bare; fresh 1h; }
 tier swr { match tag is swr; fresh 1h; stale while-revalidate 1d; stale if-error forever on [error]; }
 tier tags { match kind is manifest; fresh 1h; stale if-error 7d on $outage; revalidate head within 2s; }
 tier lists { match kind is blob; fresh 1h; }
+tier web { match kind is other and path like "/api/**"; fresh origin; }
 """
 
 
@@ -68,6 +69,15 @@ def test_why_stale_is_answered_on_one_screen() -> None:
         "stale     for 5d1h more, when the registry fails with [error, 429, 5xx]",
     ]
     fits(shown)
+
+
+def test_where_the_origin_decides_nothing_is_guessed() -> None:
+    shown = screen(own(), "https://registry-1.docker.io/api/x", Circumstances(Stored(2 * DAY), 503))
+    assert shown.splitlines()[-3:] == [
+        "decision  tier web: fresh origin; revalidate etag",
+        "now       the origin decides",
+        "why       `fresh origin`: the answer's own fields say whether it is stored, and for how long",
+    ]
 
 
 def test_why_denied_is_answered_on_one_screen() -> None:

@@ -19,7 +19,7 @@ tier pinned { match kind in [manifest, blob] and digest like "*"; fresh forever;
 tier release { match tag matches 'v?\\d+\\.\\d+\\.\\d+'; fresh 1h; negative 404 for 10s; }
 tier swr { match tag is main; fresh 1m; stale while-revalidate 1h; }
 tier tags { match kind is manifest; fresh 5m; }
-tier lists { match kind is tags; fresh 30s; }
+tier lists { match kind is tags; fresh 30s; } tier web { match kind is other and path like "/api/**"; fresh origin; }
 """
 UNSEEN = "not intercepted, and so not cached: no registry block has pypi.org among its `hosts`"
 RELEASE = 'request GET "redis:7.2.4";'
@@ -42,6 +42,8 @@ def said(test: str) -> list[str]:
     [
         f"{RELEASE} expect tier release; expect fresh 60m; expect outcome miss; expect status 200;",
         f"{RELEASE} given stored age 10m; given upstream dns; expect outcome hit;",
+        'request GET "https://quay.io/api/v1/x"; expect tier web; expect fresh origin;',
+        'request POST "https://quay.io/api/v1/x"; expect tier web; expect outcome pass;',
         f"{RELEASE} given stored age 2d; expect outcome revalidated;",
         f"{RELEASE} given stored age 2d; given upstream moved; expect outcome expired;",
         f"{RELEASE} given stored age 2d; given upstream 429; expect outcome stale; expect status 200;",
@@ -90,6 +92,12 @@ def test_what_the_server_does_is_what_may_be_expected(test: str) -> None:
         ('request GET "bitnami/redis"; expect fresh 1h;', "expected fresh 1h, got deny 451"),
         ('request GET "https://quay.io/login"; expect deny 403;', "expected deny 403, got pass"),
         (
+            'request GET "https://quay.io/api/v1/x"; given stored age 1h; expect outcome hit;',
+            "expected outcome hit, got what the origin decides",
+        ),
+        ('request GET "https://quay.io/api/v1/x"; expect fresh 1h;', "expected fresh 1h, got origin"),
+        ('request GET "https://quay.io/api/v1/x"; expect pass;', "expected pass, got fresh origin"),
+        (
             'request GET "https://pypi.org/"; expect status 200;',
             f"expected status 200, got none: {UNSEEN}",
         ),
@@ -122,4 +130,4 @@ def test_tiers_that_no_test_reaches_are_known() -> None:
     results = [run(tried, scenario) for scenario in tried.tests]
     assert [result.passed for result in results] == [False, True]
     assert [result.tier for result in results] == ["release", ""]
-    assert uncovered_tiers(tried, results) == ("banned", "ci", "pinned", "swr", "tags", "lists")
+    assert uncovered_tiers(tried, results) == ("banned", "ci", "pinned", "swr", "tags", "lists", "web")

@@ -194,6 +194,28 @@ def _rehearsed(running: World, case: Case) -> tuple[str, int | None, tuple[str, 
     return str(found.outcome), found.status, heard
 
 
+def test_where_the_origin_decides_its_fields_make_the_difference_and_nothing_is_rehearsed(tmp_path: Path) -> None:
+    tiers = "tier web { match kind in [other, tags]; fresh origin; } tier rest { match any; pass; }"
+
+    async def story() -> None:
+        async with world(tmp_path, tiers) as running:
+            for target, said, outcome in (
+                ("/web/kept", "max-age=60", "hit"),
+                ("/web/not", "no-store", "pass"),
+                ("/v2/a/b/tags/list", "max-age=60", "hit"),
+            ):
+                running.hostile.on("quay.io", target, Answer(200, (("Cache-Control", said),), b"x"))
+                rehearsed = happen(
+                    running.policy, rehearse_target(running.policy, QUAY, target, "GET"), Circumstances()
+                )
+                assert (rehearsed.outcome, rehearsed.plan) == (None, None)
+                assert [await running.outcome(target) for _ in range(2)][1] == outcome
+            deleted = happen(running.policy, rehearse_target(running.policy, QUAY, "/web/x", "DELETE"), Circumstances())
+            assert deleted.outcome == "pass"
+
+    asyncio.run(story())
+
+
 def test_what_is_rehearsed_is_what_the_server_does(tmp_path: Path, soak: float, seed: int) -> None:
     every = tuple(cases())
     some = random.Random(seed).sample(every, int(len(every) * soak))
