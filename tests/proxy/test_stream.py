@@ -120,6 +120,10 @@ def test_a_coroutine_that_writes_without_end_gets_one_share_of_each_turn() -> No
     asyncio.run(run())
 
 
+def _exchanges(serving: Serving) -> list[ExchangeFinished]:
+    return [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
+
+
 def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "SEND_SECONDS", 0.3)
 
@@ -133,10 +137,9 @@ def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pyte
 
         client = await asyncio.to_thread(begin)
         async with asyncio.timeout(10):
-            while not serving.core.events or serving.edge.streams:
+            while not _exchanges(serving) or serving.edge.streams:
                 await asyncio.sleep(0.01)
-        finished = next(event for event in serving.core.events if isinstance(event, ExchangeFinished))
-        assert not finished.complete
+        assert not _exchanges(serving)[0].complete
         client.__exit__(None, None, None)
 
     told(story, tmp_path)
