@@ -195,9 +195,11 @@ class Tags:
         return outcome_of_asking(lookup.terms, _known(binding), upstream, self._engines.clock())
 
     async def _refresh(self, lookup: Lookup, key: BindingKey, binding: Binding) -> Resolved | Answered:
-        """Revalidate behind the client's back; a new manifest is got at once, so that the next client gets it."""
+        """Revalidate behind the client's back; a manifest that is not here is got at once, for the next client."""
         resolved = await self._resolver.resolve(lookup, key, binding, "head")
-        if isinstance(resolved, Resolved) and not resolved.same and resolved.body is None:
+        if not isinstance(resolved, Resolved) or resolved.same or resolved.body is not None:
+            return resolved
+        if await self._resolver.held(key, resolved.binding.digest) is None:
             with contextlib.suppress(UpstreamFailed, ValueError):
                 found, _ = await self._manifests.fetch(lookup, link_key(key, resolved.binding.digest))
                 if not isinstance(found, Answered):

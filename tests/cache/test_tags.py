@@ -208,6 +208,25 @@ def test_while_revalidate_serves_stale_and_asks_once_behind(tmp_path: Path) -> N
     told(story, tmp_path)
 
 
+def test_while_revalidate_spends_no_pull_on_a_manifest_that_is_here(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        path = "/v2/a/b/manifests/swr"
+        for data in (TWO, ONE):
+            world.tag("swr", data)
+            await world.get(f"/v2/a/b/manifests/{sha256(data)}")
+        await world.get(path)
+        world.tag("swr", TWO)
+        world.now += 61
+        assert await world.outcome(path) is Outcome.SWR
+        async with asyncio.timeout(5):
+            while (await world.get(path))[1] != TWO:
+                await asyncio.sleep(0.01)
+        assert world.asked(path) == ["GET", "HEAD"]
+        assert world.asked(f"/v2/a/b/manifests/{sha256(TWO)}") == ["GET"]
+
+    told(story, tmp_path)
+
+
 def test_a_gone_tag_is_404_while_the_registry_says_so_and_comes_back(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         digest = world.tag("latest", ONE)
