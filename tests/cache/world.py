@@ -43,6 +43,7 @@ class World:
     now: float = 1_000_000.0
     limits: Limits | None = None
     root: Path | None = None
+    blocks: tuple[Block, ...] = ()
 
     async def ask(
         self,
@@ -100,6 +101,11 @@ class World:
             self.directory, lambda: self.policy, self.events.append, frozenset(), lambda: self.now, self.limits
         )
 
+    def reload(self, tiers: str, head: str = "") -> None:
+        """Another policy runs from now on, over the same registries."""
+        self.policy = _loaded(self.blocks, tiers, head)
+        self.core.follow(self.policy, {})
+
     def tag(self, name: str, data: bytes, repository: str = "a/b", host: str = "quay.io") -> str:
         """Let the registry answer a tag and its digest with this manifest."""
         digest = sha256(data)
@@ -139,13 +145,18 @@ async def world(
         ports = {"quay.io": hostile.port, "cdn.quay.io": hostile.port}
         quay = Block("quay", ("quay.io",), ports, pki.root, redirect_hosts=("cdn.quay.io",), more=more)
         ghcr = Block("ghcr", ("ghcr.io",), {"ghcr.io": hostile.port}, pki.root)
-        loaded = load(Source("test.policy", policy(quay, ghcr, tiers=tiers, head=head)), {})
-        assert loaded.policy is not None, loaded.diagnostics
+        active = _loaded((quay, ghcr), tiers, head)
         for host in ("quay.io", "ghcr.io"):
             hostile.on(host, "/v2/", Scripted(200, body=b"{}"))
-        async with _running(directory, hostile, loaded.policy, limits) as running:
-            running.root = pki.root
+        async with _running(directory, hostile, active, limits) as running:
+            running.root, running.blocks = pki.root, (quay, ghcr)
             yield running
+
+
+def _loaded(blocks: tuple[Block, ...], tiers: str, head: str) -> Policy:
+    loaded = load(Source("test.policy", policy(*blocks, tiers=tiers, head=head)), {})
+    assert loaded.policy is not None, loaded.diagnostics
+    return loaded.policy
 
 
 @asynccontextmanager
