@@ -25,7 +25,7 @@ from regproxy.app.listeners import bind, reached_by
 from regproxy.app.pages import Pages
 from regproxy.app.seam import Seam
 from regproxy.model.address import Authority
-from regproxy.model.event import ExchangeFinished, Outcome
+from regproxy.model.event import ExchangeFinished, Outcome, StoreFailed
 from regproxy.model.oci import parse_digest
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.listener import Listener
@@ -286,6 +286,7 @@ class Machine(RuleBasedStateMachine):
             await self.world.core.store._work.drain()
 
         self.run(settle())
+        assert not [event for event in self.world.events if isinstance(event, StoreFailed)]
         return [f"{each.method} {each.path.rpartition('/')[2]}" for each in self.world.hostile.requests[asked:]]
 
     def _agree(self, seen: list[str], fault: Fault) -> None:
