@@ -66,7 +66,9 @@ PROMISES = (
 # Failures in a row open a breaker, which has tests of its own.
 MAX_DROPS = 3
 
-places = st.sampled_from(PLACES)
+places = st.sampled_from([PLACES[0], PLACES[0], *PLACES])
+pauses = st.sampled_from([0, 0, 0, 1, 15, 45, 70, 400, 4000, 90_000])
+moves = st.sampled_from([None, None, None, None, -1, *range(len(MANIFESTS))])
 tags = st.sampled_from(TAGS)
 numbers = st.integers(0, len(BODIES) - 1)
 methods = st.sampled_from(["GET", "GET", "HEAD"])
@@ -113,6 +115,7 @@ class Machine(RuleBasedStateMachine):
     def start(self) -> None:
         head = HEAD.format(size=2048)
         self.world: World = self.run(self.stack.enter_async_context(world(self.root, tiers(PROMISES[0]), head)))
+        self.registry.tags.update({(place, tag): 0 for place in PLACES for tag in TAGS})
         self.model = Model(self.registry, PROMISES[0], self.world.now)
         self.ca = create(self.root / "ca", ["quay.io", "ghcr.io"], time.time())
         for host in ("quay.io", "ghcr.io"):
@@ -170,13 +173,19 @@ class Machine(RuleBasedStateMachine):
 
     # Requests.
 
-    @rule(place=places, tag=tags, method=methods, fault=faults, part=parts)
-    def ask_by_tag(self, place: Place, tag: str, method: Method, fault: Fault, part: str) -> None:
-        known = self.model.meanings.get((place, tag))
-        stuck = fault == "slow" and not self._waits_in_vain(place, tag)
-        # With the bytes gone two questions are under way at once, and which of them meets the fault is chance.
-        races = known is not None and not self.model.usable(place, known.number) and PROMISES[0][tag].while_revalidate
-        self._request(place, tag, method, "" if stuck or races else fault, part)
+    @rule(asks=st.lists(st.tuples(places, tags, methods, faults, parts, pauses, moves), min_size=3, max_size=8))
+    def ask_by_tag(self, asks: list[tuple[Place, str, Method, Fault, str, int, int | None]]) -> None:
+        """Tags are made, move, go and come back; time passes; and clients ask."""
+        for place, tag, method, fault, part, pause, number in asks:
+            self.world.now += pause
+            if number is not None:
+                self.registry.tags[place, tag] = number
+            self.model.now = self.world.now
+            known = self.model.meanings.get((place, tag))
+            stuck = fault == "slow" and not self._waits_in_vain(place, tag)
+            # With the bytes gone two questions are under way at once, and which of them meets the fault is chance.
+            races = known is not None and not self.model.usable(place, known.number) and tag == "swr"
+            self._request(place, tag, method, "" if stuck or races else fault, part)
 
     def _waits_in_vain(self, place: Place, tag: str) -> bool:
         """Whether a slow registry is asked, waited for, and then answered for."""
@@ -185,9 +194,10 @@ class Machine(RuleBasedStateMachine):
         free = self.model.now >= self.model.limits.get(place[0], 0)
         return old and free and self.model.patient(place, tag)
 
-    @rule(place=places, number=numbers, method=methods, fault=faults, part=parts)
-    def ask_by_digest(self, place: Place, number: int, method: Method, fault: Fault, part: str) -> None:
-        self._request(place, DIGESTS[number], method, "" if fault == "slow" else fault, part)
+    @rule(asks=st.lists(st.tuples(places, numbers, methods, faults, parts), min_size=2, max_size=6))
+    def ask_by_digest(self, asks: list[tuple[Place, int, Method, Fault, str]]) -> None:
+        for place, number, method, fault, part in asks:
+            self._request(place, DIGESTS[number], method, "" if fault == "slow" else fault, part)
 
     def _request(self, place: Place, reference: str, method: Method, fault: Fault, part: str) -> None:
         if fault == "drop" and self.model.dropped.get(place[0], 0) >= MAX_DROPS:
@@ -200,16 +210,19 @@ class Machine(RuleBasedStateMachine):
         fields = {} if due.broken or method == "HEAD" else _part(part, due)
         got = self.run(self._get(place, reference, method, fields))
         self.slow.set()
-        seen = self._settle(asked)
-        repeated = before.repeatable(place, reference)
-        if got.outcome is Outcome.HIT and not seen and repeated >= 0:
-            # An edge remembers what is fresh, though its bytes left the disk.
+        repeated = before.repeatable(place, reference) if got.outcome is Outcome.HIT else -1
+        if self._conclude(before, repeated, self._settle(asked), fault):
             due = Due(200, Outcome.HIT, repeated)
+        _same(got, due, method, fields)
+
+    def _conclude(self, before: Model, repeated: int, seen: list[str], fault: Fault) -> bool:
+        """Hold the calls against the model's; True where an edge remembered what is fresh, its bytes evicted or not."""
+        if repeated >= 0 and not seen:
             self.model = before
             self._note_the_disk()
-        else:
-            self._agree(seen, fault)
-        _same(got, due, method, fields)
+            return True
+        self._agree(seen, fault)
+        return False
 
     def _before(self) -> tuple[Model, int]:
         self.model.now = self.world.now
@@ -247,7 +260,7 @@ class Machine(RuleBasedStateMachine):
     def leave(self, place: Place, number: int) -> None:
         """A client asks for a blob and leaves when it begins to come: the fetch goes on, or a hit is cut short."""
         self.registry.fault = ""
-        _, asked = self._before()
+        before, asked = self._before()
         self._due("GET", place, DIGESTS[number])
 
         def leave() -> None:
@@ -255,7 +268,7 @@ class Machine(RuleBasedStateMachine):
                 client.send("GET", _path(place, DIGESTS[number]))
 
         self.run(asyncio.to_thread(leave))
-        self._agree(self._settle(asked), "")
+        self._conclude(before, before.repeatable(place, DIGESTS[number]), self._settle(asked), "")
 
     @rule(place=places, reference=st.sampled_from([*TAGS, *DIGESTS]), crowd=st.integers(2, 5))
     def crowd(self, place: Place, reference: str, crowd: int) -> None:
@@ -309,19 +322,10 @@ class Machine(RuleBasedStateMachine):
 
     # The world goes on.
 
-    @rule(place=places, tag=tags, number=st.integers(-1, len(MANIFESTS) - 1))
-    def move(self, place: Place, tag: str, number: int) -> None:
-        """A tag is made, moves, goes or comes back."""
-        self.registry.tags[place, tag] = number
-
     @rule(place=places)
     def hide_or_show(self, place: Place) -> None:
         """A repository is made private, or public again."""
         self.registry.hidden ^= {place}
-
-    @rule(seconds=st.sampled_from([1, 15, 45, 100, 400, 4000, 90_000]))
-    def wait(self, seconds: int) -> None:
-        self.world.now += seconds
 
     @rule(number=numbers)
     def lose(self, number: int) -> None:
@@ -387,7 +391,7 @@ def test_the_cache_agrees_with_its_model(soak: float, seed: int) -> None:
     assert len(BLOBS) + len(MANIFESTS) == len(NUMBERS), "each body has a digest of its own"
     state = settings(
         max_examples=round(100 * soak),
-        stateful_step_count=40,
+        stateful_step_count=20,
         deadline=None,
         derandomize=seed == 1,
         database=None,
