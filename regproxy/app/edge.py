@@ -31,7 +31,7 @@ def make_listener(core: Core, welcome: Welcome, sockets: Sequence[socket.socket]
     pages = Pages(welcome.ca_certificate, welcome.ca_fingerprint)
     contexts = Contexts(core.leaf, time.time)
     listeners = frozenset(parse_authority(text) for text in welcome.listeners)
-    edge = Edge(core, contexts.context, pages.page, Path(welcome.content_directory), listeners)
+    edge = Edge(core, contexts, pages.page, Path(welcome.content_directory), listeners)
     return Listener(edge, sockets)
 
 

@@ -23,6 +23,10 @@ class Seam:
         """Intercept, tunnel or refuse; from the active policy."""
         return self._cache.on_connect(authority, client)
 
+    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+        """The same: nothing is waited for here."""
+        return self._cache.on_connect(authority, client)
+
     async def leaf(self, name: str) -> Leaf:
         """A fresh leaf; raises ValueError for a name that the CA does not permit."""
         return self._ca.issue(name, self._clock())

@@ -138,6 +138,10 @@ class Core(Protocol):
         """Intercept, tunnel or refuse; from the active policy."""
         ...
 
+    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+        """What `on_connect` says, where that is known without waiting."""
+        ...
+
     async def leaf(self, name: str) -> Leaf:
         """A certificate for this canonical host; raises ValueError for a name that the CA does not permit."""
         ...

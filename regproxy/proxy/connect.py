@@ -36,16 +36,31 @@ class Front(HTTPServerConnectionDelegate):
         self._edge = edge
         self._stream = stream
         self._client = client
+        self._head: bytes | None = None
 
     def serve(self) -> None:
         """Begin to read requests."""
+        self._stream.take(self._take)
+
+    def _take(self, came: bytes) -> None:
+        """A CONNECT as it came before begins its interception here and now; whatever else comes is parsed."""
+        authority = self._edge.connect_heads.find(came)
+        if authority is not None and not self._edge.draining:
+            decided = self._edge.core.decided(authority, self._client)
+            context = self._edge.contexts.made(authority.host)
+            if isinstance(decided, Intercept) and decided.scheme == "https" and context is not None:
+                Interception(self._edge, self._stream, self._client, authority, decided).begin(context)
+                return
+        self._head = came
+        self._stream.hand_up(came)
         HTTP1ServerConnection(self._stream, self._edge.parameters, self._client).start_serving(self)
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """One request begins."""
         if not isinstance(request_conn, HTTP1Connection):
             raise TypeError("only HTTP/1.1 is served")
-        return _FrontRequest(self._edge, request_conn, self._stream, self._client)
+        head, self._head = self._head, None
+        return _FrontRequest(self._edge, request_conn, self._stream, self._client, head)
 
     def on_close(self, server_conn: object) -> None:
         """The connection is over, or was handed on."""
@@ -54,11 +69,15 @@ class Front(HTTPServerConnectionDelegate):
 class _FrontRequest(HTTPMessageDelegate):
     """One request in the clear: a CONNECT, a page of ours, or absolute-form for a registry that speaks plain HTTP."""
 
-    def __init__(self, edge: Edge, connection: HTTP1Connection, stream: ClientStream, client: str) -> None:
+    def __init__(
+        self, edge: Edge, connection: HTTP1Connection, stream: ClientStream, client: str, head: bytes | None
+    ) -> None:
         self._edge = edge
         self._connection = connection
         self._stream = stream
         self._client = client
+        # The bytes that came first, if this request was in them.
+        self._head = head
         self._exchange: Exchange | None = None
         self._page_asked: tuple[RequestStartLine, HTTPHeaders] | None = None
 
@@ -153,16 +172,16 @@ class _FrontRequest(HTTPMessageDelegate):
             case Tunnel():
                 await self._tunnel(authority, decided)
             case Intercept():
-                await self._intercept(authority, decided)
+                await self._intercept(authority, decided, headers)
             case _:
                 assert_never(decided)
 
-    async def _intercept(self, authority: Authority, decided: Intercept) -> None:
+    async def _intercept(self, authority: Authority, decided: Intercept, headers: HTTPHeaders) -> None:
         try:
             if decided.scheme != "https":
                 raise ValueError("its registry block says scheme http")
             # The leaf is for exactly the name that the client connected to.
-            context = await self._edge.context(authority.host)
+            context = await self._edge.contexts.context(authority.host)
         except ValueError as error:
             reason = f"regproxy refused {authority.name}: {error}"
             self._refuse(403, reason)
@@ -172,9 +191,9 @@ class _FrontRequest(HTTPMessageDelegate):
             self._refuse(503, str(error))
             self._note(authority.name, "failed", 503, str(error))
             return
-        self._note(authority.name, "intercept", 200)
-        interception = Interception(self._edge, self._detach(), self._client, authority, decided)
-        await interception.begin(context)
+        if self._head is not None:
+            self._edge.connect_heads.learn(self._head, frozenset(name.lower() for name in headers), authority)
+        Interception(self._edge, self._detach(), self._client, authority, decided).begin(context)
 
     async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:
         began = time.monotonic()

@@ -1,8 +1,7 @@
 """What every connection of an edge shares: the core, what it answered before, where content lies, who is connected."""
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,11 @@ from tornado.http1connection import HTTP1ConnectionParameters
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core
 from regproxy.proxy.files import Disk
+from regproxy.proxy.heads import ConnectHeads
 from regproxy.proxy.memory import Memory
-from regproxy.proxy.stream import TURN_BYTES, ClientStream
+from regproxy.proxy.sending import TURN_BYTES
+from regproxy.proxy.stream import ClientStream
+from regproxy.tls.contexts import Contexts
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1 << 50
@@ -32,11 +34,12 @@ class Edge:
     """One edge's connections; owns the tasks that serve them."""
 
     core: Core
-    context: Callable[[str], Awaitable[ssl.SSLContext]]
+    contexts: Contexts
     page: Callable[[str, str], Page | None]
     content_directory: Path
     listeners: frozenset[Authority] = frozenset()
     memory: Memory = field(default_factory=Memory)
+    connect_heads: ConnectHeads = field(default_factory=ConnectHeads)
     draining: bool = False
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.

@@ -25,7 +25,10 @@ MAX_METHOD = 32
 
 
 class Exchange(HTTPMessageDelegate):
-    """Reads one request and answers it; `named` is the authority that the client connected to."""
+    """Reads one request and answers it; `named` is the authority that the client connected to.
+
+    `head` has the request's bytes where they came alone.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class Exchange(HTTPMessageDelegate):
         *,
         named: Authority,
         decided: Intercept,
+        head: bytes | None = None,
     ) -> None:
         self._edge = edge
         self._connection = connection
@@ -48,7 +52,7 @@ class Exchange(HTTPMessageDelegate):
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
-        self._head: bytes | None = None
+        self._head = head
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Begin to answer as soon as the head is here; the body follows through a socket pair."""
@@ -57,7 +61,8 @@ class Exchange(HTTPMessageDelegate):
         self._stream.request_received()
         # To HTTP/1.0 the end of a body without a length is the end of the connection.
         self._ends_the_connection = start_line.version == "HTTP/1.0"
-        self._head = None if self._ends_the_connection else self._stream.head
+        if self._ends_the_connection:
+            self._head = None
         # Tornado tells a delegate only of clients that leave before their request is whole.
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())

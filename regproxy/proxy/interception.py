@@ -1,24 +1,25 @@
-"""Ending TLS for a named registry: the same connection class a second time, inside the tunnel."""
+"""Ending TLS for a named registry: requests answered from memory, or parsed by Tornado one by one."""
 
+import asyncio
 import ssl
 import time
 
-from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
-from tornado.httputil import HTTPConnection, HTTPMessageDelegate, HTTPServerConnectionDelegate
-from tornado.iostream import StreamClosedError
+from tornado.http1connection import HTTP1Connection
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from regproxy.model.address import Authority
 from regproxy.model.connect import Intercept
-from regproxy.model.event import ExchangeFinished, HandshakeFailed
+from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
-from regproxy.proxy.memory import place
+from regproxy.proxy.heads import is_one_head
+from regproxy.proxy.memory import MAX_HEAD_BYTES, place
 from regproxy.proxy.stream import ClientStream
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class Interception(HTTPServerConnectionDelegate):
+class Interception:
     """The requests of one intercepted connection; its identity is what the client connected to."""
 
     def __init__(self, edge: Edge, stream: ClientStream, client: str, named: Authority, decided: Intercept) -> None:
@@ -28,50 +29,68 @@ class Interception(HTTPServerConnectionDelegate):
         self._named = named
         self._decided = decided
         self._place: str | None = None
+        self._name = named.name
 
-    async def begin(self, context: ssl.SSLContext) -> None:
+    def begin(self, context: ssl.SSLContext) -> None:
         """Answer 200, speak TLS, and serve what comes."""
-        try:
-            await self._stream.write(ESTABLISHED)
-            self._stream.begin_tls(context)
-            self._stream.recall = self._recall
-        except StreamClosedError:
+        self._edge.core.report([ConnectFinished(self._client, self._name, "intercept", 200)])
+        if self._stream.closed():
             return
-        except ValueError:
+        self._stream.ended = self._ended
+        try:
+            self._stream.begin_tls(context, ESTABLISHED)
+        except (ValueError, OSError):
             self._stream.abort()
             return
-        HTTP1ServerConnection(self._stream, self._edge.parameters, self._named).start_serving(self)
+        self._stream.take(self._take)
 
-    def _recall(self, plaintext: bytes) -> bytes | None:
-        """The answer to a request that is here whole and alone, if its very bytes were answered before."""
-        if plaintext.find(b"\r\n\r\n") != len(plaintext) - 4 or self._edge.draining:
-            return None
+    def _take(self, came: bytes) -> None:
+        """Answer a request that is here whole and alone, if its very bytes were answered before, or have it parsed."""
         began = time.monotonic()
-        found = self._edge.memory.recall(self._where(), plaintext)
-        if found is None:
-            self._stream.head = plaintext
-            return None
+        if self._place is None:
+            self._place = place(self._named, self._decided.authority, self._stream.requested_name)
+        found = self._edge.memory.recall(self._place, came) if len(came) <= MAX_HEAD_BYTES else None
+        if found is None or self._edge.draining:
+            self._stream.hand_up(came)
+            self._edge.spawn(self._serve(came if is_one_head(came) else None))
+            return
         answer, ready = found
+        self._stream.answer(answer)
         milliseconds = (time.monotonic() - began) * 1000
         finished = ExchangeFinished(
             self._client, ready.authority, ready.method, ready.status, len(ready.body), milliseconds, ready.labels
         )
         self._edge.core.report([finished])
-        return answer
 
-    def _where(self) -> str:
-        if self._place is None:
-            self._place = place(self._named, self._decided.authority, self._stream.requested_name)
-        return self._place
+    async def _serve(self, head: bytes | None) -> None:
+        """Have requests parsed and answered until no more has come; `head` is the first one's, if it is whole."""
+        try:
+            while True:
+                connection = HTTP1Connection(self._stream, is_client=False, params=self._edge.parameters)
+                exchange = Exchange(
+                    self._edge,
+                    connection,
+                    self._stream,
+                    self._client,
+                    named=self._named,
+                    decided=self._decided,
+                    head=head,
+                )
+                if not await connection.read_response(exchange):
+                    return
+                if not self._stream.ahead:
+                    break
+                head = None
+                await asyncio.sleep(0)
+        except (StreamClosedError, UnsatisfiableReadError):
+            return
+        except BaseException:
+            self._stream.abort()
+            raise
+        self._stream.take(self._take)
 
-    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """One request begins."""
-        if not isinstance(request_conn, HTTP1Connection):
-            raise TypeError("only HTTP/1.1 is served")
-        return Exchange(self._edge, request_conn, self._stream, self._client, named=self._named, decided=self._decided)
-
-    def on_close(self, server_conn: object) -> None:
+    def _ended(self) -> None:
         """The connection is over."""
         failure = self._stream.tls_failure
         if failure is not None:
-            self._edge.core.report([HandshakeFailed(self._client, self._named.name, failure)])
+            self._edge.core.report([HandshakeFailed(self._client, self._name, failure)])

@@ -36,7 +36,7 @@ class TlsSession:
 
         Reading may leave something to send: the handshake's flights, an alert, the answer to a key update.
         """
-        if not self._incoming.pending and not self._tls.pending():
+        if not self.holds:
             return None  # OpenSSL would raise an exception to say so
         try:
             if not self.shaken:
@@ -58,6 +58,11 @@ class TlsSession:
         write, taken, size = self._tls.write, 0, len(plaintext)
         while taken < size:
             taken += write(plaintext[taken : taken + RECORD_BYTES])
+
+    @property
+    def holds(self) -> bool:
+        """Whether something was received that nobody has read."""
+        return bool(self._incoming.pending or self._tls.pending())
 
     @property
     def sends(self) -> bool:

@@ -1,66 +1,48 @@
 """A client's connection: one stream from accept to close, TLS switched on in place, one deadline at a time.
 
-A turn of the event loop sends at most `TURN_BYTES` of each stream, in one system call where the socket takes it: a fast
-reader does not starve the others. Names of Tornado's that this file relies on beyond its public interface:
-`_handle_events`, `_handle_write`, `_add_io_state`, `_check_closed`, `_closed`, `_write_buffer`, `_read_buffer`,
-`_read_buffer_size`, `_state`; a test lists them, so that an update fails loudly.
+What comes is given to a function below Tornado first (`take`), which answers it at once or hands it up; only then is
+it Tornado's to read. Names of Tornado's that this file relies on beyond its public interface, and `sending` with it:
+`_handle_events`, `_handle_read`, `_handle_write`, `_add_io_state`, `_check_closed`, `_closed`, `_write_buffer`,
+`_read_buffer`, `_read_buffer_size`, `_state`; a test lists them, so that an update fails loudly.
 """
 
-import asyncio
 import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from tornado.iostream import IOStream, StreamClosedError
+from tornado.iostream import StreamClosedError
 
 from regproxy.model.event import HandshakeCause
 from regproxy.proxy.deadline import IDLE_SECONDS, SEND_SECONDS, Deadline, Waiting
+from regproxy.proxy.sending import TURN_BYTES, SendingStream
 from regproxy.proxy.session import TlsSession
 
-TURN_BYTES = 256 * 1024
 RECEIVE_BYTES = 64 * 1024
 HANDSHAKE_SECONDS = 10.0
 HEAD_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pump:
-    """A body on its way: where its next bytes come from, and who waits for the last."""
-
-    read: Callable[[memoryview], int]
-    done: asyncio.Future[None]
-
-
-class ClientStream(IOStream):
+class ClientStream(SendingStream):
     """A client's bytes, in the clear at first, through TLS after `begin_tls`.
 
-    `scratch` holds `TURN_BYTES` of plaintext for the length of one call; all streams of a loop share it.
+    See `SendingStream` for `scratch`; `on_closed` is told once, when the connection is over.
     """
 
     def __init__(
         self, connection: socket.socket, scratch: memoryview, on_closed: Callable[["ClientStream"], None]
     ) -> None:
-        super().__init__(connection, read_chunk_size=RECEIVE_BYTES)
-        self._scratch = scratch
+        super().__init__(connection, scratch, RECEIVE_BYTES)
         self._on_closed = on_closed
-        self._loop = asyncio.get_running_loop()
         self._deadline = Deadline(self._expired)
-        self._tls: TlsSession | None = None
-        self._pump: _Pump | None = None
-        # What is on its way to the socket, and how much of it and of what comes behind it has left.
-        self._unsent = b""
-        self._sent = 0
-        self._uncredited = 0
-        self._budget = TURN_BYTES
         self._aborted = False
         self._waiting = Waiting.NOTHING
         self.timed_out: Waiting | None = None
-        # Told of plaintext that comes while nothing else is under way; may answer it. And what it says was a head.
-        self.recall: Callable[[bytes], bytes | None] | None = None
-        self.head: bytes | None = None
+        self._taker: Callable[[bytes], None] | None = None
+        self._received = False
+        # Told once, when the connection is over.
+        self.ended: Callable[[], None] | None = None
         self.await_request(HEAD_SECONDS)
 
     # Deadlines.
@@ -81,6 +63,11 @@ class ClientStream(IOStream):
         """It is not the client that we wait for."""
         self._await(Waiting.NOTHING, None)
 
+    def _progressed(self) -> None:
+        """The client took something of what it is waited for."""
+        if self._waiting is Waiting.CLIENT:
+            self._deadline.set(SEND_SECONDS)
+
     @property
     def idle(self) -> bool:
         """Whether it waits for a request of which no byte has come, and nothing is left to send."""
@@ -99,10 +86,15 @@ class ClientStream(IOStream):
 
     # TLS.
 
-    def begin_tls(self, context: ssl.SSLContext) -> None:
-        """Speak TLS from here on, as the server; raises ValueError when the client has sent bytes in the clear."""
+    def begin_tls(self, context: ssl.SSLContext, last: bytes) -> None:
+        """Send `last` in the clear and speak TLS from there on, as the server.
+
+        Raises ValueError when the client has sent bytes in the clear, and OSError.
+        """
         if self._read_buffer_size:
             raise ValueError("the client sent bytes before the tunnel was open")
+        self._unsent, self._sent = last, 0
+        self._flush()
         self._tls = TlsSession(context)
         self._await(Waiting.HANDSHAKE, HANDSHAKE_SECONDS)
 
@@ -127,145 +119,101 @@ class ClientStream(IOStream):
         return count
 
     def _read_tls(self, tls: TlsSession, buf: bytearray | memoryview) -> int | None:
-        answered = False
         while True:
             count = tls.read(buf)
             if tls.shaken and self._waiting is Waiting.HANDSHAKE:
                 self.await_request(HEAD_SECONDS)
             if tls.sends:
                 self._flush_soon()
-            if count and self._answered(tls, memoryview(buf)[:count]):
-                answered = True
-                continue
-            if count is not None or answered:
-                return count  # Who was answered and asks again at once waits for a turn.
+            if count is not None or (self._taker is not None and self._received):
+                return count  # Who is answered below Tornado and asks again at once waits for a turn.
             try:
                 received = self.socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
                 return None
+            self._received = True
             if not received:
                 if not tls.shaken:
                     tls.failure = "closed"
                 return 0
             tls.receive(received)
 
-    def _answered(self, tls: TlsSession, plaintext: memoryview) -> bool:
-        """Whether this was a request that could be answered at once, below Tornado, and was."""
-        self.head = None
-        if self.recall is None or self._waiting is not Waiting.REQUEST or self._read_buffer_size or self.writing():
-            return False
-        answer = self.recall(bytes(plaintext))
-        if answer is not None:
-            tls.encrypt(memoryview(answer))
-            self._flush_soon()
-            self.await_request()
-        return answer is not None
+    # Below Tornado: what comes goes to a function, until it hands it up.
 
-    # Writing: plaintext is credited only once its ciphertext has left, so a close right after loses nothing.
+    @property
+    def ahead(self) -> bool:
+        """Whether bytes have come that nobody took."""
+        return bool(self._read_buffer_size) or (self._tls is not None and self._tls.holds)
 
-    def write_to_fd(self, data: memoryview) -> int:
-        """Send some of the data; 0 when the socket is full or this turn's budget is spent."""
-        try:
-            if not self._flush():
-                return 0
-            if self._uncredited:
-                credited, self._uncredited = self._uncredited, 0
-                return credited
-            if self._budget <= 0 or (self._tls is not None and not self._tls.shaken):
-                return 0
-            size = min(len(data), self._budget)
-            if self._send(data[:size]):
-                return size
-            self._uncredited = size
-            return 0
-        finally:
-            del data
+    def take(self, taker: Callable[[bytes], None]) -> None:
+        """Give what comes to `taker`, which answers it or hands it up; nothing may be ahead."""
+        self._taker = taker
+        if not self.closed():
+            self._add_io_state(self.io_loop.READ)
 
-    async def pump(self, read: Callable[[memoryview], int]) -> None:
-        """Send what `read` puts into the room that it is given, until it puts nothing there.
-
-        Returns when all of it has left; raises what `read` raises, and StreamClosedError. No coroutine runs between
-        two batches: the event that the socket takes more reads, encrypts and sends the next.
-        """
-        self._check_closed()
-        pump = self._pump = _Pump(read, self._loop.create_future())
-        self.await_client()
-        try:
-            self._handle_write()
-            if self._pump is not None:
-                self._add_io_state(self.io_loop.WRITE)
-            await pump.done
-        finally:
-            self._pump = None
-        self.await_nothing()
-
-    def _turn(self, pump: _Pump) -> None:
-        """One batch of a body, or what is left of this turn's budget."""
-        if self._budget <= 0 or pump.done.done():
-            return
-        try:
-            count = pump.read(self._scratch[: self._budget])
-        except Exception as error:  # whatever `read` raises comes out of pump()
-            self._pump = None
-            pump.done.set_exception(error)
-            return
-        if count:
-            self._send(self._scratch[:count])
+    def answer(self, answer: bytes) -> None:
+        """Send this, whole, and wait for the next request."""
+        if self._tls is not None:
+            self._tls.encrypt(memoryview(answer))
         else:
-            self._pump = None
-            pump.done.set_result(None)
+            self._unsent, self._sent = answer, 0
+        self._flush()
+        self.await_request()
 
-    def _send(self, plaintext: memoryview) -> bool:
-        """Begin to send these bytes, of which the budget allows all; True when they have left."""
-        self._budget -= len(plaintext)
-        if self._tls is None:
-            self._unsent, self._sent = bytes(plaintext), 0
+    def hand_up(self, came: bytes) -> None:
+        """These bytes, and what comes after them, are Tornado's to read."""
+        self._taker = None
+        self._read_buffer += came
+        self._read_buffer_size += len(came)
+        self._await(Waiting.HEAD, HEAD_SECONDS)
+
+    def _take(self) -> None:
+        """Give away what has come, as long as the answers leave; the socket is asked once each turn."""
+        try:
+            while (taker := self._taker) is not None and not self.closed() and not self.writing():
+                count = self._read_tls(self._tls, self._scratch) if self._tls is not None else self._read_clear()
+                if not count:
+                    if count == 0:
+                        self.close()
+                    return
+                taker(bytes(self._scratch[:count]))
+        except OSError as error:
+            self.close(exc_info=error)
+        except BaseException:
+            self.abort()
+            raise
+
+    def _read_clear(self) -> int | None:
+        if self._received:
+            return None
+        self._received = True
+        try:
+            return self.socket.recv_into(self._scratch, RECEIVE_BYTES)
+        except BlockingIOError:
+            return None
+
+    def _handle_read(self) -> None:
+        if self._taker is None:
+            super()._handle_read()
         else:
-            self._tls.encrypt(plaintext)
-        return self._flush()
+            self._take()
 
-    def _flush(self) -> bool:
-        """Send what is on its way; True when all of it has left."""
-        while True:
-            if self._sent == len(self._unsent):
-                self._unsent, self._sent = self._tls.ciphertext() if self._tls is not None else b"", 0
-                if not self._unsent:
-                    return True
-            try:
-                self._sent += self.socket.send(memoryview(self._unsent)[self._sent :])
-            except BlockingIOError:
-                return False
-            if self._waiting is Waiting.CLIENT:
-                self._deadline.set(SEND_SECONDS)
-            if self._sent < len(self._unsent):
-                return False
-
-    def _flush_soon(self) -> None:
-        """Send what reading left to send, if no body carries it along."""
-        if self._write_buffer or self._pump is not None:
-            return
-        with contextlib.suppress(OSError):
-            if not self._flush():
-                self._loop.call_soon(self._add_io_state, self.io_loop.WRITE)
-
-    def writing(self) -> bool:
-        """Whether anything waits to be sent."""
-        return self._sent < len(self._unsent) or self._pump is not None or super().writing()
+    # Events, and ends.
 
     def _handle_events(self, fd: Any, events: int) -> None:
         self._budget = TURN_BYTES
+        self._received = False
+        if self._taker is not None and events == self.io_loop.READ and not self.closed():
+            self._take()
+            if self.closed() or not self.writing():
+                return
+            events = 0  # Tornado watches for what is left to do: sending, and no more reading before that.
         super()._handle_events(fd, events)
 
     def _handle_write(self) -> None:
-        try:
-            if self._flush():
-                super()._handle_write()
-                if self._pump is not None and not self._write_buffer:
-                    self._turn(self._pump)
-        except OSError as error:
-            self.close(exc_info=error)
-
-    # Ends.
+        super()._handle_write()
+        if self._taker is not None and not self.closed() and self.ahead:
+            self._take()
 
     def abort(self) -> None:
         """Close without a clean end of TLS, so that the client sees a broken body."""
@@ -282,6 +230,8 @@ class ClientStream(IOStream):
                 with contextlib.suppress(OSError):
                     self._flush()
             self._on_closed(self)
+            if self.ended is not None:
+                self.ended()
         super().close(exc_info)
         if self._pump is not None and not self._pump.done.done():
             self._pump.done.set_exception(StreamClosedError(real_error=self.error))

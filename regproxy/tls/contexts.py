@@ -24,15 +24,23 @@ class Contexts:
         """How many contexts are kept."""
         return len(self._made)
 
+    def made(self, name: str) -> ssl.SSLContext | None:
+        """The context of this name, if there is one that need not be renewed."""
+        known = self._made.get(name)
+        if known is None or not known[0].serves(self._clock()):
+            return None
+        self._made.move_to_end(name)
+        return known[1]
+
     async def context(self, name: str) -> ssl.SSLContext:
         """The server context for one canonical host; about a millisecond for a new name.
 
         Raises ValueError for a name that the CA does not permit, or when the CA has ended, and CoreAway.
         """
+        made = self.made(name)
+        if made is not None:
+            return made
         known = self._made.get(name)
-        if known is not None and known[0].serves(self._clock()):
-            self._made.move_to_end(name)
-            return known[1]
         try:
             leaf = await self._issue(name)
         except CoreAway:

@@ -167,13 +167,20 @@ class RemoteCore:
             case _:
                 raise CoreAway(CONFUSED)
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
-        """Intercept, tunnel or refuse; what this client was told is remembered until the policy changes."""
+    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+        """What this client was told, if it was since the policy last changed."""
         key = authority, client
         known = self._connects.get(key)
         if known is not None:
             self._connects.move_to_end(key)
+        return known
+
+    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; what this client was told is remembered until the policy changes."""
+        known = self.decided(authority, client)
+        if known is not None:
             return known
+        key = authority, client
         before = self._forgets
         found = await self._asked(lambda number: Connecting(number, str(authority), client))
         decision = _decision(found)

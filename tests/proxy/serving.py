@@ -22,6 +22,8 @@ from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.contexts import Contexts
 from tests.lab.processes import free_port
 
+INTERCEPTED = Intercept(Authority("quay.io", 443), "quay", "https")
+KNOWN = (Authority("quay.io", 443), Authority("alias.example", 443))
 LABELS = Labels(Outcome.HIT, "quay", "blob", "a/b", "x", "by-digest")
 
 
@@ -46,8 +48,13 @@ class ScriptedCore:
         if authority in self.decisions:
             return self.decisions[authority]
         if authority.host in ("quay.io", "alias.example"):
-            return Intercept(Authority("quay.io", 443), "quay", "https")
+            return INTERCEPTED
         return Refuse(403, f"regproxy refused {authority.name}: not in the script")
+
+    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+        """As scripted: only what is intercepted is known at once."""
+        known = self.decisions.get(authority, INTERCEPTED if authority in KNOWN else None)
+        return known if isinstance(known, Intercept) else None
 
     async def answer(self, ask: Ask) -> Answer:
         """As scripted."""
@@ -89,7 +96,7 @@ async def serving(directory: Path) -> AsyncIterator[Serving]:
     listening = bind(f"127.0.0.1:{port}")
     pages = Pages(ca.pem, ca.fingerprint)
     content = directory / "content"
-    edge = Edge(core, Contexts(core.leaf, time.time).context, pages.page, content, reached_by([listening]))
+    edge = Edge(core, Contexts(core.leaf, time.time), pages.page, content, reached_by([listening]))
     listener = Listener(edge, [listening])
     listener.start()
     try:

@@ -20,7 +20,8 @@ from regproxy.model.answer import Answer, Ask, Reply
 from regproxy.model.event import ExchangeFinished, HandshakeFailed
 from regproxy.model.message import Head
 from regproxy.proxy import stream as stream_module
-from regproxy.proxy.stream import TURN_BYTES, ClientStream
+from regproxy.proxy.sending import TURN_BYTES
+from regproxy.proxy.stream import ClientStream
 from tests.lab.client import Client, connect
 from tests.lab.peers import need
 from tests.proxy.serving import LABELS, Serving, told
@@ -33,7 +34,7 @@ def test_what_we_use_of_tornado_beyond_its_interface_is_there() -> None:
     made = inspect.getsource(BaseIOStream.__init__)
     for name in ("_closed", "_write_buffer", "_read_buffer", "_read_buffer_size", "_state"):
         assert f"self.{name}" in made
-    for name in ("_handle_events", "_handle_write", "_add_io_state", "_check_closed"):
+    for name in ("_handle_events", "_handle_read", "_handle_write", "_add_io_state", "_check_closed"):
         assert callable(getattr(IOStream, name))
     # What the reply looks at, and what moves it on, in the connection above the stream.
     assert "self._expected_content_remaining -= len(chunk)" in inspect.getsource(HTTP1Connection)
@@ -120,10 +121,6 @@ def test_a_coroutine_that_writes_without_end_gets_one_share_of_each_turn() -> No
     asyncio.run(run())
 
 
-def _exchanges(serving: Serving) -> list[ExchangeFinished]:
-    return [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
-
-
 def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "SEND_SECONDS", 0.3)
 
@@ -137,9 +134,11 @@ def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pyte
 
         client = await asyncio.to_thread(begin)
         async with asyncio.timeout(10):
-            while not _exchanges(serving) or serving.edge.streams:
+            while not any(isinstance(event, ExchangeFinished) for event in serving.core.events):
                 await asyncio.sleep(0.01)
-        assert not _exchanges(serving)[0].complete
+        assert not serving.edge.streams
+        finished = next(event for event in serving.core.events if isinstance(event, ExchangeFinished))
+        assert not finished.complete
         client.__exit__(None, None, None)
 
     told(story, tmp_path)

@@ -43,6 +43,9 @@ class Script:
         self.connected.append((authority, client))
         return self.decision
 
+    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+        return self.decision
+
     async def leaf(self, name: str) -> Leaf:
         if name != "quay.io":
             raise ValueError(f"no leaf for {name}")
