@@ -68,6 +68,7 @@ class Service:
         """Serve until `stop`, drain, and return; `stop_now` cuts the draining short."""
         prepared = self._prepared
         settings = prepared.settings
+        self._log.gather(asyncio.get_running_loop().call_soon)
         health = Health(self._metrics.render, self._lacks)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
@@ -91,7 +92,9 @@ class Service:
             await self._front.drain(0)
             await core.close()
             await health.stop()
+            self._log.flush()
         self._log.line({"event": "stop", "message": "stopped"})
+        self._log.flush()
 
     def _lacks(self) -> str | None:
         """Why the proxy is not ready, or None."""

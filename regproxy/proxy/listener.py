@@ -44,7 +44,6 @@ class Listener:
         self._accepted(connection, address)
 
     def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        connection.setblocking(False)
         stream = ClientStream(connection, self._edge.scratch, self._edge.streams.discard)
         stream.set_nodelay(True)
         self._edge.streams.add(stream)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, TextIO, assert_never
 
@@ -23,6 +24,7 @@ from regproxy.model.event import (
     UpstreamThrottled,
 )
 from regproxy.model.message import printable
+from regproxy.telemetry.request_line import RequestLines
 
 FIELD_LENGTH = 256
 # What a pipe takes whole (pipe(7), PIPE_BUF): lines of several processes never mix.
@@ -37,10 +39,23 @@ class AccessLog:
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._second, self._date = -1, ""
+        self._requests = RequestLines(lambda value: printable(value, FIELD_LENGTH))
+        self._soon: Callable[[Callable[[], None]], object] | None = None
+        self._lines: list[str] = []
+        self._size = 0
         self.dropped = 0
+
+    def gather(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        """From now on lines leave when `soon` calls back, as many in one write as a pipe takes whole."""
+        self._soon = soon
 
     def observe(self, event: Event) -> None:
         """Write the line of an event, if it has one."""
+        if event.__class__ is ExchangeFinished:
+            text = self._requests.line(self._now(), event)
+            if len(text) <= MAX_LINE:
+                self._write(text)
+                return
         fields = _fields(event)
         if fields is not None:
             self.line(fields)
@@ -51,11 +66,28 @@ class AccessLog:
         text = _text(timed, FIELD_LENGTH)
         if len(text) > MAX_LINE:
             text = _text(timed, SHORT_LENGTH)
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        if self._size + len(text) > MAX_LINE:
+            self.flush()
+        if self._soon is not None and not self._lines:
+            self._soon(self.flush)
+        self._lines.append(text)
+        self._size += len(text)
+        if self._soon is None:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if not self._lines:
+            return
+        lines, self._lines, self._size = self._lines, [], 0
         try:
-            self._out.write(text)
+            self._out.write("".join(lines))
             self._out.flush()
         except (OSError, ValueError):
-            self.dropped += 1
+            self.dropped += len(lines)
 
     def _now(self) -> str:
         """The time by RFC 3339, to the millisecond."""

@@ -1,0 +1,43 @@
+"""The log line of a request, the one that is written most: the same JSON as of all others, put together from parts.
+
+Clients, hosts, repositories and tiers recur from request to request; each is made fit for JSON once.
+"""
+
+import json
+from collections.abc import Callable
+
+from regproxy.model.event import ExchangeFinished
+
+MAX_KNOWN = 4096
+
+
+class RequestLines:
+    """Owns the values that are ready for a line; `bounded` makes a value fit, and all are dropped at `MAX_KNOWN`."""
+
+    def __init__(self, bounded: Callable[[str], str]) -> None:
+        self._bounded = bounded
+        self._known: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        """How many values are ready."""
+        return len(self._known)
+
+    def line(self, time: str, event: ExchangeFinished) -> str:
+        """The line of a request that ended at `time`."""
+        labels, quoted = event.labels, self._quoted
+        return (
+            f'{{"time":"{time}","event":"request","client":{quoted(event.client)},'
+            f'"authority":{quoted(event.authority)},"registry":{quoted(labels.registry)},'
+            f'"repository":{quoted(labels.repository)},"reference":{quoted(labels.reference)},'
+            f'"kind":{quoted(labels.kind)},"method":{quoted(event.method)},"status":{event.status},'
+            f'"bytes":{event.bytes},"milliseconds":{round(event.milliseconds, 1)},"outcome":"{labels.outcome}",'
+            f'"tier":{quoted(labels.tier)},"complete":{"true" if event.complete else "false"}}}\n'
+        )
+
+    def _quoted(self, value: str) -> str:
+        found = self._known.get(value)
+        if found is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            found = self._known[value] = json.dumps(self._bounded(value))
+        return found
