@@ -23,6 +23,8 @@ def bind(text: str) -> socket.socket:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if version6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(authority.host != "::"))
+        # Whatever is accepted inherits it (tcp(7)).
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.bind((authority.host, authority.port))
         listening.listen(BACKLOG)
         listening.setblocking(False)

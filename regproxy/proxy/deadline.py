@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from enum import Enum
 
+# A timer is set no further ahead, so that a nearer deadline after a far one, as of every handshake, needs no other.
+AHEAD_SECONDS = 10.0
 IDLE_SECONDS = 60.0
 SEND_SECONDS = 60.0
 
@@ -32,9 +34,10 @@ class Deadline:
         if seconds is None:
             self._at = None
             return
-        at = self._at = self._loop.time() + seconds
+        now = self._loop.time()
+        at = self._at = now + seconds
         if self._timer is None or self._timer.when() > at:
-            self._arm(at)
+            self._arm(min(at, now + AHEAD_SECONDS))
 
     def cancel(self) -> None:
         """There will be none any more."""
@@ -52,8 +55,9 @@ class Deadline:
         self._timer = None
         if self._at is None:
             return
-        if self._at > self._loop.time():
-            self._arm(self._at)
+        now = self._loop.time()
+        if self._at > now:
+            self._arm(min(self._at, now + AHEAD_SECONDS))
         else:
             self._at = None
             self._missed()

@@ -45,7 +45,6 @@ class Listener:
 
     def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
         stream = ClientStream(connection, self._edge.scratch, self._edge.streams.discard)
-        stream.set_nodelay(True)
         self._edge.streams.add(stream)
         Front(self._edge, stream, _client(address)).serve()
 

@@ -172,9 +172,9 @@ class ClientStream(SendingStream):
         try:
             while (taker := self._taker) is not None and not self.closed() and not self.writing():
                 count = self._read_tls(self._tls, self._scratch) if self._tls is not None else self._read_clear()
+                if count == 0:
+                    self._leave()
                 if not count:
-                    if count == 0:
-                        self.close()
                     return
                 taker(bytes(self._scratch[:count]))
         except OSError as error:
@@ -182,6 +182,12 @@ class ClientStream(SendingStream):
         except BaseException:
             self.abort()
             raise
+
+    def _leave(self) -> None:
+        """The client has ended its side between requests: say close_notify, unless it has hung up as well."""
+        with contextlib.suppress(BlockingIOError):
+            self._aborted = not self.socket.recv(1)
+        self.close()
 
     def _read_clear(self) -> int | None:
         if self._received:
@@ -232,6 +238,8 @@ class ClientStream(SendingStream):
             self._on_closed(self)
             if self.ended is not None:
                 self.ended()
+            # Nothing points back to whoever was served: what is over is freed here and now.
+            self._taker = self.ended = None
         super().close(exc_info)
         if self._pump is not None and not self._pump.done.done():
             self._pump.done.set_exception(StreamClosedError(real_error=self.error))

@@ -1,13 +1,14 @@
 """The catalogue of metrics, and which event counts where; labels come from closed sets only."""
 
 from collections.abc import Callable, Iterable
-from typing import assert_never
+from typing import assert_never, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
+    Decided,
     DigestMismatched,
     EntryEvicted,
     EntryStored,
@@ -58,6 +59,7 @@ class Metrics:
         )
         self._limits = LimitMetrics(self.registry)
         self._connects = self._counter("connects", "CONNECT requests by decision", "decision")
+        self._decided = {decision: self._connects.labels(decision) for decision in get_args(Decided)}
         self._tunnel_bytes = self._counter("tunnel_bytes", "Bytes through blind tunnels", "direction")
         self._handshakes = self._counter("client_tls_handshake_failures", "Handshakes that clients broke off", "cause")
         self._stored = self._counter("cache_stored_bytes", "Bytes of verified content stored", "kind")
@@ -107,7 +109,7 @@ class Metrics:
             case UpstreamThrottled() | QuotaObserved() | BreakerChanged():
                 self._limits.observe(self._known(event.registry), event)
             case ConnectFinished(decision=decision):
-                self._connects.labels(decision).inc()
+                self._decided[decision].inc()
             case TunnelClosed(sent=sent, received=received):
                 self._tunnel_bytes.labels("sent").inc(sent)
                 self._tunnel_bytes.labels("received").inc(received)

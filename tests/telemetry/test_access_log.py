@@ -2,7 +2,9 @@
 
 import io
 import json
+from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +25,7 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.telemetry import request_line
 from regproxy.telemetry.access_log import FIELD_LENGTH, MAX_LINE, SHORT_LENGTH, AccessLog
 
 LABELS = Labels(Outcome.STALE, "hub", "manifest", "library/redis", "7.2", "release")
@@ -110,6 +113,37 @@ def test_a_line_is_written_at_once_and_is_never_longer_than_a_pipe_takes_whole()
     (line,) = written
     assert len(line) <= MAX_LINE
     assert json.loads(line)["repository"] == '"' * SHORT_LENGTH
+
+
+def test_lines_of_one_turn_leave_together_as_many_as_a_pipe_takes_whole() -> None:
+    class Writes(io.StringIO):
+        def write(self, text: str) -> int:
+            written.append(text)
+            return len(text)
+
+    written: list[str] = []
+    turns: list[Callable[[], None]] = []
+    log = AccessLog(Writes())
+    log.gather(turns.append)
+    finished = ExchangeFinished("c", "a", "GET", 200, 1, 1.0, LABELS)
+    for _ in range(100):
+        log.observe(finished)
+    log.line({"event": "start"})
+    for turn in turns:
+        turn()
+    lines = [json.loads(line) for text in written for line in text.splitlines()]
+    assert [line["event"] for line in lines] == ["request"] * 100 + ["start"]
+    assert max(map(len, written)) <= MAX_LINE
+    assert 1 < len(written) < 20
+
+
+def test_values_that_are_ready_for_a_line_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_line, "MAX_KNOWN", 20)
+    lines = request_line.RequestLines(str)
+    for number in range(100):
+        event = ExchangeFinished("c", f"host-{number}", "GET", 200, 1, 1.0, LABELS)
+        assert json.loads(lines.line("now", event))["authority"] == f"host-{number}"
+        assert len(lines) <= 20
 
 
 def test_a_log_that_cannot_be_written_is_dropped_and_counted() -> None:

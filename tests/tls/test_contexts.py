@@ -63,7 +63,14 @@ class Asked:
 
     def context(self, name: str) -> ssl.SSLContext:
         """The context for a name."""
-        return asyncio.run(self._contexts.context(name))
+        made = self._contexts.made(name)
+        found = asyncio.run(self._contexts.context(name))
+        assert made in {None, found}
+        return found
+
+    def made(self, name: str) -> ssl.SSLContext | None:
+        """The context for a name, if there is one that need not be renewed."""
+        return self._contexts.made(name)
 
 
 def _handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str) -> Seen:
