@@ -12,10 +12,9 @@ RECORD_BYTES = 16 * 1024
 
 
 class TlsSession:
-    """The server's side of one TLS connection; knows no socket."""
+    """The server's side of one TLS connection; knows no socket. The context is one that notes the name asked for."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
-        context.sni_callback = _note_name
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
@@ -77,11 +76,6 @@ class TlsSession:
         """Say close_notify; the peer's own is not waited for."""
         with contextlib.suppress(ssl.SSLError, ValueError):
             self._tls.unwrap()
-
-
-def _note_name(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
-    """Keep the name asked for by SNI beside the connection: a request through it must not be for another."""
-    vars(connection)["requested_name"] = name
 
 
 def _cause(error: ssl.SSLError) -> HandshakeCause:

@@ -55,6 +55,11 @@ class Contexts:
         return context
 
 
+def _note_name(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> None:
+    """Keep the name asked for by SNI as the connection's `requested_name`: a request on it must not be for another."""
+    vars(connection)["requested_name"] = name
+
+
 def server_context(leaf: Leaf) -> ssl.SSLContext:
     """TLS 1.2 and later, forward secret, HTTP/1.1 only; the leaf's key never touches a disk."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -67,6 +72,7 @@ def server_context(leaf: Leaf) -> ssl.SSLContext:
     # No client of a registry resumes. TLS 1.2 keeps its stateless tickets: without them OpenSSL would cache sessions.
     context.num_tickets = 0
     context.set_alpn_protocols(["http/1.1"])
+    context.sni_callback = _note_name
     descriptor = os.memfd_create("leaf", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, leaf.pem)
