@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from regproxy.proxy.deadline import Deadline
+from regproxy.proxy import deadline as module
+from regproxy.proxy.deadline import AHEAD_SECONDS, Deadline
 
 FAR = 60.0
 NEAR = 0.02
@@ -45,6 +46,30 @@ def test_a_thousand_moves_take_one_timer(monkeypatch: pytest.MonkeyPatch) -> Non
         assert not missed.is_set()
 
     assert told(story, monkeypatch) == 1
+
+
+def test_a_nearer_deadline_that_is_no_nearer_than_a_timer_reaches_takes_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story(deadline: Deadline, missed: asyncio.Event) -> None:
+        deadline.set(FAR)
+        deadline.set(AHEAD_SECONDS)
+        deadline.set(FAR)
+        assert not missed.is_set()
+
+    assert told(story, monkeypatch) == 1
+
+
+def test_a_deadline_beyond_what_a_timer_reaches_is_missed_when_it_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "AHEAD_SECONDS", NEAR / 4)
+
+    async def story(deadline: Deadline, missed: asyncio.Event) -> None:
+        began = asyncio.get_running_loop().time()
+        deadline.set(NEAR)
+        await missed.wait()
+        assert asyncio.get_running_loop().time() - began >= NEAR
+
+    told(story, monkeypatch)
 
 
 @pytest.mark.parametrize("before", [(), (FAR,), (FAR, None), (NEAR / 2, FAR), (NEAR / 2, None)])

@@ -223,6 +223,25 @@ def test_an_orderly_end_says_close_notify_and_an_abort_does_not(tmp_path: Path) 
     told(story, tmp_path)
 
 
+def test_a_client_that_ends_tls_between_requests_and_listens_is_told_that_we_do_too(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> bytes:
+            context = ssl.create_default_context(cafile=str(serving.ca_file))
+            with context.wrap_socket(connect(serving.port, "quay.io:443"), server_hostname="quay.io") as client:
+                client.sendall(b"GET /x HTTP/1.1\r\nHost: quay.io\r\n\r\n")
+                received = b""
+                while not received.endswith(b"hello"):
+                    received += client.recv(65536)
+                # Raises where the peer closes without close_notify.
+                with client.unwrap() as raw:
+                    return raw.recv(1)
+
+        assert await asyncio.to_thread(run) == b""
+        assert serving.edge.streams == set()
+
+    told(story, tmp_path)
+
+
 def test_a_client_that_does_not_know_the_ca_is_told_apart(tmp_path: Path) -> None:
     async def story(serving: Serving) -> None:
         def run() -> None:
