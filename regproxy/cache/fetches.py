@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 from regproxy.cache.lookup import Engines
 from regproxy.cache.verification import Prefix
 from regproxy.model.decision import FailureClass
-from regproxy.model.message import Head
+from regproxy.model.message import Head, content_range
 from regproxy.upstream.failure import UpstreamFailed
 
 K = TypeVar("K", bound=Hashable)
@@ -73,3 +73,9 @@ def answered(name: str, head: Head, body: bytes) -> Answered:
         sentence = f"{name}: answered {head.status} where the whole was asked for"
         raise UpstreamFailed(FailureClass.RESET, sentence)
     return Answered(head, body)
+
+
+def goes_on(head: Head, start: int) -> bool:
+    """Whether this is the body from `start` on, or all of it."""
+    extent = content_range(head.fields)
+    return head.status == 200 or (head.status == 206 and extent is not None and extent.start == start)

@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from regproxy.cache.fetches import Answered, Beginning, Started, Unstorable, answered
+from regproxy.cache.batch import Batch
+from regproxy.cache.fetches import Answered, Beginning, Started, Unstorable, answered, goes_on
 from regproxy.cache.followers import Followers
 from regproxy.cache.lookup import Engines
 from regproxy.cache.replies import unusable
@@ -20,7 +21,7 @@ from regproxy.cache.verification import HOLD_BACK, Prefix
 from regproxy.model.answer import BrokenBody, Interrupted
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import DigestMismatched, StoreFailed
-from regproxy.model.message import Fields, Head, content_length, content_range
+from regproxy.model.message import Fields, Head, content_length
 from regproxy.model.oci import Digest, Kind
 from regproxy.store.writer import Writer
 from regproxy.upstream.failure import UpstreamFailed
@@ -57,6 +58,7 @@ class Fill:
         self._writer: Writer | None = None
         self._reader: int | None = None
         self._collected: bytearray | None = None
+        self._batch = Batch(self._put)
         self._size: int | None = None
         self._transfer: OpenTransfer | None = None
         self._receiving = False
@@ -80,15 +82,26 @@ class Fill:
             return True
         if self._writer is None or not self._receiving:
             return False
-        fresh = chunk[self._skip :]
-        self._skip -= len(chunk) - len(fresh)
-        try:
-            self._writer.write(fresh)
-        except OSError as error:
-            self._interrupt(self._writer, error)
-            return True
-        self.followers.grew(self._visible(self._writer))
+        if self._skip:
+            fresh = chunk[self._skip :]
+            self._skip -= len(chunk) - len(fresh)
+            chunk = fresh
+        self._batch.add(chunk)
         return True
+
+    def _put(self, pieces: list[bytes]) -> None:
+        """Write what came in this turn; trouble ends the transfer, and readers hear of it."""
+        writer = self._writer
+        if writer is None or self.over:
+            return
+        try:
+            writer.write(*pieces)
+        except OSError as error:
+            self._interrupt(writer, error)
+        except ValueError as error:
+            self._break(BrokenBody(str(error)))
+        else:
+            self.followers.grew(self._visible(writer))
 
     async def run(self, commit: Commit) -> None:
         """Fetch, verify, and hand the part file to `commit`; never raises for what the upstream or the disk did."""
@@ -162,7 +175,8 @@ class Fill:
             try:
                 return await transfer.finished()
             except UpstreamFailed:
-                if self.followers.broken is not None:
+                self._batch.flush()
+                if self.over:
                     raise
             self._receiving = False
             await asyncio.sleep(pause)
@@ -177,12 +191,12 @@ class Fill:
         """
         try:
             transfer = await self._open(fields)
-            if transfer.head.status in (206, 416) and not _goes_on(transfer.head, start):
+            if transfer.head.status in (206, 416) and not goes_on(transfer.head, start):
                 transfer.cancel()
                 transfer = await self._open(())
         except UpstreamFailed:
             return broken
-        if not _goes_on(transfer.head, start):
+        if not goes_on(transfer.head, start):
             transfer.cancel()
             if transfer.head.status == 429 or transfer.head.status >= 500:
                 return broken
@@ -194,6 +208,9 @@ class Fill:
         return transfer
 
     async def _finish(self, head: Head, writer: Writer, commit: Commit) -> None:
+        self._batch.flush()
+        if self.over:
+            return
         if not writer.matches(self._digest):
             name = self._request.authority.name
             self._engines.report(DigestMismatched(name, str(Kind.BLOB), str(self._digest)))
@@ -214,15 +231,20 @@ class Fill:
         """The disk refused: readers have what they may have of the part file, and get the rest each for itself."""
         self._engines.report(StoreFailed("write", str(error)))
         start = self._visible(writer)
+        self.followers.grew(start)
         try:
             tail = os.pread(writer.fd, writer.written - start, start)
         except OSError:
             tail = b""
         if len(tail) == writer.written - start:
             self.prefix = Prefix(writer.written, tail, writer.hashed())
-            self.followers.fail(Interrupted(f"the disk refused: {error}"))
+            self._break(Interrupted(f"the disk refused: {error}"))
         else:
-            self.followers.fail(BrokenBody(f"the disk refused: {error}"))
+            self._break(BrokenBody(f"the disk refused: {error}"))
+
+    def _break(self, error: BrokenBody) -> None:
+        """Nothing more is taken, and readers hear why."""
+        self.followers.fail(error)
         if self._transfer is not None:
             self._transfer.cancel()
 
@@ -274,9 +296,3 @@ class Fill:
 def _fits(size: int | None, limit: float) -> bool:
     """Whether a body may be stored; one without a length could outgrow a limit when clients have read half of it."""
     return math.isinf(limit) if size is None else size <= limit
-
-
-def _goes_on(head: Head, start: int) -> bool:
-    """Whether this is the body from `start` on, or all of it."""
-    extent = content_range(head.fields)
-    return head.status == 200 or (head.status == 206 and extent is not None and extent.start == start)

@@ -12,6 +12,7 @@ from regproxy.store.eviction import Account, Disk, disk
 
 BLOCK = 4096
 GROWTH = 8 * 1024 * 1024  # bytes that a writer of unknown length reserves at a time, at most
+MAX_PIECES = 1024  # of one system call (limits.h, IOV_MAX)
 
 
 class Reservation:
@@ -87,24 +88,33 @@ class Writer:
         self._committing = False
         self.open = True
 
-    def write(self, chunk: bytes | memoryview) -> None:
-        """Append and hash; raises OSError from the disk, ValueError beyond the announced length.
+    def write(self, *chunks: bytes | memoryview) -> None:
+        """Append and hash, many pieces in one system call; raises OSError from the disk, ValueError beyond the size.
 
         After an error `written` still counts exactly what readers may see; the writer can only be aborted.
         """
         if not self.open or self._committing or self._failed:
             raise ValueError("this writer takes no more bytes")
-        view = memoryview(chunk)
         try:
-            self._make_room(len(view))
-            while view:
-                count = os.pwrite(self.fd, view, self.written)
-                self._hash.update(view[:count])
+            self._make_room(sum(map(len, chunks)))
+            while chunks:
+                count = os.pwritev(self.fd, chunks[:MAX_PIECES], self.written)
                 self.written += count
-                view = view[count:]
+                chunks = self._hashed(chunks, count)
         except (OSError, ValueError):
             self._failed = True
             raise
+
+    def _hashed(self, chunks: tuple[bytes | memoryview, ...], count: int) -> tuple[bytes | memoryview, ...]:
+        """Hash the first `count` bytes, which were written; the rest, which was not."""
+        for number, chunk in enumerate(chunks):
+            if count < len(chunk):
+                rest = memoryview(chunk)
+                self._hash.update(rest[:count])
+                return (rest[count:], *chunks[number + 1 :])
+            self._hash.update(chunk)
+            count -= len(chunk)
+        return ()
 
     def _make_room(self, more: int) -> None:
         end = self.written + more

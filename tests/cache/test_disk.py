@@ -58,14 +58,14 @@ async def _read_on(world: World, answer: Filling) -> bytes:
 
 def _fail_after(monkeypatch: pytest.MonkeyPatch, written: int) -> None:
     """The disk takes no byte beyond so many of any part file."""
-    pwrite = os.pwrite
+    pwritev = os.pwritev
 
-    def refuse(fd: int, data: bytes, offset: int) -> int:
-        if offset + len(data) > written:
+    def refuse(fd: int, pieces: list[memoryview], offset: int) -> int:
+        if offset >= written:
             raise OSError(5, "Input/output error")
-        return pwrite(fd, data, offset)
+        return pwritev(fd, [b"".join(pieces)[: written - offset]], offset)
 
-    monkeypatch.setattr(os, "pwrite", refuse)
+    monkeypatch.setattr(os, "pwritev", refuse)
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked"])

@@ -47,7 +47,7 @@ layers = st.integers(4, len(BODIES) - 1)
 SIZE = 4 * MIB
 REFUSALS: dict[str, tuple[str, str]] = {
     "allocate": ("os", "posix_fallocate"),
-    "write": ("os", "pwrite"),
+    "write": ("os", "pwritev"),
     "sync": ("os", "fdatasync"),
     "mode": ("os", "fchmod"),
 }

@@ -32,7 +32,7 @@ DIGEST = digest_of(BODY)
 @pytest.mark.parametrize(
     "place",
     [
-        "os:pwrite",
+        "os:pwritev",
         "os:fdatasync",
         "os:fchmod",
         "regproxy.store.files:publish",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from regproxy.model.entry import content_path
 from regproxy.model.oci import Kind
 from regproxy.store.eviction import Account, Disk
-from regproxy.store.writer import GROWTH, Reservation, first_step, rounded
+from regproxy.store.writer import GROWTH, MAX_PIECES, Reservation, first_step, rounded
 from tests.store.opening import KIB, MIB, digest_of, limits, on_disk, opened, put, tree
 
 BODY = bytes(range(256)) * 1000
@@ -67,13 +68,13 @@ def test_more_bytes_than_announced_are_refused_and_none_of_them_written(tmp_path
 def test_after_a_disk_error_the_readable_part_is_counted_and_nothing_can_be_committed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = os.pwrite
+    real = os.pwritev
     room = [150]
 
-    def filling(descriptor: int, data: memoryview, at: int) -> int:
+    def filling(descriptor: int, pieces: list[memoryview], at: int) -> int:
         if not room[0]:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        count = real(descriptor, data[: room[0]], at)
+        count = real(descriptor, [b"".join(pieces)[: room[0]]], at)
         room[0] -= count
         return count
 
@@ -81,16 +82,31 @@ def test_after_a_disk_error_the_readable_part_is_counted_and_nothing_can_be_comm
         async with opened(tmp_path) as store:
             writer = await store.writer(None, Kind.BLOB)
             reader = writer.open_reader()
-            monkeypatch.setattr(os, "pwrite", filling)
+            monkeypatch.setattr(os, "pwritev", filling)
             writer.write(BODY[:100])
             with pytest.raises(OSError, match="No space left"):
-                writer.write(BODY[100:300])
+                writer.write(BODY[100:120], BODY[120:220], BODY[220:300])
             assert writer.written == 150
             assert os.pread(reader, 1000, 0) == BODY[:150]
             os.close(reader)
             with pytest.raises(ValueError, match="asked for"):
                 await writer.commit(digest_of(BODY[:150]))
             assert (tree(tmp_path), store.usage().reserved) == ([], 0)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [0, 0, 5], [1, 0, 2, 3], [1] * (MAX_PIECES + 1), [16 * KIB] * 3])
+def test_many_pieces_are_written_in_their_order(tmp_path: Path, sizes: list[int]) -> None:
+    body = os.urandom(sum(sizes))
+    starts = [sum(sizes[:number]) for number in range(len(sizes))]
+
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            writer = await store.writer(len(body), Kind.BLOB)
+            writer.write(*(body[start : start + size] for start, size in zip(starts, sizes, strict=True)))
+            await writer.commit(digest_of(body))
+            assert (tmp_path / content_path(digest_of(body))).read_bytes() == body
 
     asyncio.run(story())
 
