@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from regproxy.model.answer import BrokenBody
+from regproxy.model.mounts import MOUNTINFO, in_memory
 
 MAX_THREADS = 8
 COLD_BYTES = 256 * 1024
 AHEAD_BYTES = 2 * 1024 * 1024
 # What a file system answers that does not know RWF_NOWAIT; those in memory need it least.
 _NOT_KNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
-_IN_MEMORY = ("tmpfs", "ramfs")
 
 
 class Unreadable(BrokenBody):
@@ -38,7 +38,7 @@ class Disk:
         """Whether the file lies in memory, so that plain reads never wait; looked up once per file system."""
         device = os.fstat(fd).st_dev
         if device not in self._in_memory:
-            self._in_memory[device] = _type_of(device) in _IN_MEMORY
+            self._in_memory[device] = _in_memory(device)
         return self._in_memory[device]
 
     async def read(self, fd: int, offset: int, limit: int) -> bytes:
@@ -103,11 +103,6 @@ def _read_cold(fd: int, offset: int, limit: int) -> bytes:
     return os.pread(fd, limit, offset)
 
 
-def _type_of(device: int) -> str:
-    """The type of a mounted file system, empty if it is not listed (proc(5), mountinfo)."""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-        mount, _, file_system = line.partition(" - ")
-        if mount.split(" ", 3)[2] == number:
-            return file_system.split(" ", 1)[0]
-    return ""
+def _in_memory(device: int) -> bool:
+    mountinfo = Path(MOUNTINFO).read_text(encoding="utf-8", errors="replace")
+    return in_memory(os.major(device), os.minor(device), mountinfo)

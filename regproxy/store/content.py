@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import math
+import os
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -234,7 +235,7 @@ class Store:
         except BaseException:
             reservation.release()
             raise
-        reservation.backed(size or 0)
+        reservation.backed(os.fstat(descriptors[0]).st_blocks * 512)
         writer = Writer(
             path,
             descriptors,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regproxy.model.entry import Content, Durability, content_path
+from regproxy.model.mounts import MOUNTINFO, in_memory
 from regproxy.model.oci import Digest, parse_digest
 from regproxy.store.index import Tables
 from regproxy.store.pools import MAX_USES, Total, enter, totals
@@ -82,7 +83,7 @@ def hashes_to(directory: Path, digest: Digest) -> bool:
 
 
 def create(path: Path, size: int) -> tuple[int, int]:
-    """A new part file with `size` bytes allocated: a descriptor to write and one to read. Raises OSError."""
+    """A new part file, its size allocated where there is a disk: a descriptor to write and one to read."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         if size:
@@ -95,12 +96,20 @@ def create(path: Path, size: int) -> tuple[int, int]:
 
 
 def _allocate(fd: int, size: int) -> None:
+    if _in_memory(os.fstat(fd).st_dev):
+        # There, blocks are cleared one by one, before the first byte may come; and they are not scattered anyway.
+        return
     try:
         os.posix_fallocate(fd, 0, size)
     except OSError as error:
         # Some file systems cannot promise blocks; there a full disk shows while writing.
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise
+
+
+def _in_memory(device: int) -> bool:
+    mountinfo = Path(MOUNTINFO).read_text(encoding="utf-8", errors="replace")
+    return in_memory(os.major(device), os.minor(device), mountinfo)
 
 
 def settle(fd: int, durability: Durability) -> os.stat_result:

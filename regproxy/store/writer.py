@@ -118,11 +118,11 @@ class Writer:
 
     def _make_room(self, more: int) -> None:
         end = self.written + more
+        self.reservation.backed(self.written)
         if self.size is not None:
             if end > self.size:
                 raise ValueError(f"{end} bytes came where {self.size} were announced")
             return
-        self.reservation.backed(self.written)
         if end > self.reservation.size:
             self.reservation.grow(end - self.reservation.size, disk(self.path.parent))
             self._grown()

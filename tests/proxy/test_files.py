@@ -98,23 +98,23 @@ def test_what_is_not_in_memory_is_left_to_a_thread_that_reads_ahead(
 
 
 @pytest.mark.parametrize("number", [errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS])
-@pytest.mark.parametrize(("kind", "expected"), [("tmpfs", DATA[:COLD_BYTES]), ("nfs", b""), ("", b"")])
+@pytest.mark.parametrize(("memory", "expected"), [(True, DATA[:COLD_BYTES]), (False, b"")])
 def test_where_no_read_can_promise_not_to_wait_only_a_file_system_in_memory_is_read_at_once(
-    content: int, disk: Disk, monkeypatch: pytest.MonkeyPatch, number: int, kind: str, expected: bytes
+    content: int, disk: Disk, monkeypatch: pytest.MonkeyPatch, number: int, memory: bool, expected: bytes
 ) -> None:
     looked_up: list[int] = []
 
-    def type_of(device: int) -> str:
-        looked_up.append(device)
-        return kind
+    def listed(major: int, minor: int, _: str) -> bool:
+        looked_up.append(os.makedev(major, minor))
+        return memory
 
-    monkeypatch.setattr(files, "_type_of", type_of)
+    monkeypatch.setattr(files, "in_memory", listed)
     answers(monkeypatch, OSError(number, "not known"))
     for _ in range(2):
         cursor = Cursor(disk, content, 0, len(DATA))
         assert read(cursor) == expected
         assert asyncio.run(cursor.load()) == DATA[len(expected) : len(expected) + COLD_BYTES]
-    assert len(looked_up) == 1
+    assert looked_up == [os.fstat(content).st_dev]
 
 
 def test_what_a_disk_refuses_is_a_broken_body(content: int, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:

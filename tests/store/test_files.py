@@ -97,6 +97,15 @@ def test_a_file_system_that_cannot_allocate_is_written_without(tmp_path: Path, m
     assert not (tmp_path / "other").exists()
 
 
+def test_what_lies_in_memory_is_not_cleared_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "in_memory", lambda *_: True)
+    for descriptor in files.create(tmp_path / "part", 1 << 20):
+        assert os.fstat(descriptor).st_blocks == 0
+        os.close(descriptor)
+
+
 def test_settled_bytes_are_read_only_and_counted_in_blocks(tmp_path: Path) -> None:
     fd, reader = files.create(tmp_path / "part", 0)
     os.pwrite(fd, BODY, 0)

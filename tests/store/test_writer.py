@@ -48,6 +48,24 @@ def test_a_known_size_is_allocated_before_the_first_byte(tmp_path: Path) -> None
     asyncio.run(story())
 
 
+def test_what_was_not_allocated_is_promised_until_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", lambda *_: None)
+
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            writer = await store.writer(MIB, Kind.BLOB)
+            assert store._room.account.unbacked == MIB
+            for _ in range(2):
+                writer.write(b"x" * 256 * KIB)
+            assert store._room.account.unbacked == MIB - 256 * KIB, "what the last write took is counted with the next"
+            writer.abort()
+            assert store._room.account.unbacked == 0
+
+    asyncio.run(story())
+
+
 def test_more_bytes_than_announced_are_refused_and_none_of_them_written(tmp_path: Path) -> None:
     async def story() -> None:
         async with opened(tmp_path) as store:
