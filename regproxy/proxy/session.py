@@ -8,8 +8,6 @@ import ssl
 
 from regproxy.model.event import HandshakeCause
 
-RECORD_BYTES = 16 * 1024
-
 
 class TlsSession:
     """The server's side of one TLS connection; knows no socket. The context is one that notes the name asked for."""
@@ -54,9 +52,10 @@ class TlsSession:
 
     def encrypt(self, plaintext: memoryview) -> None:
         """Turn all of it into ciphertext to be sent; raises ssl.SSLError once the connection failed."""
-        write, taken, size = self._tls.write, 0, len(plaintext)
-        while taken < size:
-            taken += write(plaintext[taken : taken + RECORD_BYTES])
+        write = self._tls.write
+        # A write makes one record of what it is given, and says how much went into it.
+        while plaintext:
+            plaintext = plaintext[write(plaintext) :]
 
     @property
     def holds(self) -> bool:
