@@ -130,7 +130,7 @@ class Machine(RuleBasedStateMachine):
         pages = Pages(self.ca.pem, self.ca.fingerprint)
         memory = Memory(lambda: self.world.now, lambda: self.world.now)
         contexts = Contexts(seam.leaf, time.time)
-        edge = Edge(seam, contexts.context, pages.page, self.world.directory, reached_by([listening]), memory)
+        edge = Edge(seam, contexts, pages.page, self.world.directory, reached_by([listening]), memory)
         self.edge = Listener(edge, [listening])
         self.run(self._begin(self.edge))
 
