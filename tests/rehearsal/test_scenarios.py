@@ -21,7 +21,7 @@ tier swr { match tag is main; fresh 1m; stale while-revalidate 1h; }
 tier tags { match kind is manifest; fresh 5m; }
 tier lists { match kind is tags; fresh 30s; } tier web { match kind is other and path like "/api/**"; fresh origin; }
 """
-UNSEEN = "not intercepted, and so not cached: no registry block has pypi.org among its `hosts`"
+UNSEEN = "not intercepted, and so not cached: no registry block has packages.example among its `hosts`"
 RELEASE = 'request GET "redis:7.2.4";'
 
 
@@ -69,7 +69,7 @@ def said(test: str) -> list[str]:
         'request GET "https://quay.io/v2/"; expect outcome local; expect status 401;',
         'request GET "https://quay.io/v2/_regproxy/token?scope=x"; expect outcome local; expect status 200;',
         'request GET "https://docker.io/v2/a/b/manifests/1"; expect connect intercept; expect tier tags;',
-        'request GET "https://pypi.org/simple"; expect connect tunnel;',
+        'request GET "https://packages.example/simple"; expect connect tunnel;',
         'request GET "https://x.bad.example/"; expect connect refuse; expect status 403;',
     ],
 )
@@ -98,11 +98,11 @@ def test_what_the_server_does_is_what_may_be_expected(test: str) -> None:
         ('request GET "https://quay.io/api/v1/x"; expect fresh 1h;', "expected fresh 1h, got origin"),
         ('request GET "https://quay.io/api/v1/x"; expect pass;', "expected pass, got fresh origin"),
         (
-            'request GET "https://pypi.org/"; expect status 200;',
+            'request GET "https://packages.example/"; expect status 200;',
             f"expected status 200, got none: {UNSEEN}",
         ),
         (
-            'request GET "https://pypi.org/"; expect tier tags;',
+            'request GET "https://packages.example/"; expect tier tags;',
             f"expected tier tags, got none: {UNSEEN}",
         ),
     ],
@@ -126,7 +126,7 @@ def test_each_failed_expectation_is_a_finding_with_its_place() -> None:
 
 
 def test_tiers_that_no_test_reaches_are_known() -> None:
-    tried = policy(f"{RELEASE} expect pass;", 'request GET "https://pypi.org/"; expect connect tunnel;')
+    tried = policy(f"{RELEASE} expect pass;", 'request GET "https://packages.example/"; expect connect tunnel;')
     results = [run(tried, scenario) for scenario in tried.tests]
     assert [result.passed for result in results] == [False, True]
     assert [result.tier for result in results] == ["release", ""]
