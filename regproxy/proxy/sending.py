@@ -6,6 +6,7 @@ That takes one system call where the socket takes it all; a fast reader does not
 import asyncio
 import contextlib
 import socket
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ class _Pump:
     done: asyncio.Future[None]
 
 
-class SendingStream(IOStream):
+class SendingStream(IOStream, ABC):
     """The sending half of a client's connection, in the clear, or through TLS once there is a session.
 
     `scratch` holds `TURN_BYTES` of plaintext for the length of one call; all streams of a loop share it.
@@ -42,17 +43,19 @@ class SendingStream(IOStream):
         self._uncredited = 0
         self._budget = TURN_BYTES
 
+    # What the whole connection makes of it: who is waited for, and how long.
+
+    @abstractmethod
     def await_client(self) -> None:
         """Something is being sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def await_nothing(self) -> None:
         """It is not the client that we wait for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _progressed(self) -> None:
         """The client took something."""
-        raise NotImplementedError
 
     # Writing: plaintext is credited only once its ciphertext has left, so a close right after loses nothing.
 
