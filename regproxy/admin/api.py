@@ -1,21 +1,18 @@
 """`/api/v1` on a Unix socket that only the proxy's own user can open; errors are problem+json (RFC 9457)."""
 
-import asyncio
-import contextlib
 import json
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPServerRequest
+
+from regproxy.admin.server import Page, Server
 
 PREFIX = "/api/v1"
 MAX_BODY = 64 * 1024
-IDLE_SECONDS = 60
+MAX_FIELDS = 20
 
 Handler = Callable[[Mapping[str, str]], Awaitable[Mapping[str, object]]]
 
@@ -29,46 +26,14 @@ class Route:
     handler: Handler
 
 
-class Api:
-    """Serves the routes on sockets that are bound already."""
+class Api(Server):
+    """Serves the routes."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
+        super().__init__(self._called, MAX_BODY)
         self._routes = {(route.method, f"{PREFIX}{route.path}"): route.handler for route in routes}
-        self._server = HTTPServer(
-            self._handle, idle_connection_timeout=IDLE_SECONDS, body_timeout=10, max_body_size=MAX_BODY
-        )
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, sockets: list[socket.socket]) -> None:
-        """Accept from now on."""
-        self._server.add_sockets(sockets)
-
-    async def stop(self) -> None:
-        """Stop accepting, and close what is open."""
-        self._server.stop()
-        await self._server.close_all_connections()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _handle(self, request: HTTPServerRequest) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, request: HTTPServerRequest) -> None:
-        status, kind, found = await self._called(request)
-        body = json.dumps(found).encode() + b"\n"
-        headers = HTTPHeaders({"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store"})
-        connection = request.connection
-        if connection is None:
-            return
-        with contextlib.suppress(StreamClosedError):
-            line = ResponseStartLine("HTTP/1.1", status, HTTPStatus(status).phrase)
-            await connection.write_headers(line, headers, body)
-            connection.finish()
-
-    async def _called(self, request: HTTPServerRequest) -> tuple[int, str, Mapping[str, object]]:
+    async def _called(self, request: HTTPServerRequest) -> Page:
         handler = self._routes.get((request.method or "", request.path))
         if handler is None:
             allowed = [method for method, path in self._routes if path == request.path]
@@ -76,11 +41,17 @@ class Api:
                 return _problem(405, f"{request.path} takes {' and '.join(allowed)}")
             return _problem(404, f"there is no {request.path[:200]} here")
         try:
-            query = parse_qs(request.query, strict_parsing=bool(request.query), max_num_fields=20)
-            return 200, "application/json", await handler({name: values[-1] for name, values in query.items()})
+            query = parse_qs(request.query, strict_parsing=bool(request.query), max_num_fields=MAX_FIELDS)
+            found = await handler({name: values[-1] for name, values in query.items()})
         except ValueError as error:
             return _problem(400, str(error))
+        return _json(200, "application/json", found)
 
 
-def _problem(status: int, detail: str) -> tuple[int, str, Mapping[str, object]]:
-    return status, "application/problem+json", {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def _problem(status: int, detail: str) -> Page:
+    problem = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return _json(status, "application/problem+json", problem)
+
+
+def _json(status: int, kind: str, found: Mapping[str, object]) -> Page:
+    return Page(status, kind, json.dumps(found).encode() + b"\n")

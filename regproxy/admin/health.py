@@ -1,63 +1,36 @@
 """`/metrics`, `/livez` and `/readyz`: read-only, without a Host check, so that probes reach them by any name."""
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import Callable
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from tornado.httpserver import HTTPServer
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPServerRequest
+
+from regproxy.admin.server import Page, Server
+
+MAX_BODY = 1024
+_TEXT = "text/plain; charset=utf-8"
 
 
-class Health:
-    """Serves the three paths on sockets that are bound already; `ready` says why not, or None."""
+class Health(Server):
+    """Serves the three paths; `ready` says why not, or None."""
 
     def __init__(self, metrics: Callable[[], bytes], ready: Callable[[], str | None]) -> None:
+        super().__init__(self._page, MAX_BODY)
         self._metrics = metrics
         self._ready = ready
-        self._server = HTTPServer(self._handle, idle_connection_timeout=60, body_timeout=10, max_body_size=1024)
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, sockets: list[socket.socket]) -> None:
-        """Accept from now on."""
-        self._server.add_sockets(sockets)
-
-    async def stop(self) -> None:
-        """Stop accepting and close what is open."""
-        self._server.stop()
-        await self._server.close_all_connections()
-
-    def _handle(self, request: HTTPServerRequest) -> None:
-        task = asyncio.get_running_loop().create_task(self._answer(request))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, request: HTTPServerRequest) -> None:
-        status, kind, body = await self._page(request.path)
-        headers = HTTPHeaders({"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store"})
+    async def _page(self, request: HTTPServerRequest) -> Page:
         if request.method not in ("GET", "HEAD"):
-            status, body = 405, b""
-            headers["Content-Length"] = "0"
-        connection = request.connection
-        if connection is None:
-            return
-        sent = b"" if request.method == "HEAD" else body
-        with contextlib.suppress(StreamClosedError):
-            await connection.write_headers(ResponseStartLine("HTTP/1.1", status, ""), headers, sent)
-            connection.finish()
-
-    async def _page(self, path: str) -> tuple[int, str, bytes]:
-        match path:
+            return Page(405, _TEXT, b"")
+        match request.path:
             case "/metrics":
                 # Rendering may take milliseconds with many series: not on the loop that serves clients.
-                return 200, CONTENT_TYPE_LATEST, await asyncio.to_thread(self._metrics)
+                return Page(200, CONTENT_TYPE_LATEST, await asyncio.to_thread(self._metrics))
             case "/livez":
-                return 200, "text/plain; charset=utf-8", b"alive\n"
+                return Page(200, _TEXT, b"alive\n")
             case "/readyz":
                 why_not = self._ready()
-                body = f"{why_not or 'ready'}\n".encode()
-                return (503 if why_not else 200), "text/plain; charset=utf-8", body
+                return Page(503 if why_not else 200, _TEXT, f"{why_not or 'ready'}\n".encode())
             case _:
-                return 404, "text/plain; charset=utf-8", b"see /metrics, /livez and /readyz\n"
+                return Page(404, _TEXT, b"see /metrics, /livez and /readyz\n")
