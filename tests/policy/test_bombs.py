@@ -2,7 +2,7 @@
 
 import pytest
 
-from regproxy.policy.diagnostic import render
+from regproxy.policy.diagnostic import MAX_WORD, nearest, render
 from regproxy.policy.expression import MAX_TESTS
 from regproxy.policy.load import load
 from regproxy.policy.parse import MAX_TOKENS
@@ -46,3 +46,8 @@ def test_what_is_just_within_the_bounds_loads() -> None:
     assert load(Source("large", tier(tests)), {}).policy is not None
     tiers = "".join(f"tier t{n} {{ match tag is x{n}; pass; }}\n" for n in range(MAX_TOKENS // 13))
     assert load(Source("many", f"policy 1;\n{tiers}"), {}).policy is not None
+
+
+def test_a_word_that_nobody_misspelt_is_compared_with_nothing() -> None:
+    assert nearest("a" * MAX_WORD, ["a" * (MAX_WORD - 1)]).startswith("did you mean")
+    assert nearest("a" * (MAX_WORD + 1), ["a" * MAX_WORD]).startswith("known here")

@@ -2,9 +2,10 @@
 
 import pytest
 
+from regproxy.policy.diagnostic import error, replaced
 from regproxy.policy.fixing import fixed
 from regproxy.policy.load import load
-from regproxy.policy.source import Source
+from regproxy.policy.source import Source, Span
 
 REST = 'registry r { hosts "r.example"; }\n'
 ROWS = [
@@ -41,3 +42,13 @@ def test_what_a_first_fix_uncovers_a_second_one_mends() -> None:
         texts += mended.values()
     assert texts[1] == "policy 1;\ncache { size 1GiB; }\ntier t { match any; fresh 10min; }\n"
     assert texts[2] == "policy 1;\ncache { size 1GiB; }\ntier t { match any; fresh 10m; }\n"
+
+
+def test_of_two_fixes_that_overlap_only_the_first_is_made() -> None:
+    source = Source("p", "one two three")
+    first, second, third = (
+        error("RP001", Span(source, start, stop), "", fix=replaced(Span(source, start, stop), text))
+        for start, stop, text in ((0, 7, "1"), (4, 13, "2"), (8, 13, "3"))
+    )
+    assert fixed([first, second, third]) == {source: "1 3"}
+    assert fixed([second, first, third]) == {source: "one 2"}
