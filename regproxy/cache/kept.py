@@ -1,6 +1,7 @@
 """What is stored for one name, told to whoever asks how the next request would be answered."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from regproxy.cache.lookup import Engines
 from regproxy.model.address import Authority
@@ -22,27 +23,46 @@ class Kept:
 
 async def kept(engines: Engines, authority: Authority, resource: Resource) -> Kept:
     """What an anonymous request for this name would find."""
-    now = engines.clock()
-    store = engines.store
-    digest = resource.digest
-    key: BindingKey | LinkKey | None = None
-    if resource.kind in (Kind.MANIFEST, Kind.BLOB) and digest is not None and digest.verifiable:
-        key = LinkKey(authority, resource.repository, resource.kind, digest)
-        link = await store.link(key)
-        if link is not None:
-            here = await store.content(digest) is not None
-            return Kept(Stored(now - link.checked_at), str(digest), link.media_type, link.size, here)
-    elif resource.kind is Kind.MANIFEST and resource.tag is not None:
-        key = BindingKey(authority, resource.repository, resource.tag)
-        binding = await store.binding(key)
-        if binding is not None:
-            state = Stored(now - binding.validated_at) if binding.gone_at is None else Gone(now - binding.gone_at)
-            here = await store.content(binding.digest) is not None
-            return Kept(state, str(binding.digest), binding.media_type, binding.size, here)
-    elif resource.kind in (Kind.TAGS, Kind.REFERRERS, Kind.CATALOG):
-        row = await store.generic(GenericKey(authority, resource.target))
-        if row is not None:
-            here = await store.content(row.digest) is not None
-            return Kept(Stored(now - row.validated_at), str(row.digest), "", row.size, here)
+    key = _key(authority, resource)
+    if await engines.store.is_public(authority, resource.repository):
+        found = await _row(engines, authority, resource, key)
+        if found is not None:
+            return found
     negative = engines.negatives.get(key) if key is not None else None
-    return Kept(Gone(now - negative.absent.since)) if negative is not None else Kept()
+    return Kept(Gone(engines.clock() - negative.absent.since)) if negative is not None else Kept()
+
+
+def _key(authority: Authority, resource: Resource) -> BindingKey | LinkKey | None:
+    """The key of a manifest or a blob; lists have another."""
+    digest = resource.digest
+    if resource.kind in (Kind.MANIFEST, Kind.BLOB) and digest is not None and digest.verifiable:
+        return LinkKey(authority, resource.repository, resource.kind, digest)
+    if resource.kind is Kind.MANIFEST and resource.tag is not None:
+        return BindingKey(authority, resource.repository, resource.tag)
+    return None
+
+
+async def _row(
+    engines: Engines, authority: Authority, resource: Resource, key: BindingKey | LinkKey | None
+) -> Kept | None:
+    now, store = engines.clock(), engines.store
+    match key:
+        case LinkKey(digest=digest):
+            link = await store.link(key)
+            if link is not None:
+                here = await engines.content(digest) is not None
+                return Kept(Stored(now - link.checked_at), str(digest), link.media_type, link.size, here)
+        case BindingKey():
+            binding = await store.binding(key)
+            if binding is not None:
+                state = Stored(now - binding.validated_at) if binding.gone_at is None else Gone(now - binding.gone_at)
+                here = await engines.content(binding.digest) is not None
+                return Kept(state, str(binding.digest), binding.media_type, binding.size, here)
+        case None:
+            row = await store.generic(GenericKey(authority, resource.target))
+            if row is not None:
+                here = await engines.content(row.digest) is not None
+                return Kept(Stored(now - row.validated_at), str(row.digest), "", row.size, here)
+        case _:
+            assert_never(key)
+    return None
