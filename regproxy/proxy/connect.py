@@ -93,7 +93,7 @@ class _FrontRequest(HTTPMessageDelegate):
             return None
         self._stream.request_received()
         if start_line.method == "CONNECT":
-            self._edge.spawn(self._connect(start_line.path, headers))
+            self._edge.spawn(self._connect(start_line.path, headers), self._stream)
         else:
             return self._absolute(start_line, headers)
         return None
@@ -233,7 +233,7 @@ class _FrontRequest(HTTPMessageDelegate):
             self._connection.finish()
         except StreamClosedError:
             return
-        self._edge.spawn(self._hang_up())
+        self._edge.spawn(self._hang_up(), self._stream)
 
     async def _hang_up(self) -> None:
         """Close once the refusal has left, whatever the client does: no refused connection is kept for nothing."""

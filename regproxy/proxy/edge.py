@@ -57,16 +57,19 @@ class Edge:
             max_header_size=MAX_HEAD_BYTES, max_body_size=MAX_BODY_BYTES, chunk_size=64 * 1024, header_timeout=None
         )
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run work that belongs to a connection; cancelled when the edge stops."""
+    def spawn(self, work: Coroutine[Any, Any, None], stream: ClientStream) -> asyncio.Task[None]:
+        """Run work for a connection, which is cut off if the work fails; cancelled when the edge stops."""
         task = asyncio.get_running_loop().create_task(work)
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(lambda done: self._done(done, stream))
         return task
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[Any], stream: ClientStream) -> None:
         self.tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled():
+            stream.abort()
+        elif (error := task.exception()) is not None:
+            stream.abort()
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a connection's task failed", "exception": error, "task": task}
             )

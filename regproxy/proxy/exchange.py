@@ -77,7 +77,7 @@ class Exchange(HTTPMessageDelegate):
             self._body.setblocking(False)
             body = RequestBody(theirs.detach(), size)
         ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
-        self._task = self._edge.spawn(self._answer(ask, misdirected))
+        self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
 
     def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:
         """Why the request is meant for another authority, if it is, and its target in origin form (RFC 9110 §7.4)."""
@@ -143,13 +143,8 @@ class Exchange(HTTPMessageDelegate):
                 await self._ask_and_send(ask, replier)
                 if self._edge.draining or self._ends_the_connection:
                     await self._hang_up()
-        except (StreamClosedError, asyncio.CancelledError):
+        except (StreamClosedError, asyncio.CancelledError, BrokenBody):
             pass
-        except BrokenBody:
-            self._stream.abort()
-        except BaseException:
-            self._stream.abort()
-            raise
         finally:
             if not replier.sent.complete:
                 self._stream.abort()

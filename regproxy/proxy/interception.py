@@ -52,7 +52,7 @@ class Interception:
         found = self._edge.memory.recall(self._place, came) if len(came) <= MAX_HEAD_BYTES else None
         if found is None or self._edge.draining:
             self._stream.hand_up(came)
-            self._edge.spawn(self._serve(came if is_one_head(came) else None))
+            self._edge.spawn(self._serve(came if is_one_head(came) else None), self._stream)
             return
         answer, ready = found
         self._stream.answer(answer)
@@ -84,9 +84,6 @@ class Interception:
                 await asyncio.sleep(0)
         except (StreamClosedError, UnsatisfiableReadError):
             return
-        except BaseException:
-            self._stream.abort()
-            raise
         self._stream.take(self._take)
 
     def _ended(self) -> None:

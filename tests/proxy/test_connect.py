@@ -1,6 +1,7 @@
 """The proxy port: its own pages, refusals that say why, tunnels that go only where they may."""
 
 import asyncio
+import errno
 import http.client
 import ipaddress
 import socket
@@ -13,7 +14,7 @@ from regproxy.model.address import Authority
 from regproxy.model.connect import Intercept, Tunnel
 from regproxy.model.event import ConnectFinished, TunnelClosed
 from tests.lab.client import Refused, connect, plain
-from tests.proxy.serving import Serving, told
+from tests.proxy.serving import ScriptedCore, Serving, told
 
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
@@ -106,6 +107,24 @@ def test_a_connect_whose_host_names_another_is_refused(tmp_path: Path) -> None:
         assert b"400 regproxy: the Host field names evil.example" in await asyncio.to_thread(run)
 
     told(story, tmp_path)
+
+
+@pytest.mark.parametrize("failing", ["on_connect", "leaf", "report"])
+def test_a_connect_that_fails_inside_is_cut_off_and_told(
+    tmp_path: Path, failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(ScriptedCore, failing, fail)
+
+    async def story(serving: Serving) -> None:
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(asyncio.to_thread(connect, serving.port, "quay.io:443"), 5)
+        assert serving.edge.streams == set()
+
+    told(story, tmp_path)
+    assert "Too many open files" in caplog.text
 
 
 def test_bytes_before_the_tunnel_is_open_end_the_connection(tmp_path: Path) -> None:
