@@ -1,6 +1,5 @@
 """The proxy port: CONNECT leads to a tunnel, an interception or a refusal; the rest is the proxy's own, or refused."""
 
-import contextlib
 import time
 from collections.abc import Awaitable
 from typing import assert_never
@@ -233,14 +232,8 @@ class _FrontRequest(HTTPMessageDelegate):
             self._connection.finish()
         except StreamClosedError:
             return
-        self._edge.spawn(self._hang_up(), self._stream)
-
-    async def _hang_up(self) -> None:
-        """Close once the refusal has left, whatever the client does: no refused connection is kept for nothing."""
-        self._stream.await_client()
-        with contextlib.suppress(StreamClosedError):
-            await self._stream.write(b"")
-        self._stream.close()
+        # No refused connection is kept for nothing, whatever its client does.
+        self._edge.spawn(self._stream.hang_up(), self._stream)
 
     def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
         self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])

@@ -138,22 +138,17 @@ class Exchange(HTTPMessageDelegate):
                 if ask.body is not None:
                     socket.socket(fileno=ask.body.fd).close()
                 await replier.send(Reply(head, body, self._labels))
-                await self._hang_up()
+                await self._stream.hang_up()
             else:
                 await self._ask_and_send(ask, replier)
                 if self._edge.draining or self._ends_the_connection:
-                    await self._hang_up()
+                    await self._stream.hang_up()
         except (StreamClosedError, asyncio.CancelledError, BrokenBody):
             pass
         finally:
             if not replier.sent.complete:
                 self._stream.abort()
             self._edge.core.report([self._event(ask, replier, began)])
-
-    async def _hang_up(self) -> None:
-        """Close in good order, once everything has left."""
-        await self._stream.write(b"")
-        self._stream.close()
 
     async def _ask_and_send(self, ask: Ask, replier: Replier) -> None:
         memory = self._edge.memory

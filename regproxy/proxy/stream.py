@@ -221,6 +221,13 @@ class ClientStream(SendingStream):
         if self._taker is not None and not self.closed() and self.ahead:
             self._take()
 
+    async def hang_up(self) -> None:
+        """Close in good order, once everything has left."""
+        self.await_client()
+        with contextlib.suppress(StreamClosedError):
+            await self.write(b"")
+        self.close()
+
     def abort(self) -> None:
         """Close without a clean end of TLS, so that the client sees a broken body."""
         self._aborted = True
