@@ -1,6 +1,7 @@
 """One request in, one answer out, on an intercepted connection."""
 
 import asyncio
+import os
 import socket
 import time
 
@@ -48,7 +49,9 @@ class Exchange(HTTPMessageDelegate):
         self._named = named
         self._authority = decided.authority
         self._scheme = decided.scheme
+        # Our end of the request's body, and the core's, until it is asked.
         self._body: socket.socket | None = None
+        self._unasked: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
@@ -75,9 +78,12 @@ class Exchange(HTTPMessageDelegate):
         if size or "Transfer-Encoding" in headers:
             self._body, theirs = socket.socketpair()
             self._body.setblocking(False)
-            body = RequestBody(theirs.detach(), size)
+            self._unasked = theirs.detach()
+            body = RequestBody(self._unasked, size)
         ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
         self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
+        # Work that is cancelled before it began asks nobody.
+        self._task.add_done_callback(lambda _: self._close_unasked())
 
     def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:
         """Why the request is meant for another authority, if it is, and its target in origin form (RFC 9110 §7.4)."""
@@ -128,6 +134,11 @@ class Exchange(HTTPMessageDelegate):
             self._body.close()
             self._body = None
 
+    def _close_unasked(self) -> None:
+        if self._unasked is not None:
+            os.close(self._unasked)
+            self._unasked = None
+
     async def _answer(self, ask: Ask, misdirected: str | None) -> None:
         began = time.monotonic()
         edge = self._edge
@@ -135,8 +146,7 @@ class Exchange(HTTPMessageDelegate):
         try:
             if misdirected is not None:
                 head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))
-                if ask.body is not None:
-                    socket.socket(fileno=ask.body.fd).close()
+                self._close_unasked()
                 await replier.send(Reply(head, body, self._labels))
                 await self._stream.hang_up()
             else:
@@ -171,6 +181,7 @@ class Exchange(HTTPMessageDelegate):
 
     async def _ask(self, ask: Ask) -> Answer:
         """The core's answer; small content that may be repeated is taken in hand."""
+        self._unasked = None
         try:
             answer = await self._edge.core.answer(ask)
         except CoreAway as error:

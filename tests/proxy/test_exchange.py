@@ -1,6 +1,7 @@
 """Requests on an intercepted connection: whose they are, their bodies, and clients that leave."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from pathlib import Path
@@ -13,6 +14,7 @@ from regproxy.model.event import ExchangeFinished
 from regproxy.model.message import Head
 from tests.lab.client import Client, connect
 from tests.proxy.serving import LABELS, Serving, hello, told
+from tests.wire.joined import descriptors, until
 
 
 def raw(serving: Serving, request: bytes, server_name: str | None = "quay.io", authority: str = "quay.io:443") -> bytes:
@@ -170,6 +172,37 @@ def test_a_client_that_leaves_ends_its_answer(tmp_path: Path) -> None:
         client.__exit__(None, None, None)
         finished = [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
         assert [event.complete for event in finished] == [False]
+
+    told(story, tmp_path)
+
+
+def test_a_client_that_leaves_with_its_head_leaves_no_descriptor(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> None:
+            context = ssl.create_default_context(cafile=str(serving.ca_file))
+            incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+            session = context.wrap_bio(incoming, outgoing, server_hostname="quay.io")
+            with connect(serving.port, "quay.io:443") as raw:
+                while True:
+                    try:
+                        session.do_handshake()
+                        break
+                    except ssl.SSLWantReadError:
+                        raw.sendall(outgoing.read())
+                        incoming.write(raw.recv(65536))
+                session.write(b"POST /x HTTP/1.1\r\nHost: quay.io\r\nContent-Length: 3\r\n\r\n")
+                with contextlib.suppress(ssl.SSLError):
+                    session.unwrap()
+                raw.sendall(outgoing.read())  # the head and the end in one piece
+
+        await asyncio.to_thread(run)
+        await until(lambda: not serving.edge.streams)
+        before = descriptors()
+        await asyncio.to_thread(run)
+        await until(lambda: not serving.edge.streams)
+        await until(lambda: not serving.edge.tasks)
+        assert descriptors() == before
+        assert serving.core.asked == []
 
     told(story, tmp_path)
 
