@@ -36,7 +36,7 @@ Repeatable = Stored | Reply
 
 def place(named: Authority, authority: Authority, server_name: str | None) -> str:
     """What a connection says of each request on it: the name it is to, what that means, the name asked for by SNI."""
-    return f"{named} {authority} {server_name}"
+    return f"{named} {authority} {server_name!r}"  # a name that is None, and the name "None"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ import contextlib
 import ssl
 
 from regproxy.model.event import HandshakeCause
+from regproxy.tls.contexts import requested_name
 
 
 class TlsSession:
-    """The server's side of one TLS connection; knows no socket. The context is one that notes the name asked for."""
+    """The server's side of one TLS connection; knows no socket. The context is one of `tls.contexts`."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._incoming = ssl.MemoryBIO()
@@ -22,7 +23,7 @@ class TlsSession:
     @property
     def requested_name(self) -> str | None:
         """The name that the client asked for by SNI, if it did."""
-        return getattr(self._tls, "requested_name", None)
+        return requested_name(self._tls)
 
     def receive(self, ciphertext: bytes) -> None:
         """Take what the socket brought."""

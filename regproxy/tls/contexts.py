@@ -60,6 +60,15 @@ def _note_name(connection: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: s
     vars(connection)["requested_name"] = name
 
 
+def requested_name(connection: ssl.SSLObject | ssl.SSLSocket) -> str | None:
+    """The name that a client asked for by SNI, if it did, once the handshake is made.
+
+    Raises KeyError where the context is none of ours: nobody knows what was asked for.
+    """
+    name: str | None = vars(connection)["requested_name"]
+    return name
+
+
 def server_context(leaf: Leaf) -> ssl.SSLContext:
     """TLS 1.2 and later, forward secret, HTTP/1.1 only; the leaf's key never touches a disk."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import time
 from pathlib import Path
 
 import pytest
 
 from regproxy.model.address import Authority
-from regproxy.model.answer import Answer, Ask, Reply, Streaming
+from regproxy.model.answer import Answer, Ask, Audience, Reply, Streaming
 from regproxy.model.event import ExchangeFinished
 from regproxy.model.message import Head
 from tests.lab.client import Client, connect
@@ -57,21 +58,39 @@ def test_a_request_is_for_the_authority_of_its_connection_or_misdirected(
     told(story, tmp_path)
 
 
-def test_a_name_asked_for_by_sni_must_be_the_connections(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server_name", ["evil.example", "None"])
+def test_a_name_asked_for_by_sni_must_be_the_connections(tmp_path: Path, server_name: str) -> None:
     async def story(serving: Serving) -> None:
+        request = b"GET /v2/ HTTP/1.1\r\nHost: quay.io\r\n\r\n"
+        serving.core.script = lambda _: Reply(Head(200), b"", LABELS, time.time() + 60, Audience.EVERYONE)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.load_verify_locations(serving.ca_file)
 
-        def run() -> bytes:
-            with context.wrap_socket(connect(serving.port, "quay.io:443"), server_hostname="evil.example") as stream:
-                stream.sendall(b"GET /v2/ HTTP/1.1\r\nHost: quay.io\r\nConnection: close\r\n\r\n")
+        def run(name: str | None) -> bytes:
+            with context.wrap_socket(connect(serving.port, "quay.io:443"), server_hostname=name) as stream:
+                stream.sendall(request)
                 return stream.recv(65536)
 
-        assert (await asyncio.to_thread(run)).startswith(b"HTTP/1.1 421 ")
+        # Not even where the same bytes without a name were answered before.
+        assert (await asyncio.to_thread(run, None)).startswith(b"HTTP/1.1 200 ")
+        assert (await asyncio.to_thread(run, server_name)).startswith(b"HTTP/1.1 421 ")
+        assert len(serving.core.asked) == 1
+
+    told(story, tmp_path)
+
+
+def test_a_context_that_does_not_note_the_name_asked_for_serves_nobody(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def story(serving: Serving) -> None:
+        context = await serving.edge.contexts.context("quay.io")
+        context.sni_callback = None
+        assert await asyncio.to_thread(raw, serving, b"GET /v2/ HTTP/1.1\r\nHost: quay.io\r\n\r\n") == b""
         assert serving.core.asked == []
 
     told(story, tmp_path)
+    assert "requested_name" in caplog.text
 
 
 def test_an_alias_is_answered_under_its_canonical_authority(tmp_path: Path) -> None:
