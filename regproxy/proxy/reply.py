@@ -224,5 +224,6 @@ class Replier:
 
     def _finish(self) -> None:
         self._stream.await_request()
-        self.sent.complete = True
+        # Raises where less was sent than the head said.
         self._connection.finish()
+        self.sent.complete = True

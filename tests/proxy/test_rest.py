@@ -64,6 +64,12 @@ def kept(serving: Serving, _: Path) -> Answer:
     return Stored(HEAD, DIGEST, len(DATA), LABELS)
 
 
+def shorter(serving: Serving, _: Path) -> Answer:
+    stored(serving)
+    os.truncate(_content_file(serving), len(DATA) - 1)
+    return Stored(HEAD, DIGEST, len(DATA) - 1, LABELS)
+
+
 @pytest.mark.parametrize("size", [len(DATA), None])
 @pytest.mark.parametrize(
     "rest",
@@ -114,6 +120,7 @@ def test_a_range_goes_on_with_its_own_rest(tmp_path: Path) -> None:
         pytest.param(lambda _, __: streaming(DATA, Head(200)), id="all of it"),
         pytest.param(lambda _, __: streaming(DATA[7:], partial(7)), id="another part"),
         pytest.param(lambda _, __: Stored(HEAD, DIGEST, len(DATA), LABELS), id="content that is gone"),
+        pytest.param(shorter, id="content that is shorter"),
         pytest.param(lambda _, path: part(path / "other", Interrupting()), id="the same trouble for ever"),
     ],
 )
