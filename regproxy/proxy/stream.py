@@ -93,8 +93,7 @@ class ClientStream(SendingStream):
         """
         if self._read_buffer_size:
             raise ValueError("the client sent bytes before the tunnel was open")
-        self._unsent, self._sent = last, 0
-        self._flush()
+        self._send(memoryview(last))
         self._tls = TlsSession(context)
         self._await(Waiting.HANDSHAKE, HANDSHAKE_SECONDS)
 
@@ -153,11 +152,7 @@ class ClientStream(SendingStream):
 
     def answer(self, answer: bytes) -> None:
         """Send this, whole, and wait for the next request."""
-        if self._tls is not None:
-            self._tls.encrypt(memoryview(answer))
-        else:
-            self._unsent, self._sent = answer, 0
-        self._flush()
+        self._send(memoryview(answer))
         self.await_request()
 
     def hand_up(self, came: bytes) -> None:
