@@ -146,8 +146,8 @@ class ClientStream(SendingStream):
 
     def take(self, taker: Callable[[bytes], None]) -> None:
         """Give what comes to `taker`, which answers it or hands it up; nothing may be ahead."""
-        self._taker = taker
         if not self.closed():
+            self._taker = taker
             self._add_io_state(self.io_loop.READ)
 
     def answer(self, answer: bytes) -> None:
@@ -238,13 +238,13 @@ class ClientStream(SendingStream):
                 with contextlib.suppress(OSError):
                     self._flush()
             self._on_closed(self)
-            if self.ended is not None:
-                self.ended()
-            # Nothing points back to whoever was served: what is over is freed here and now.
-            self._taker = self.ended = None
+        # Nothing points back to whoever was served: what is over is freed here and now.
+        ended, self._taker, self.ended = self.ended, None, None
         super().close(exc_info)
         if self._pump is not None and not self._pump.done.done():
             self._pump.done.set_exception(StreamClosedError(real_error=self.error))
+        if ended is not None:
+            ended()
 
     def detach_socket(self) -> tuple[socket.socket, bytes]:
         """Give up the socket, and what was read ahead, to somebody who reads and writes it directly."""

@@ -121,6 +121,23 @@ def test_a_coroutine_that_writes_without_end_gets_one_share_of_each_turn() -> No
     asyncio.run(run())
 
 
+def test_whoever_is_told_of_the_end_and_fails_keeps_no_socket_open() -> None:
+    async def run() -> None:
+        ours, theirs = socket.socketpair()
+        stream = ClientStream(ours, memoryview(bytearray(TURN_BYTES)), lambda _: None)
+
+        def fail() -> None:
+            raise RuntimeError("a mistake")
+
+        stream.ended = fail
+        with theirs, pytest.raises(RuntimeError, match="a mistake"):
+            stream.abort()
+        assert stream.closed()
+        assert ours.fileno() == -1
+
+    asyncio.run(run())
+
+
 def test_a_client_that_takes_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_module, "SEND_SECONDS", 0.3)
 
