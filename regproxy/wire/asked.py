@@ -134,6 +134,9 @@ class Asks:
         # A task that was cancelled before it began has not taken its body.
         _close(self._bodies.pop(number, None))
         if not task.cancelled() and (error := task.exception()) is not None:
+            # Whoever waits must hear of it, for an answer or for its end; what an edge does not wait for, it ignores.
+            self._give_reply(number, Reply(*refusal(500, "UNKNOWN", FAILED), Labels(Outcome.ERROR)))
+            self._send(StreamEnded(number, FAILED))
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "an ask failed", "exception": error, "task": task}
             )
@@ -144,11 +147,7 @@ class Asks:
         fd = self._bodies.pop(frame.id, None)
         body = None if fd is None else RequestBody(fd, frame.size)
         ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, frame.client, body)
-        try:
-            answer = await self._core.answer(ask)
-        except Exception:
-            self._give_reply(frame.id, Reply(*refusal(500, "UNKNOWN", FAILED), Labels(Outcome.ERROR)))
-            raise
+        answer = await self._core.answer(ask)
         try:
             await self._give(frame.id, answer)
         except FrameError as error:

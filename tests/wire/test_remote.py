@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 import socket
@@ -29,7 +30,7 @@ from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.wire import remote
 from regproxy.wire.frames import MAX_INLINE
-from tests.wire.joined import LABELS, QUAY, Fill, Joined, asked, descriptors, told, until
+from tests.wire.joined import LABELS, QUAY, Fill, Joined, Script, asked, descriptors, told, until
 
 DIGEST = Digest("sha256", "a" * 64)
 HEAD = Head(200, (("ETag", '"\xe9"'),), "Fine")
@@ -187,7 +188,7 @@ class Ended:
         await asyncio.shield(self.future)
 
 
-@pytest.mark.parametrize("how", ["whole", "broken", "dies"])
+@pytest.mark.parametrize("how", ["whole", "broken", "fails", "dies"])
 def test_a_stream_says_how_it_ended(how: str) -> None:
     async def story(both: Joined) -> None:
         ours, theirs = socket.socketpair()
@@ -203,10 +204,12 @@ def test_a_stream_says_how_it_ended(how: str) -> None:
                 ending.future.set_result(None)
             case "broken":
                 ending.future.set_exception(BrokenBody("cut"))
+            case "fails":
+                ending.future.set_exception(RuntimeError("a mistake"))
             case _:
                 both.die()
         with contextlib.nullcontext() if how == "whole" else pytest.raises(BrokenBody):
-            await answer.ending.wait()
+            await asyncio.wait_for(answer.ending.wait(), 5)
 
     told(story)
 
@@ -312,6 +315,39 @@ def test_every_connection_begins_with_forgetting_everything() -> None:
         assert both.forgotten[-1] == Forget()
         both.core.watchers[-1](Forget(Authority("::1", 5000), "a/b"))
         await until(lambda: both.forgotten[-1] == Forget(Authority("::1", 5000), "a/b"))
+
+    told(story)
+
+
+@pytest.mark.parametrize("failing", ["on_connect", "leaf"])
+def test_whoever_waits_for_what_fails_inside_the_core_hears_of_it(
+    failing: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(Script, failing, fail)
+
+    async def story(both: Joined) -> None:
+        asking = both.edge.leaf("quay.io") if failing == "leaf" else both.edge.on_connect(QUAY, "10.0.0.1")
+        with pytest.raises(CoreAway):
+            await asyncio.wait_for(asking, 5)
+
+    told(story)
+    assert "a mistake" in caplog.text
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_an_answer_that_cannot_be_handed_over_is_a_500(large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", fail)
+
+    async def story(both: Joined) -> None:
+        both.core.script = lambda _: Reply(Head(200), b"x" * (MAX_INLINE + large), LABELS)
+        answer = await asyncio.wait_for(both.edge.answer(asked()), 5)
+        assert answer.head.status == (500 if large else 200)
 
     told(story)
 
