@@ -170,7 +170,8 @@ class Exchange(HTTPMessageDelegate):
                     answer = await self._ask(ask)
                     memory.keep(ask, answer, forgets)
                 self._labels = answer.labels
-                memory.learn(place(self._named, self._authority, self._stream.requested_name), self._head, ask)
+                if self._head is not None and isinstance(answer, Reply):
+                    memory.learn(place(self._named, self._authority, self._stream.requested_name), self._head, ask)
                 await replier.send(answer)
                 break
             except FileNotFoundError:

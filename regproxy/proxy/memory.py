@@ -163,10 +163,10 @@ class Memory:
 
     # What came in the very same bytes before.
 
-    def learn(self, place: str, head: bytes | None, ask: Ask) -> None:
+    def learn(self, place: str, head: bytes, ask: Ask) -> None:
         """The request in these bytes is this one: answer the next like it at once, if it is a plain one."""
         found = self._find(ask)
-        if head is None or len(head) > MAX_HEAD_BYTES or found is None or found.key.client:
+        if len(head) > MAX_HEAD_BYTES or found is None or found.key.client:
             return
         answer = found.answer
         if not isinstance(answer, Reply) or answer.head.status != 200 or len(found.heads) >= MAX_HEADS or _odd(ask):
