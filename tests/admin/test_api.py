@@ -17,6 +17,8 @@ from regproxy.app.listeners import bind_unix
 async def echo(query: Mapping[str, str]) -> Mapping[str, object]:
     if "bad" in query:
         raise ValueError("`bad` is wrong; leave it out")
+    if "fault" in query:
+        raise OSError("a disk is gone")
     return dict(query)
 
 
@@ -39,6 +41,7 @@ def ask(path: Path, method: str, target: str) -> tuple[int, str, object]:
         ("GET", "/api/v1/echo", 200, {}),
         ("GET", "/api/v1/echo?bad=1", 400, "`bad` is wrong; leave it out"),
         ("GET", "/api/v1/echo?" + "&".join(f"a{n}=1" for n in range(30)), 400, "Max number of fields exceeded"),
+        ("GET", "/api/v1/echo?fault=1", 500, "an internal error; the log says more"),
         ("GET", "/api/v1/nothing", 404, "there is no /api/v1/nothing here"),
         ("POST", "/api/v1/echo", 405, "/api/v1/echo takes GET"),
         ("GET", "/api/v2/echo", 404, "there is no /api/v2/echo here"),
