@@ -20,7 +20,7 @@ _YOUNG = 0.1  # share of the layers' bytes that is on probation
 CANDIDATES = (
     "SELECT digest, size, allocated, pool, uses, last_used, (SELECT max(m.last_used)"
     " FROM reference r JOIN content m ON m.digest = r.manifest"
-    " WHERE (r.child = c.digest OR r.manifest = c.digest) AND m.last_used BETWEEN ? AND ?)"
+    " WHERE (r.child = c.digest OR r.manifest = c.digest) AND m.last_used > ? AND m.last_used <= ?)"
     " FROM content c WHERE c.pool = ?"
 )
 BY_USE = "ORDER BY c.last_used"

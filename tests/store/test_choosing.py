@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from regproxy.model.event import EntryEvicted
-from regproxy.store.choosing import LEASE, MAX_LOOKED
+from regproxy.store.choosing import LEASE, MAX_LOOKED, choose
 from regproxy.store.content import Store
 from regproxy.store.pools import LEASED, MAIN, PROBATION, SMALL, totals
 from regproxy.store.rows import Changes
@@ -190,6 +190,22 @@ def test_one_piece_of_work_looks_at_a_bounded_number_of_rows_and_the_next_goes_o
             await store.maintain()
             assert watch.events == [EntryEvicted(4, "size")]
             assert await store.content(digest_of(b"free")) is None
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("rule", ["lru", "s3fifo"])
+def test_a_lease_that_ends_this_very_second_sets_nothing_aside_for_no_time(
+    tmp_path: Path, rule: Literal["lru", "s3fifo"]
+) -> None:
+    async def story() -> None:
+        watch = Watch()
+        async with opened(tmp_path, limits(8 * MIB + 64 * KIB, evict=rule), watch) as store:
+            await store_layers(store, "abcd")
+            await image(store, b"manifest", "abcd")
+            watch.now += LEASE
+            choice = await store._index.run(lambda tables: choose(tables, MIB, store.limits, watch.now))
+            assert (len(choice.gone), choice.kept) == (1, [])
 
     asyncio.run(story())
 
