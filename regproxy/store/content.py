@@ -280,7 +280,10 @@ class Store:
     async def _flush(self) -> None:
         if self._touched:
             touched, self._touched = self._touched, {}
-            await self._index.run(lambda tables: files.mark_used(tables, touched))
+            try:
+                await self._index.run(lambda tables: files.mark_used(tables, touched))
+            except OSError as error:  # uses only order what leaves; a full disk takes none before it left
+                self._report(StoreFailed("touch", str(error)))
 
     async def _let_go(self, *, clean: bool) -> None:
         closed = False

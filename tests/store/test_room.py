@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from regproxy.model.entry import content_path
-from regproxy.model.event import EntryEvicted
+from regproxy.model.event import EntryEvicted, StoreFailed
 from regproxy.model.oci import Kind
-from regproxy.store import room
+from regproxy.store import files, room
 from regproxy.store.eviction import Disk
 from tests.store.opening import KIB, MIB, Watch, digest_of, limits, on_disk, opened, put, tree
 
@@ -85,6 +85,31 @@ def test_free_space_that_readers_hold_does_not_cost_more_entries(
             watch.events.clear()
             (await store.reserve(100 * KIB)).release()
             assert watch.events == [EntryEvicted(100 * KIB, "min-free")]
+
+    asyncio.run(story())
+
+
+def test_a_full_disk_on_which_no_use_can_be_written_down_gets_room_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async def story() -> None:
+        watch = Watch()
+        async with opened(tmp_path, limits(MIB), watch) as store:
+            for number in range(10):
+                await put(store, bytes([number]) * 100 * KIB)
+            monkeypatch.setattr(files, "mark_used", full)
+            watch.now += 1
+            store.touch(digest_of(bytes([0]) * 100 * KIB))
+            (await store.reserve(300 * KIB)).release()
+            assert store.usage().entries == 7
+            store.touch(digest_of(bytes([9]) * 100 * KIB))
+            store.limits = limits(250 * KIB)
+            await store.maintain()
+            assert store.usage().entries == 2
+            assert [event.operation for event in watch.events if isinstance(event, StoreFailed)] == ["touch"] * 2
 
     asyncio.run(story())
 
