@@ -166,9 +166,7 @@ class Client:
         current = frozenset(registries)
         for key, pool in tuple(self._pools.items()):
             if key[0] not in current or not pool.trusts(ca_files):
-                del self._pools[key]
-                self._retiring.add(pool)
-                self._close_retired(pool)
+                self._retire(key)
         limited = {registry.name for registry in current if registry.concurrent is not None}
         self._slots = {name: slots for name, slots in self._slots.items() if name in limited or slots.taken}
 
@@ -187,6 +185,12 @@ class Client:
             pool.close()
         self._pools.clear()
         self._retiring.clear()
+
+    def _retire(self, key: tuple[Registry, bool]) -> None:
+        """This pool takes nothing new, and closes with its last transfer."""
+        pool = self._pools.pop(key)
+        self._retiring.add(pool)
+        self._close_retired(pool)
 
     def _close_retired(self, pool: Pool) -> None:
         if pool in self._retiring and not pool.active:
@@ -208,7 +212,7 @@ class Client:
         if pool is None and not self._closed:
             for key, idle in tuple(self._pools.items()):
                 if len(self._pools) >= MAX_POOLS and not idle.active:
-                    self._pools.pop(key).close()
+                    self._retire(key)
             if len(self._pools) < MAX_POOLS:
                 pool = self._pools[registry, large] = Pool(registry, self._limits)
         return None if self._closed else pool

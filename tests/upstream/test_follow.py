@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from regproxy.model.registry import Registry
+from regproxy.model.registry import ConnectTo, Registry
 from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
+from tests.lab.processes import free_port
 from tests.upstream.standin import Events, Recorder, StandIn, Talk, TestAuthority, ask, registry
 
 
@@ -97,3 +98,27 @@ def test_a_transfer_under_way_ends_whole_after_its_block_is_gone() -> None:
             await client.close()
 
     asyncio.run(story())
+
+
+def test_a_pool_that_gives_way_to_another_is_closed_when_tornado_is_done_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The transfer whose end lets the next one begin is in Tornado's hands still."""
+    monkeypatch.setattr("regproxy.upstream.client.MAX_POOLS", 1)
+
+    async def story() -> None:
+        client = Client(Events())
+        async with StandIn(hello) as stand_in:
+            block = replace(registry(("registry.test", stand_in), scheme="http"), concurrent=1)
+            gone = replace(stand_in.address, port=free_port())
+            nowhere = replace(block, connect_to=(ConnectTo(ask(block).authority, gone),))
+            sink = Recorder()
+            first, second = client.start(ask(nowhere), Recorder()), client.start(ask(block), sink)
+            with pytest.raises(UpstreamFailed, match="refused"):
+                await first.finished()
+            await second.finished()
+            assert (bytes(sink.kept), len(client._pools)) == (b"hello", 1)
+            await client.close()
+
+    asyncio.run(story())
+    assert caplog.records == []
