@@ -12,7 +12,6 @@ from typing import TypeVar
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
 from regproxy.model.message import Head, printable
-from regproxy.model.registry import Rate
 from regproxy.upstream.limited import Limited, utc
 from regproxy.upstream.ratelimit import (
     MAX_HOLD_SECONDS,
@@ -133,9 +132,9 @@ class Quota:
         begins = permit.account is not None or permit.probes
         return self._held(key, self._prolong(key, permit, head, now) if begins else Hold(now), now)
 
-    def counts(self, request: UpstreamRequest, account: str = ANONYMOUS) -> bool:
-        """Whether a pull may be refused: the registry counts them, one was refused of late, or the policy has a cap."""
-        key = _Key(request.authority, account)
+    def counts(self, request: UpstreamRequest) -> bool:
+        """Whether a pull of our own may be refused: the registry counts them, one was refused, or there is a cap."""
+        key = _Key(request.authority, ANONYMOUS)
         held = key in self._holds or _Key(request.authority, _EVERY_ACCOUNT) in self._holds
         return held or key in self._allowances or request.registry.pulls is not None
 
@@ -172,21 +171,18 @@ class Quota:
         cap = request.registry.pulls
         if cap is None:
             return
-        if self._is_full(request, cap):
-            until = self._ledgers[request.authority][0] + cap.seconds
+        ledger = self._ledgers.get(request.authority)
+        if ledger is None:
+            ledger = deque()
+            _keep(self._ledgers, request.authority, ledger)
+        while ledger and not now - cap.seconds < ledger[0] <= now:
+            ledger.popleft()
+        if len(ledger) >= cap.count:
+            until = ledger[0] + cap.seconds
             span = f"{cap.count} in {cap.seconds / 3600:g} h"
             whose = f"the policy's limit on pulls from {request.authority.name} ({span})"
             raise Limited(f"{whose} is reached until {utc(until)}", until - now)
-        if request.authority not in self._ledgers:
-            _keep(self._ledgers, request.authority, deque())
-        self._ledgers[request.authority].append(now)
-
-    def _is_full(self, request: UpstreamRequest, cap: Rate) -> bool:
-        """Whether the pulls of the last span are as many as the cap; forgets the older ones."""
-        ledger, now = self._ledgers.get(request.authority, deque()), self._clock()
-        while ledger and not now - cap.seconds < ledger[0] <= now:
-            ledger.popleft()
-        return len(ledger) >= cap.count
+        ledger.append(now)
 
     def _held(self, key: _Key, hold: Hold, now: float) -> Limited:
         name, until = key.authority.name, utc(max(hold.until, now))
