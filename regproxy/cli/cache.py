@@ -48,7 +48,7 @@ def verify(cache_dir: Path | None, remove: bool, as_json: bool) -> None:
                 directory.remove(finding)
             line = {"fault": finding.fault, "digest": finding.digest, "size": finding.size, "removed": remove}
             click.echo(json.dumps(line) if as_json else f"{finding.fault:8} {finding.digest} {finding.size}")
-        entries = directory.entries()
+        entries = directory.total().entries
     progress.done()
     if as_json:
         click.echo(json.dumps({"entries": entries, "bytes_read": progress.total, "wrong": found.total()}))
@@ -71,11 +71,11 @@ def du(cache_dir: Path | None, as_json: bool) -> None:
     with _opened(cache_dir) as directory:
         for holding in directory.holdings():
             click.echo(json.dumps(_object(holding)) if as_json else _line(holding))
-        total, entries = directory.allocated(), directory.entries()
+        total = directory.total()
     if as_json:
-        click.echo(json.dumps({"total": total, "entries": entries}))
+        click.echo(json.dumps({"total": total.allocated, "entries": total.entries}))
     else:
-        click.echo(f"{total:>15} {entries:>8} total")
+        click.echo(f"{total.allocated:>15} {total.entries:>8} total")
 
 
 def _object(holding: Holding) -> dict[str, object]:

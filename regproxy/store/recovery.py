@@ -130,9 +130,7 @@ def reconcile(tables: Tables, directory: Path, now: float) -> None:
     file is whole is seen at look-up.
     """
     doubt_unsynced(tables)
-    nowhere = " AND ".join(f"digest NOT GLOB '{algorithm}:[0-9a-f][0-9a-f]*'" for algorithm in ALGORITHMS)
-    lost = [str(text) for (text,) in tables.each(f"SELECT digest FROM content WHERE {nowhere}")]  # noqa: S608
-    _correct(tables, lost, [])
+    _correct(tables, list(rows_nowhere(tables)), [])
     for folder in folders():
         there, rows = files_in(directory, folder), set(rows_in(tables, folder))
         _correct(tables, sorted(rows - there), list(_found(directory, sorted(there - rows), now)))
@@ -167,6 +165,12 @@ def rows_in(tables: Tables, folder: str) -> Iterator[str]:
     # A digest goes on with a hexadecimal digit, and all of those stand before `g`.
     sql = "SELECT digest FROM content WHERE digest >= ? AND digest < ?"
     return (str(text) for (text,) in tables.each(sql, folder, f"{folder}g"))
+
+
+def rows_nowhere(tables: Tables) -> Iterator[str]:
+    """The names of rows that no folder can hold."""
+    nowhere = " AND ".join(f"digest NOT GLOB '{algorithm}:[0-9a-f][0-9a-f]*'" for algorithm in ALGORITHMS)
+    return (str(text) for (text,) in tables.each(f"SELECT digest FROM content WHERE {nowhere}"))  # noqa: S608
 
 
 def files_in(directory: Path, folder: str) -> set[str]:

@@ -1,5 +1,6 @@
 """Looking over a cache directory that nobody uses: does all content hash to its name, and whose is it?"""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -10,10 +11,11 @@ from typing import Literal
 
 from regproxy.model.entry import content_path
 from regproxy.model.oci import Digest, parse_digest
-from regproxy.store.files import forget, hashes_to, intact, remove
+from regproxy.store.files import forget, hashes_to, intact, remove, total
 from regproxy.store.index import NAME, Tables, opened_tables
 from regproxy.store.migration import migrate
-from regproxy.store.recovery import claim, files_in, folders, rows_in
+from regproxy.store.pools import Total
+from regproxy.store.recovery import claim, files_in, folders, rows_in, rows_nowhere
 
 Fault = Literal["damaged", "lost", "stray", "nameless"]
 
@@ -48,19 +50,14 @@ class Directory:
         self._path = path
         self._tables = tables
 
-    def entries(self) -> int:
-        """How many rows of content there are."""
-        (count,) = self._tables.one("SELECT sum(entries) FROM total") or (0,)
-        return int(count or 0)
-
-    def allocated(self) -> int:
-        """Bytes on disk that all content takes."""
-        (count,) = self._tables.one("SELECT sum(allocated) FROM total") or (0,)
-        return int(count or 0)
+    def total(self) -> Total:
+        """Bytes on disk and number of all content."""
+        return total(self._tables)
 
     def verify(self, progress: Callable[[int], None]) -> Iterator[Finding]:
         """Read all content, folder by folder; `progress` hears how many bytes were read, file by file."""
-        yield from self._nameless()
+        for text in rows_nowhere(self._tables):
+            yield Finding("nameless", text, 0)
         for folder in folders():
             rows, there = set(rows_in(self._tables, folder)), files_in(self._path, folder)
             for text in sorted(rows | there):
@@ -95,11 +92,6 @@ class Directory:
         for authority, repository, entries, allocated in self._tables.each(sql):
             yield Holding(str(authority), str(repository), int(entries or 0), int(allocated or 0))
 
-    def _nameless(self) -> Iterator[Finding]:
-        sql = "SELECT digest FROM content WHERE digest NOT GLOB 'sha256:[0-9a-f][0-9a-f]*'"
-        for (text,) in self._tables.each(f"{sql} AND digest NOT GLOB 'sha512:[0-9a-f][0-9a-f]*'"):
-            yield Finding("nameless", str(text), 0)
-
     def _announced(self, text: str) -> int:
         (size,) = self._tables.one("SELECT size FROM content WHERE digest = ?", text) or (-1,)
         return int(size or 0)
@@ -119,7 +111,7 @@ def looked_over(path: Path) -> Iterator[Directory]:
     read or its index is damaged, ValueError when its format is not ours.
     """
     if not os.path.lexists(path / NAME):
-        raise FileNotFoundError(2, "there is no cache here", str(path))
+        raise FileNotFoundError(errno.ENOENT, "there is no cache here", str(path))
     claimed = claim(path)
     clean = False
     try:

@@ -8,6 +8,7 @@ import pytest
 from regproxy.model.address import Authority
 from regproxy.model.entry import Link, LinkKey, content_path
 from regproxy.model.oci import Kind
+from regproxy.store.pools import Total
 from regproxy.store.rows import Changes
 from regproxy.store.scrub import Finding, Holding, looked_over
 from tests.store.former import first_format
@@ -64,7 +65,7 @@ def test_what_is_right_is_read_to_the_end_and_found_right(tmp_path: Path) -> Non
     read: list[int] = []
     with looked_over(tmp_path) as directory:
         assert list(directory.verify(read.append)) == []
-        assert (directory.entries(), directory.allocated()) == (len(BODIES), on_disk(tmp_path))
+        assert directory.total() == Total(on_disk(tmp_path), len(BODIES))
     assert sorted(read) == sorted(len(body) for body in BODIES)
     assert (tmp_path / "CLEAN").exists()
 
@@ -78,7 +79,7 @@ def test_each_wrong_thing_is_named_and_removed_when_asked(tmp_path: Path) -> Non
         for finding in directory.verify(lambda _: None):
             directory.remove(finding)
         assert list(directory.verify(lambda _: None)) == []
-        assert (directory.entries(), directory.allocated()) == (5, on_disk(tmp_path) - 4 * KIB)
+        assert directory.total() == Total(on_disk(tmp_path) - 4 * KIB, 5)
     (tmp_path / "blobs" / "README").unlink()
 
     async def story() -> None:
@@ -99,7 +100,7 @@ def test_a_row_that_names_no_file_is_told(tmp_path: Path) -> None:
         assert set(directory.verify(lambda _: None)) == expected
         for finding in expected:
             directory.remove(finding)
-        assert directory.entries() == len(BODIES)
+        assert directory.total().entries == len(BODIES)
 
 
 def test_what_repositories_hold_is_told_by_registry(tmp_path: Path) -> None:
@@ -115,7 +116,7 @@ def test_an_unclean_directory_stays_unclean_and_an_old_one_comes_forward(tmp_pat
     first_format(tmp_path, b"{}", (b"content",))
     (tmp_path / "CLEAN").unlink()
     with looked_over(tmp_path) as directory:
-        assert directory.entries() == 2
+        assert directory.total().entries == 2
         assert list(directory.verify(lambda _: None)) == []
     assert not (tmp_path / "CLEAN").exists()
 
