@@ -162,9 +162,9 @@ def folders() -> Iterator[str]:
 
 def rows_in(tables: Tables, folder: str) -> Iterator[str]:
     """The digests of a folder that have a row."""
-    # A digest goes on with a hexadecimal digit, and all of those stand before `g`.
+    # Whatever follows: a name that is no digest is for the caller to tell.
     sql = "SELECT digest FROM content WHERE digest >= ? AND digest < ?"
-    return (str(text) for (text,) in tables.each(sql, folder, f"{folder}g"))
+    return (str(text) for (text,) in tables.each(sql, folder, f"{folder}\U0010ffff"))
 
 
 def rows_nowhere(tables: Tables) -> Iterator[str]:

@@ -94,9 +94,9 @@ def test_each_wrong_thing_is_named_and_removed_when_asked(tmp_path: Path) -> Non
 def test_a_row_that_names_no_file_is_told(tmp_path: Path) -> None:
     filled(tmp_path)
     with looked_over(tmp_path) as directory:
-        for text in ("sha256:abc", "md5:0"):
+        for text in ("sha256:abc", "sha256:abz", "md5:0"):
             directory._tables.change("INSERT INTO content VALUES (?, 1, 1, 1.0, 1, 0, 0, 0)", text)
-        expected = {Finding("nameless", text, 0) for text in ("sha256:abc", "md5:0")}
+        expected = {Finding("nameless", text, 0) for text in ("sha256:abc", "sha256:abz", "md5:0")}
         assert set(directory.verify(lambda _: None)) == expected
         for finding in expected:
             directory.remove(finding)
