@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from urllib.parse import unquote
 
 MAX_REPOSITORY = 255
 MAX_QUERY = 2048
@@ -144,9 +145,7 @@ def classify(target: str) -> Target:
 
 def _leads_to_v2(path: str) -> bool:
     """Whether a server could normalise the path to /v2/, so that it must not slip past the grammar as "other"."""
-    flat = path.lower()
-    for escaped, plain in (("%2f", "/"), ("%5c", "/"), ("\\", "/"), ("%2e", "."), ("%76", "v"), ("%32", "2")):
-        flat = flat.replace(escaped, plain)
+    flat = unquote(path, "latin-1").lower().replace("\\", "/")
     segments = [segment for segment in flat.split("/") if segment not in ("", ".")]
     return segments[:1] == ["v2"] or (".." in segments and "v2" in segments)
 

@@ -78,6 +78,7 @@ def test_pings_and_tokens_are_no_resources() -> None:
         ("/v2/a", 404),
         (f"/v2/a/tags/list?n={'1' * 3000}", 400),
         ("/%76%32/a/manifests/x", 400),
+        ("/%56%32/a/manifests/x", 400),
         ("//v2/a/manifests/x", 400),
         ("/x/../v2/a/manifests/y", 400),
         ("/V2/a/manifests/x", 400),
