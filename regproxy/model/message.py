@@ -75,7 +75,7 @@ def printable(text: str, limit: int = 200) -> str:
     """Text fit for a reason phrase or a log field: printable ASCII, bounded."""
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
-    return "".join(c if " " <= c <= "~" else "?" for c in text[: limit + 1])[:limit]
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:limit])
 
 
 def content_length(fields: Fields) -> int | None:
