@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "load.c"
@@ -20,7 +20,7 @@ class Job:
     seconds: float = 0.0
     fresh: bool = False
     rate: int = 0
-    fields: tuple[str, ...] = field(default=())
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

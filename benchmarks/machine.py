@@ -9,18 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 import regproxy
-
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-
-
-def family(pid: int) -> list[int]:
-    """The process and all that descend from it."""
-    pids, at = [pid], 0
-    while at < len(pids):
-        for children in Path(f"/proc/{pids[at]}/task").glob("*/children"):
-            pids += [int(child) for child in children.read_text().split()]
-        at += 1
-    return pids
+from tests.lab.peers import search_path
+from tests.lab.processes import family
 
 
 def cpu_seconds(pid: int) -> float:
@@ -32,19 +22,9 @@ def cpu_seconds(pid: int) -> float:
     return spent / 1e9
 
 
-def anonymous_bytes(pid: int) -> int:
-    """RssAnon of a process and its descendants: memory that is neither cache nor program."""
-    return sum(_anonymous(member) for member in family(pid))
-
-
-def _anonymous(pid: int) -> int:
-    found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
 def nginx_version() -> str:
     """The version of nginx, as it says."""
-    said = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True, env={"PATH": PATH})  # noqa: S607
+    said = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True, env={"PATH": search_path()})  # noqa: S607
     return said.stderr.strip().rpartition("/")[2]
 
 

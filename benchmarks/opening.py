@@ -15,8 +15,9 @@ from pathlib import Path
 from regproxy.model.entry import CacheLimits, Content, content_path
 from regproxy.model.oci import Digest
 from regproxy.store.content import Store
-from regproxy.store.index import Tables
+from regproxy.store.index import NAME, Tables
 from regproxy.store.pools import enter
+from regproxy.store.schema import FORMAT
 
 LIMITS = CacheLimits(2**60, min_free_share=0.0)
 
@@ -43,11 +44,11 @@ async def make(directory: Path, names: list[Digest]) -> None:
             for number, name in enumerate(names):
                 enter(tables, Content(name, 0, 0, float(number)), 1)
 
-    (directory / "VERSION").write_text("2\n")
+    (directory / "VERSION").write_text(f"{FORMAT}\n")
     store = await opened(directory / "index")
     await store._index.run(rows)
     await store.close()
-    for part in ("meta.sqlite", "CLEAN"):
+    for part in (NAME, "CLEAN"):
         (directory / "index" / part).rename(directory / part)
 
 
@@ -67,7 +68,7 @@ async def main() -> None:
     directory = Path(tempfile.mkdtemp(dir=sys.argv[2] if len(sys.argv) > 2 else "."))
     try:
         await make(directory, digests(entries))
-        size = (directory / "meta.sqlite").stat().st_size / 1e6
+        size = (directory / NAME).stat().st_size / 1e6
         print(f"{entries} entries, an index of {size:.0f} MB")
         for stop in ("clean", "clean", "unclean"):
             if stop == "unclean":

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.load import ENDLESS, Generator, Job
-from benchmarks.machine import anonymous_bytes, cpu_seconds
+from benchmarks.machine import cpu_seconds
 from benchmarks.servers import MANIFEST, MEDIA_TYPE, Contender, Origin
+from tests.lab.processes import anonymous_bytes
 
 Figures = dict[str, float]
 MIB = 1024 * 1024

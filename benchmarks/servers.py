@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.machine import PATH
 from tests.lab.certificates import Leaf, Pki
 from tests.lab.client import Client
+from tests.lab.peers import search_path
 from tests.lab.policies import Block, policy
 from tests.lab.processes import Process, Processes, answers, clean_environment, free_port
 from tests.lab.proxy import Proxy
@@ -39,7 +39,7 @@ class Nginx:
             f"pid {directory}/pid;\ndaemon off;\nevents {{ worker_connections 4096; }}\n{blocks}"
         )
         command = ["nginx", "-p", str(directory), "-e", f"{directory}/error.log", "-c", str(self._file)]
-        self.process: Process = processes.add(directory.name, command, clean_environment(PATH=PATH))
+        self.process: Process = processes.add(directory.name, command, clean_environment(PATH=search_path()))
 
     def start(self, port: int) -> None:
         """Start, and wait until the port answers."""
@@ -67,8 +67,7 @@ class Origin:
             directory,
             "1",
             f"""http {{
-{_temporary(directory)}    access_log {self._log};
-    log_format plain '$request_method $uri $status';
+{_temporary(directory)}    log_format plain '$request_method $uri $status';
     access_log {self._log} plain;
     sendfile on;
     keepalive_requests 1000000;

@@ -1,7 +1,7 @@
 """Policy text for the proxy under test: registry blocks that lead to loopback, and the packaged tiers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ class Block:
     redirect_hosts: tuple[str, ...] = ()
     scheme: str = "https"
     allow_address: tuple[str, ...] = ("127.0.0.0/8",)
-    more: tuple[str, ...] = field(default=())
+    more: tuple[str, ...] = ()
 
     def text(self) -> str:
         """The block in the policy language."""

@@ -144,6 +144,29 @@ class Processes:
             process.stop()
 
 
+def family(pid: int) -> list[int]:
+    """The process and all that descend from it, itself first."""
+    pids, at = [pid], 0
+    while at < len(pids):
+        for children in Path(f"/proc/{pids[at]}/task").glob("*/children"):
+            with suppress(OSError):  # a thread that ended meanwhile
+                pids += [int(child) for child in children.read_text().split()]
+        at += 1
+    return pids
+
+
+def anonymous_bytes(pid: int) -> int:
+    """RssAnon of a process and its descendants: memory that is neither cache nor program."""
+    return sum(_anonymous(member) for member in family(pid))
+
+
+def _anonymous(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"no RssAnon for {pid}")
+
+
 def free_port() -> int:
     """A port on 127.0.0.1 that nothing listens on, below the range that outgoing connections are given."""
     while True:

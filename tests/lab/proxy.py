@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab.policies import REPOSITORY
-from tests.lab.processes import Process, Processes, clean_environment, free_port, until
+from tests.lab.processes import Processes, anonymous_bytes, clean_environment, family, free_port, until
 
 QUIET_SECONDS = 0.3
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -87,7 +87,7 @@ class Proxy:
         return [pid for pid, command in self._children() if "regproxy.app.edge" in command]
 
     def _children(self) -> list[tuple[int, str]]:
-        return [(pid, _command(pid)) for pid in _family(self.process)[1:]]
+        return [(pid, _command(pid)) for pid in family(self.process.pid)[1:]]
 
     def stop(self, seconds: float = 20.0) -> int | None:
         """SIGTERM and wait; the exit code."""
@@ -133,16 +133,7 @@ class Proxy:
 
     def memory(self) -> int:
         """Anonymous memory in bytes (RssAnon), of the process and its children."""
-        return sum(_anonymous(pid) for pid in _family(self.process))
-
-
-def _family(process: Process) -> list[int]:
-    pids, at = [process.pid], 0
-    while at < len(pids):
-        children = Path(f"/proc/{pids[at]}/task/{pids[at]}/children")
-        pids += [int(pid) for pid in children.read_text().split()] if children.exists() else []
-        at += 1
-    return pids
+        return anonymous_bytes(self.process.pid)
 
 
 def _command(pid: int) -> str:
@@ -150,10 +141,3 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
-
-
-def _anonymous(pid: int) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no RssAnon for {pid}")
