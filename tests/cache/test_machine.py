@@ -66,6 +66,8 @@ PROMISES = (
 MAX_RESUMPTIONS = 3
 # Failures in a row open a breaker, which has tests of its own.
 MAX_DROPS = 3
+# More than any request looks up before it joins those who ask already.
+MAX_LOOKS = 10
 
 places = st.sampled_from([PLACES[0], PLACES[0], *PLACES])
 pauses = st.sampled_from([0, 0, 0, 1, 15, 45, 70, 400, 4000, 90_000])
@@ -277,11 +279,19 @@ class Machine(RuleBasedStateMachine):
         self.registry.fault = ""
         _, asked = self._before()
         due = self._due("GET", place, reference)
+        # A refusal is not kept, so it is for those who looked before it came: it waits until all of them did.
+        self.registry.fault = "slow" if due.number < 0 else ""
+        self.slow.clear()
 
         async def together() -> list[tuple[Any, bytes]]:
             authority = Authority(place[0], 443)
             target = _path(place, reference)
-            return await asyncio.gather(*(self.world.get(target, authority=authority) for _ in range(crowd)))
+            asking = [asyncio.create_task(self.world.get(target, authority=authority)) for _ in range(crowd)]
+            for _ in range(MAX_LOOKS):
+                # The index answers in order of asking.
+                await self.world.core.store.content(parse_digest(DIGESTS[0]))
+            self.slow.set()
+            return await asyncio.gather(*asking)
 
         answers = self.run(together())
         self._agree(self._settle(asked), "")
