@@ -130,7 +130,7 @@ class Landing:
             if not watch.superseded:
                 await self._variants.keep(wanted, made, body, found)
             return Kept(made, head, body, shared=not watch.superseded)
-        await self._not_stored(wanted, found, head, asked_at)
+        await self._not_stored(wanted, found, head, asked_at=asked_at, watch=watch)
         return Passing(head, transfer, sink)
 
     async def _confirmed(self, wanted: Wanted, found: Variant, response: Response, watch: _Watch) -> Kept:
@@ -143,7 +143,9 @@ class Landing:
             await self._variants.drop(found)
         return Kept(renewed, head, None, storable)
 
-    async def _not_stored(self, wanted: Wanted, found: Variant | None, head: Head, asked_at: float) -> None:
+    async def _not_stored(
+        self, wanted: Wanted, found: Variant | None, head: Head, *, asked_at: float, watch: _Watch
+    ) -> None:
         """What an answer means for what is stored although it is not stored itself."""
         if wanted.personal:
             return
@@ -154,6 +156,6 @@ class Landing:
         if found is None or head.status >= 500 or head.status in _PASSING:
             return
         if wanted.ask.method == "HEAD" and is_same(found.response, found.size, head):
-            await self._confirmed(wanted, found, freshened(found.response, head, asked_at, now), _Watch())
+            await self._confirmed(wanted, found, freshened(found.response, head, asked_at, now), watch)
         else:
             await self._variants.drop(found)

@@ -138,6 +138,28 @@ def test_what_was_changed_amid_a_fetch_is_not_stored_as_it_was_before(tmp_path: 
     told(story, tmp_path, ORIGIN)
 
 
+def test_a_head_from_before_a_change_brings_nothing_back(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        gate = Event()
+        old, new = Answer(200, (AN_HOUR, ETAG), b"old"), Answer(200, (AN_HOUR,), b"new")
+
+        def late(_: Received) -> Answer:
+            assert gate.wait(10)
+            return old
+
+        world.hostile.on("quay.io", "/x", old, late, Answer(204), new)
+        await world.get("/x")
+        world.now += 3601
+        before = asyncio.create_task(world.ask("HEAD", "/x"))
+        await heard(world, "/x", 2)
+        assert (await world.ask("PUT", "/x"))[0].head.status == 204
+        gate.set()
+        await before
+        assert (await world.get("/x"))[1] == b"new"
+
+    told(story, tmp_path, ORIGIN)
+
+
 def test_a_tier_that_passes_changes_what_another_one_stored(tmp_path: Path) -> None:
     tiers = "tier reads { match kind is other and method is GET; fresh origin; } tier rest { match any; pass; }"
 
