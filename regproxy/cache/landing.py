@@ -127,8 +127,7 @@ class Landing:
         body = await sink.whole(transfer)
         if body is not None:
             made = self._variants.made(wanted, received(wanted.lasting(head), asked_at, now), body)
-            if not watch.superseded:
-                await self._variants.keep(wanted, made, body, found)
+            await self._variants.keep(wanted, made, body, found, lambda: watch.superseded)
             return Kept(made, head, body, shared=not watch.superseded)
         await self._not_stored(wanted, found, head, asked_at=asked_at, watch=watch)
         return Passing(head, transfer, sink)
@@ -138,7 +137,7 @@ class Landing:
         head = Head(response.status, response.fields)
         storable = wanted.may_store(head) and not watch.superseded
         if storable:
-            await self._variants.keep(wanted, renewed, None, found)
+            await self._variants.keep(wanted, renewed, None, found, lambda: watch.superseded)
         elif not wanted.personal:
             await self._variants.drop(found)
         return Kept(renewed, head, None, storable)

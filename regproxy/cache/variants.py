@@ -1,6 +1,7 @@
 """Stored responses as an origin described them: several for one target, told apart by the fields that Vary names."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from regproxy.cache.lookup import Engines
@@ -65,8 +66,18 @@ class Variants:
         key = GenericKey(*wanted.place, _variant(response, wanted))
         return Variant(key, response, found.digest, found.size, found.stored_at)
 
-    async def keep(self, wanted: Wanted, made: Variant, body: bytes | None, instead: Variant | None) -> None:
-        """Write it down, with its body unless that is there, in the place of another; what fails is reported."""
+    async def keep(
+        self,
+        wanted: Wanted,
+        made: Variant,
+        body: bytes | None,
+        instead: Variant | None,
+        superseded: Callable[[], bool],
+    ) -> None:
+        """Write it down, with its body unless that is there, in the place of another; what fails is reported.
+
+        Not where it was superseded meanwhile: who invalidates what is stored looks in the index after that is known.
+        """
         if body is not None and not await keep_bytes(self._engines, made.digest, body, Kind.OTHER):
             return
         others = [one for one in await self._all(wanted.place) if one.key != made.key]
@@ -82,7 +93,8 @@ class Variants:
         if lookup is not None and response.status == 200:
             public = ((wanted.ask.authority, lookup.resource.repository, response.at),)
         changes = Changes(dropped_generics=tuple(dropped), generics=((made.key, row),), public=public)
-        await record(self._engines, changes)
+        if not superseded():
+            await record(self._engines, changes)
 
     async def drop(self, found: Variant) -> None:
         """Forget one."""

@@ -8,9 +8,13 @@ from threading import Event
 
 import pytest
 
+from regproxy.cache import variants
+from regproxy.cache.lookup import Engines
+from regproxy.cache.manifests import keep_bytes
 from regproxy.model.answer import BrokenBody, RequestBody, Stored, Streaming
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
+from regproxy.model.oci import Digest, Kind
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
 from tests.cache.edged import ORIGIN
@@ -155,6 +159,25 @@ def test_a_head_from_before_a_change_brings_nothing_back(tmp_path: Path) -> None
         assert (await world.ask("PUT", "/x"))[0].head.status == 204
         gate.set()
         await before
+        assert (await world.get("/x"))[1] == b"new"
+
+    told(story, tmp_path, ORIGIN)
+
+
+def test_what_was_changed_while_it_was_written_down_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/x", Answer(200, (AN_HOUR,), b"old"), Answer(204), Answer(200, (AN_HOUR,), b"new"))
+
+        async def slowly(engines: Engines, digest: Digest, body: bytes, kind: Kind) -> bool:
+            kept = await keep_bytes(engines, digest, body, kind)
+            if body == b"old":
+                assert (await world.ask("PUT", "/x"))[0].head.status == 204
+            return kept
+
+        monkeypatch.setattr(variants, "keep_bytes", slowly)
+        assert (await world.get("/x"))[1] == b"old"
         assert (await world.get("/x"))[1] == b"new"
 
     told(story, tmp_path, ORIGIN)
