@@ -9,7 +9,7 @@ from threading import Event
 import pytest
 
 from regproxy.cache import fill
-from regproxy.model.answer import Ask, BrokenBody, Filling, Interrupted, Reply, Streaming
+from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Streaming
 from regproxy.model.event import Outcome, UpstreamFinished
 from regproxy.model.message import field
 from regproxy.upstream.request import Limits
@@ -31,23 +31,6 @@ async def _filling(world: World, path: str = PATH) -> Filling:
     answer = await world.core.cache.answer(_ask(path=path))
     assert isinstance(answer, Filling)
     return answer
-
-
-async def _read_on(world: World, answer: Filling) -> bytes:
-    """The body as an edge reads it: what the part file has, then the rest by Range."""
-    have = 0
-    try:
-        while (more := await answer.progress.beyond(have)) > have:
-            have = more
-        return os.pread(answer.fd, have, 0)
-    except Interrupted:
-        rest = await world.core.cache.answer(_ask(("Range", f"bytes={have}-")))
-        assert (rest.head.status, rest.labels.outcome) == (206, Outcome.PASS)
-        assert (field(rest.head.fields, "content-range") or "").startswith(f"bytes {have}-")
-        return os.pread(answer.fd, have, 0) + await world.read(rest)
-    finally:
-        answer.progress.leave()
-        os.close(answer.fd)
 
 
 # A body that breaks off.
