@@ -127,7 +127,7 @@ class Contents:
                 if answer is not None:
                     return answer
             if key.kind is Kind.MANIFEST:
-                return await self.manifest(lookup, key)
+                return await self._manifest(lookup, key)
             found = await self._blobs.fetch(lookup, key)
         except UpstreamFailed as error:
             return failed(error, lookup.labels(Outcome.ERROR))
@@ -148,9 +148,9 @@ class Contents:
         link = await self._usable(key)
         if link is not None:
             return self._stored(lookup, key, link, Outcome.MISS)
-        return head_only(lookup, key.digest, head) if lookup.ask.method == "HEAD" else None
+        return _head_only(lookup, key.digest, head) if lookup.ask.method == "HEAD" else None
 
-    async def manifest(self, lookup: Lookup, key: LinkKey) -> Answer:
+    async def _manifest(self, lookup: Lookup, key: LinkKey) -> Answer:
         """Fetch a manifest by digest and serve it; raises UpstreamFailed."""
         try:
             fetched, joined = await self._manifests.fetch(lookup, key)
@@ -170,7 +170,7 @@ class Contents:
         return refusal(lookup, head, body)
 
 
-def head_only(lookup: Lookup, digest: Digest, head: Head) -> Reply:
+def _head_only(lookup: Lookup, digest: Digest, head: Head) -> Reply:
     """The answer to a HEAD whose bytes are not here: the registry's, re-serialised."""
     link = Link(media_type(field(head.fields, "content-type")), 0, kept_fields(head.fields), 0.0, "head")
     answer = link_head(digest, link, 0.0)

@@ -18,7 +18,7 @@ from regproxy.model.answer import Answer, Forget, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Generic, GenericKey
 from regproxy.model.event import Outcome
-from regproxy.model.message import Fields, Head, field, without
+from regproxy.model.message import Fields, Head, field
 from regproxy.model.oci import MAX_MANIFEST
 from regproxy.store.rows import Changes
 from regproxy.upstream.failure import UpstreamFailed
@@ -124,7 +124,7 @@ class Lists:
             return Answered(head, body)
         digest = digest_of(body)
         kind = field(head.fields, "content-type") or "application/json"
-        fields = (("Content-Type", kind), *without(kept_fields(head.fields), ["content-type"]))
+        fields = (("Content-Type", kind), *kept_fields(head.fields))
         found = Generic(digest, len(body), fields, now, now)
         if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
             public = ((key.authority, repository, now),)
