@@ -9,7 +9,7 @@ from regproxy.policy.diagnostic import Diagnostic, error, replaced, warning
 from regproxy.policy.parse import parse
 from regproxy.policy.schema import VERSION
 from regproxy.policy.source import Source, Span
-from regproxy.policy.syntax import Broken, Integer, Item, Statement, Text
+from regproxy.policy.syntax import Broken, Integer, Item, List, Statement, Text, Variable
 
 MAX_DEPTH = 8
 MAX_FILES = 64
@@ -70,11 +70,19 @@ class Gathered:
         versioned = _version(source, parsed.items, self.found, needed=not chain)
         for item in parsed.items[versioned if chain else 0 :]:
             self.items.append(item)
-            match item:
-                case Statement(name=name, arguments=(Text() as path,)) if name.text == "include":
-                    self._include(path, (*chain, source))
-                case _:
-                    pass
+            if isinstance(item, Statement) and item.name.text == "include":
+                self._statement(item, (*chain, source))
+
+    def _statement(self, item: Statement, chain: tuple[Source, ...]) -> None:
+        """Take in what an `include` names; of other arguments than these the schema says what is wrong."""
+        match item.arguments:
+            case (Text() as path,) | (List((Text() as path,)),):
+                self._include(path, chain)
+            case (Variable(name, span),) | (List((Variable(name, span),)),):
+                # Names are known when all files are read, since a file may define some.
+                self._wrong(span, f"`include` cannot take `${name}`", 'write the path itself, in "…"')
+            case _:
+                pass
 
     def _include(self, path: Text, chain: tuple[Source, ...]) -> None:
         try:

@@ -26,7 +26,7 @@ def tier(name: str) -> str:
 
 
 def test_files_of_a_folder_come_in_the_order_of_their_names_where_the_include_stands(tmp_path: Path) -> None:
-    main = write(tmp_path / "main.policy", "tier".join(MAIN.split("tier", 1)))
+    main = write(tmp_path / "main.policy", MAIN)
     for name in ("20-b", "10-a", "30-c"):
         write(tmp_path / "parts" / f"{name}.policy", tier(name[3:]))
     loaded = load_file(main)
@@ -36,6 +36,14 @@ def test_files_of_a_folder_come_in_the_order_of_their_names_where_the_include_st
         "main.policy", "10-a.policy", "20-b.policy", "30-c.policy",
     ]  # fmt: skip
     assert loaded.files == {source.name for source in loaded.sources}
+
+
+def test_a_list_of_one_file_is_that_file(tmp_path: Path) -> None:
+    main = write(tmp_path / "main.policy", 'policy 1;\ninclude ["more.policy"];\n')
+    write(tmp_path / "more.policy", tier("more"))
+    loaded = load_file(main)
+    assert loaded.policy is not None
+    assert [one.name for one in loaded.policy.tiers] == ["more"]
 
 
 def test_hidden_files_and_files_with_other_names_are_left_out(tmp_path: Path) -> None:
