@@ -71,6 +71,15 @@ def test_without_a_file_the_policy_that_would_run_is_checked() -> None:
     assert 'warning: ENABLE_MANIFEST_CACHE is "True"' in seed.stderr
 
 
+@pytest.mark.parametrize("command", [("check",), ("test",), ("show",), ("explain", "r.example/app")])
+def test_without_a_file_the_one_that_the_environment_names_to_serve_is_meant(
+    written: dict[str, str], command: tuple[str, ...]
+) -> None:
+    said = run(*command, REGPROXY_POLICY=written["good"])
+    assert said.exit_code == 0
+    assert ("tier a" if command[0] in ("show", "explain") else f"policy: {written['good']}: ") in said.stdout
+
+
 def test_a_file_that_is_missing_and_a_variable_that_is_wrong_are_usage_errors(tmp_path: Path) -> None:
     missing = run("check", str(tmp_path / "none.policy"))
     assert missing.exit_code == 2

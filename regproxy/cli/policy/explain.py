@@ -51,9 +51,7 @@ def _upstream(_context: click.Context, _parameter: click.Parameter, value: str) 
 
 @click.command("explain")
 @click.argument("request_for", metavar="REF|URL")
-@click.option(
-    "--policy", type=POLICY_PATH, envvar="REGPROXY_POLICY", help="The policy file. [default: what `serve` would run]"
-)
+@click.option("--policy", type=POLICY_PATH, help="The policy file. [default: what `serve` would run]")
 @click.option("--method", type=click.Choice(METHODS), default="GET", show_default=True, help="The request's method.")
 @click.option("--client", default="", metavar="ADDRESS", callback=_address, help="The client's address.")
 @click.option(

@@ -33,7 +33,9 @@ def load_named(path: Path) -> Loaded:
 
 
 def running(path: Path | None) -> tuple[str, Loaded]:
-    """The policy that would run here, and the sentence that says which it is."""
+    """The policy that would run here, and the sentence that says which it is; `path` where one was named."""
+    if path is None and (named := os.environ.get("REGPROXY_POLICY")):
+        path = Path(named)
     try:
         chosen = choose_policy(path, os.environ)
     except (OSError, ValueError) as error:
