@@ -38,7 +38,7 @@ class _Connection(http.client.HTTPConnection):
 def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) -> dict[str, object]:
     """Call the running proxy; a wrong address or query is a usage error, no proxy there a plain one."""
     try:
-        found = admin_socket(admin, default_cache_directory(os.environ))
+        found = admin_socket(admin, _cache_directory())
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if found is None:
@@ -55,3 +55,9 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
     if response.status != 200:
         raise click.UsageError(str(answer.get("detail", response.reason)))
     return answer
+
+
+def _cache_directory() -> Path:
+    """The cache directory of a `serve` in this environment."""
+    named = os.environ.get("REGPROXY_CACHE_DIR")
+    return Path(named) if named else default_cache_directory(os.environ)
