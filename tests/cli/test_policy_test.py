@@ -114,6 +114,16 @@ def test_results_can_be_had_as_junit_xml(written: dict[str, str], tmp_path: Path
     assert "cannot write" in unwritable.stderr
 
 
+def test_the_error_of_a_report_is_what_stops_the_policy_in_characters_that_xml_has(tmp_path: Path) -> None:
+    warned = "let unused = 1d;\ntier a { match any; \x01; }\n"
+    (tmp_path / "odd.policy").write_text(f"policy 1;\n{warned}")
+    report = tmp_path / "report.xml"
+    assert run("test", "--junit", str(report), str(tmp_path / "odd.policy")).exit_code == 1
+    (error,) = parse(report).getroot().findall("testsuite/testcase/error")
+    assert error.get("message") == "RP003: expected a name, found `?`"
+    assert "warning[RP114]" in (error.text or "")
+
+
 def test_results_can_be_had_as_json(written: dict[str, str]) -> None:
     report = json.loads(run("test", "--json", written["wrong"]).stdout)
     assert report["ok"] is False

@@ -1,10 +1,14 @@
 """Results of policy tests as JUnit XML: one suite a policy, one case a test."""
 
+import re
 from collections.abc import Iterable, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from regproxy.policy.diagnostic import Diagnostic, render
 from regproxy.rehearsal.scenarios import Result
+
+# Section 2.2 of XML 1.0: a policy may hold such characters, an XML text cannot, not even escaped.
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(suites: Iterable[tuple[str, Sequence[Diagnostic], Sequence[Result]]]) -> bytes:
@@ -16,13 +20,14 @@ def junit(suites: Iterable[tuple[str, Sequence[Diagnostic], Sequence[Result]]]) 
         suite = SubElement(root, "testsuite", name=name, tests=str(len(results)), failures=failed, errors=errors)
         if findings:
             case = SubElement(suite, "testcase", classname=name, name="the policy loads")
-            message = f"{findings[0].code}: {findings[0].sentence}"
+            first = next(finding for finding in findings if finding.is_error)
+            message = f"{first.code}: {first.sentence}"
             SubElement(case, "error", message=message).text = "\n".join(render(finding) for finding in findings)
         for result in results:
             _case(suite, name, result)
     indent(root)
-    whole: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
-    return whole + b"\n"
+    whole = _NOT_IN_XML.sub("?", tostring(root, encoding="unicode"))
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{whole}\n".encode()
 
 
 def _case(suite: Element, name: str, result: Result) -> None:
