@@ -23,7 +23,7 @@ def run(*arguments: str) -> Result:
 
 def written(directory: Path, text: str) -> str:
     path = directory / "one.policy"
-    path.write_text(text)
+    path.write_text(text, newline="")
     return str(path)
 
 
@@ -67,13 +67,17 @@ def test_notes_are_shown_when_they_are_asked_for(tmp_path: Path) -> None:
         (f"{HEAD}\ntier  a {{ match any; pass; }}\n", 4),
         (f"{HEAD}\n\n\ntier a {{ match any; pass; }}\n", 4),
         (f"{HEAD}\ntier a {{ match any; pass; }}\n\n", 5),
+        (f"{HEAD}\ntier a {{ match any; pass; }}", 4),
+        (f"{HEAD}\r\ntier a {{ match any; pass; }}\n", 3),
     ],
 )
 def test_a_layout_of_its_own_is_a_note_at_the_first_line_that_differs(
     tmp_path: Path, text: str, line: int | None
 ) -> None:
-    report = json.loads(run("check", "-v", "--json", written(tmp_path, text)).stdout)
+    path = written(tmp_path, text)
+    report = json.loads(run("check", "-v", "--json", path).stdout)
     assert [one["line"] for one in report["findings"] if one["code"] == "RP601"] == ([line] if line else [])
+    assert run("fmt", "--check", path).exit_code == (1 if line else 0)
 
 
 def test_a_fix_mends_the_file_and_what_it_includes_and_keeps_their_modes(tmp_path: Path) -> None:
