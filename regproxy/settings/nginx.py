@@ -7,7 +7,6 @@ _TIME_PART = re.compile(r"\s*([0-9]{1,12})(y|M|w|d|h|m|s|)(?=\s|[0-9]|\Z)")
 _SECONDS = {"y": 365 * 86400, "M": 30 * 86400, "w": 7 * 86400, "d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 _BYTES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _ORDER = tuple(_SECONDS)
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 MAX_SECONDS = 100 * 365 * 86400
 
 
@@ -40,21 +39,3 @@ def nginx_time(text: str) -> int:
     if seconds > MAX_SECONDS:
         raise ValueError(f"{text!r} is longer than a hundred years")
     return seconds
-
-
-def size_literal(count: int) -> str:
-    """Bytes as the policy language writes them, in the largest unit that fits exactly."""
-    for unit, power in (("GiB", 3), ("MiB", 2), ("KiB", 1)):
-        if count and count % 1024**power == 0:
-            return f"{count // 1024**power}{unit}"
-    return f"{count}B"
-
-
-def duration_literal(seconds: int) -> str:
-    """Seconds as the policy language writes them."""
-    parts = []
-    for unit, length in _UNITS:
-        number, seconds = divmod(seconds, length)
-        if number:
-            parts.append(f"{number}{unit}")
-    return "".join(parts) or "0s"

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from regproxy.model.address import Authority, parse_authority
 from regproxy.policy.format import formatted
-from regproxy.settings.nginx import duration_literal, nginx_size, nginx_time, size_literal
+from regproxy.policy.words import duration
+from regproxy.policy.words import size as size_in_words
+from regproxy.settings.nginx import nginx_size, nginx_time
 from regproxy.settings.seed_regex import regex_literal, seed_difference
 
 PLACEHOLDER = "some.authenticated.registry:oneuser:onepassword another.registry:user:password"
@@ -101,8 +103,8 @@ def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
     manifest_cache = environ.get("ENABLE_MANIFEST_CACHE", "") == "true"
     size, inactive = cache_limits(environ)
     text = _HEAD.format(
-        size=size_literal(32 * 1024**3 if size is None else size),
-        inactive=duration_literal(60 * 86400 if inactive is None else inactive),
+        size=size_in_words(32 * 1024**3 if size is None else size),
+        inactive=duration(60 * 86400 if inactive is None else inactive),
         registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES)),
         tiers="".join(_TIER.format(**tier) for tier in _tiers(environ, manifest_cache)),
     )
@@ -172,7 +174,7 @@ def _tiers(environ: Mapping[str, str], manifest_cache: bool) -> Iterator[Mapping
 
 def _fresh(environ: Mapping[str, str], name: str, default: str) -> str:
     seconds = _read(environ, name, nginx_time)
-    return default if seconds is None else duration_literal(seconds)
+    return default if seconds is None else duration(seconds)
 
 
 def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from regproxy.policy.pattern import compile_regex
+from regproxy.policy.words import quoted
 
 # What PCRE has and RE2 has not, and its name in words.
 _PCRE_ONLY = (
@@ -37,7 +38,7 @@ def regex_literal(variable: str, given: str) -> str:
         compile_regex(regex)
     except ValueError as wrong:
         raise ValueError(f"{variable}: {wrong}") from wrong
-    return _quoted(f"(?:{regex}).*")
+    return quoted(f"(?:{regex}).*", pattern=True)
 
 
 def seed_difference(given: str) -> str:
@@ -85,18 +86,10 @@ def _rewrite(regex: str) -> str:
     if found is not None:
         excluded, rest = found.groups()
         try:
-            literals = [_quoted(f"(?:{part}).*") for part in (rest, excluded) if compile_regex(part)]
+            literals = [quoted(f"(?:{part}).*", pattern=True) for part in (rest, excluded) if compile_regex(part)]
         except ValueError:
             literals = []
         if literals:
             condition = f"kind is manifest and ref matches {literals[0]} and ref not matches {literals[1]}"
             return f"in a policy file: match {condition};"
     return "say what shall match instead, or write a policy file with an earlier tier for the exception"
-
-
-def _quoted(pattern: str) -> str:
-    """The pattern as a string of the policy language."""
-    if "'" not in pattern:
-        return f"'{pattern}'"
-    escaped = pattern.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

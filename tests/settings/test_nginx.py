@@ -2,7 +2,8 @@
 
 import pytest
 
-from regproxy.settings.nginx import duration_literal, nginx_size, nginx_time, size_literal
+from regproxy.policy.words import duration, size
+from regproxy.settings.nginx import nginx_size, nginx_time
 
 DAY = 86400
 
@@ -21,7 +22,7 @@ DAY = 86400
 )
 def test_a_size_is_read_and_written(text: str, count: int, literal: str) -> None:
     assert nginx_size(text) == count
-    assert size_literal(count) == literal
+    assert size(count) == literal
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_a_size_is_read_and_written(text: str, count: int, literal: str) -> None
 )
 def test_a_time_is_read_and_written(text: str, seconds: int, literal: str) -> None:
     assert nginx_time(text) == seconds
-    assert duration_literal(seconds) == literal
+    assert duration(seconds) == literal
 
 
 @pytest.mark.parametrize("text", ["", "g", "1t", "1.5g", "-1g", "1 g", "32GiB", "1" * 16])
