@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.decision import FailureClass, Failures
 from regproxy.model.registry import MAX_CONCURRENT, MAX_PULLS
+from regproxy.policy.connecting import is_literal
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
 from regproxy.policy.given import Cidr, Endpoint, Failure, Given, Host
 from regproxy.policy.pattern import Anchor, compile_glob
@@ -115,17 +116,9 @@ def _any_host(value: Value, *, wildcard: bool) -> Converted:
         authority = parse_authority(value.text[2:] if star else value.text, 0)
     except ValueError as wrong:
         return error("RP112", value.span, str(wrong), help='write "host" or "host:port"; a leading "*." is one label')
-    if star and _is_address(authority.host):
+    if star and is_literal(authority.host):
         return error("RP112", value.span, "`*.` stands before a name, not an address")
     return Host(authority.host, authority.port or None, star, value.span)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _endpoint(value: Value) -> Converted:

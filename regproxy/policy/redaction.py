@@ -15,7 +15,7 @@ from regproxy.model.decision import Decision, Denied
 from regproxy.model.registry import ConnectTo, HostPattern, ParentProxy, Registry
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.connecting import ConnectTable, is_literal
-from regproxy.policy.operand import Exactly, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, Pattern, compile_glob, compile_regex
 from regproxy.policy.policy import Policy, make_policy
 from regproxy.policy.tier import Tier
@@ -115,8 +115,10 @@ def _operand(operand: Operand) -> Operand:
             return OnHost(_host(host), port)
         case OnHostLike(pattern, port):
             return OnHostLike(_compiled(pattern), port)
-        case _:
+        case FromNetwork():
             return operand
+        case _:
+            assert_never(operand)
 
 
 def _compiled(pattern: Pattern) -> Pattern:
