@@ -30,13 +30,14 @@ class Loaded:
     """What came of a text: the policy, unless something was an error, and all findings in the order of the text.
 
     `sources` are the text and the files that it includes, as far as they could be read; `folders` those in which
-    includes were looked for.
+    includes were looked for; `secrets` the files in which secrets were.
     """
 
     policy: Policy | None
     diagnostics: tuple[Diagnostic, ...]
     sources: tuple[Source, ...] = ()
     folders: frozenset[str] = frozenset()
+    secrets: frozenset[str] = frozenset()
 
     @property
     def errors(self) -> tuple[Diagnostic, ...]:
@@ -45,9 +46,13 @@ class Loaded:
 
     @property
     def files(self) -> frozenset[str]:
-        """Every file whose content counts: the policy, what it includes, and what its registries name."""
+        """Every file whose content counts: the policy, what it includes, and what its registries name.
+
+        A secret counts even where it is what stops the policy: its repair is noticed.
+        """
         named = self.policy.registries if self.policy is not None else ()
-        return frozenset(source.name for source in self.sources) | {name for one in named for name in one.files}
+        texts = frozenset(source.name for source in self.sources)
+        return texts | self.secrets | {name for one in named for name in one.files}
 
 
 def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> Loaded:

@@ -49,7 +49,8 @@ def load_file(path: Path) -> Loaded:
     read = files.main()
     if isinstance(read, Diagnostic):
         return Loaded(None, (read,))
-    return replace(load(read, known_sources(), files), folders=frozenset(files.folders))
+    loaded = load(read, known_sources(), files)
+    return replace(loaded, folders=frozenset(files.folders), secrets=frozenset(files.secrets))
 
 
 def _set(environ: Mapping[str, str], names: tuple[str, ...]) -> tuple[str, ...]:

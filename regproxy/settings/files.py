@@ -19,11 +19,12 @@ MAX_SECRET = 64 * 1024
 class PolicyFiles:
     """The files of one policy; `path` is the main one, its folder the limit of what may be included.
 
-    `folders` are those in which includes were looked for.
+    `folders` are those in which includes were looked for, `secrets` the files in which secrets were.
     """
 
     def __init__(self, path: Path, environ: Mapping[str, str] = os.environ) -> None:
         self.folders: set[str] = set()
+        self.secrets: set[str] = set()
         self._path = path
         self._environ = environ
         self._root = Path(os.path.realpath(path.parent))
@@ -56,6 +57,7 @@ class PolicyFiles:
             if not value:
                 raise ValueError(f"the variable {origin.name} is not set")
             return Revealed(Secret(origin, value))
+        self.secrets.add(origin.name)
         try:
             content = read_regular(Path(origin.name))
             exposed = bool(Path(origin.name).stat().st_mode & stat.S_IROTH)

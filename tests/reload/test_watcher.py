@@ -141,6 +141,19 @@ def test_an_include_that_was_missing_is_noticed_when_it_comes(tmp_path: Path) ->
     play(story, Stage(tmp_path))
 
 
+def test_a_secret_that_was_missing_is_noticed_when_it_comes(tmp_path: Path) -> None:
+    secret = tmp_path / "proxy"
+    block = f'registry r {{ hosts "r.example"; upstream {{ proxy file "{secret}"; }} }}\n'
+
+    async def story(stage: Stage) -> None:
+        stage.write(tiers("second") + block)
+        await stage.told(lambda: stage.results == ["failure"], "the missing secret is told")
+        secret.write_text("http://proxy.example:3128\n")
+        await stage.told(lambda: stage.tier == "second", "the secret")
+
+    play(story, Stage(tmp_path))
+
+
 def test_sighup_does_not_wait_for_the_next_look(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         stage.write(tiers("second"))
