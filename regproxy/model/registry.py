@@ -82,12 +82,6 @@ class Registry:
     pulls: Rate | None = None
     concurrent: int | None = None
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files that the block names: certificates and secrets."""
-        secret = self.proxy.secret if self.proxy is not None else None
-        return (*self.ca_files, *((secret.origin.name,) if secret is not None and secret.origin.kind == "file" else ()))
-
     def canonical(self, authority: Authority) -> Authority:
         """The authority that keys use: an alias is the block's single exact host."""
         if authority in self.aliases:

@@ -46,13 +46,13 @@ class Loaded:
 
     @property
     def files(self) -> frozenset[str]:
-        """Every file whose content counts: the policy, what it includes, and what its registries name.
+        """Every file whose content counts: the policy, what it includes, its secrets and its CA files.
 
         A secret counts even where it is what stops the policy: its repair is noticed.
         """
         named = self.policy.registries if self.policy is not None else ()
         texts = frozenset(source.name for source in self.sources)
-        return texts | self.secrets | {name for one in named for name in one.files}
+        return texts | self.secrets | {name for one in named for name in one.ca_files}
 
 
 def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> Loaded:
