@@ -67,7 +67,7 @@ def _yield(registry: Registry, taken: set[HostPattern]) -> Registry | None:
     aliases = tuple(one for one in registry.aliases if not _is_taken(HostPattern(one.host, one.port), taken))
     if not hosts:
         return None
-    return replace(registry, hosts=hosts, aliases=aliases if hosts == registry.hosts else ())
+    return replace(registry, hosts=hosts, aliases=aliases)
 
 
 def _is_taken(pattern: HostPattern, taken: set[HostPattern]) -> bool:
