@@ -1,8 +1,11 @@
 """`regproxy policy fmt`: files in place, standard input, what would change, exit codes."""
 
+import errno
+import os
 import stat
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from regproxy.cli.policy import policy_group
@@ -41,6 +44,20 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert run(str(link)).exit_code == 0
     assert link.is_symlink()
     assert target.read_text() == PRETTY
+
+
+def test_a_file_that_cannot_be_replaced_stays_and_nothing_is_left_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    ugly = write(tmp_path / "ugly.policy", UGLY)
+    monkeypatch.setattr(os, "fsync", full)
+    result = run(ugly)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"cannot write {ugly}: No space left on device" in result.stderr
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("ugly.policy", UGLY.encode())]
 
 
 def test_standard_input_goes_to_standard_output() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from regproxy.policy.diagnostic import error, replaced
+from regproxy.policy.diagnostic import replaced, warning
 from regproxy.policy.fixing import fixed
 from regproxy.policy.load import load
 from regproxy.policy.source import Source, Span
@@ -36,19 +36,29 @@ def test_a_version_is_put_in_front() -> None:
     assert fixed(load(source, {}).diagnostics) == {source: f"policy 1;\n{REST}"}
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ((0, 2, "x"), (2, 4, "y"), "xyef"),
+        ((0, 3, "x"), (2, 4, "y"), "xdef"),
+        ((2, 4, "x"), (0, 6, "y"), "abxef"),
+        ((2, 2, "x"), (2, 2, "y"), "abxcdef"),
+        ((2, 2, "x"), (2, 4, "y"), "abxcdef"),
+        ((2, 2, "x"), (4, 4, "y"), "abxcdyef"),
+    ],
+)
+def test_of_two_fixes_in_one_place_the_first_is_made(
+    first: tuple[int, int, str], second: tuple[int, int, str], text: str
+) -> None:
+    source = Source("p", "abcdef")
+    spans = [(Span(source, start, stop), new) for start, stop, new in (first, second)]
+    findings = [warning("RP001", span, "so", fix=replaced(span, new)) for span, new in spans]
+    assert fixed(findings) == {source: text}
+
+
 def test_what_a_first_fix_uncovers_a_second_one_mends() -> None:
     texts = ["policy 1;\ncache { size 1GiB }\ntier t { match any; fresh 10min }\n"]
     while mended := fixed(load(Source("p", texts[-1]), {}).diagnostics):
         texts += mended.values()
     assert texts[1] == "policy 1;\ncache { size 1GiB; }\ntier t { match any; fresh 10min; }\n"
     assert texts[2] == "policy 1;\ncache { size 1GiB; }\ntier t { match any; fresh 10m; }\n"
-
-
-def test_of_two_fixes_that_overlap_only_the_first_is_made() -> None:
-    source = Source("p", "one two three")
-    first, second, third = (
-        error("RP001", Span(source, start, stop), "", fix=replaced(Span(source, start, stop), text))
-        for start, stop, text in ((0, 7, "1"), (4, 13, "2"), (8, 13, "3"))
-    )
-    assert fixed([first, second, third]) == {source: "1 3"}
-    assert fixed([second, first, third]) == {source: "one 2"}

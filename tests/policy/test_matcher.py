@@ -8,7 +8,7 @@ import pytest
 
 from regproxy.model.decision import PolicyRequest
 from regproxy.policy.load import load
-from regproxy.policy.matcher import MAX_PATTERNS, PatternSet
+from regproxy.policy.matcher import MAX_PATTERNS, MAX_REMEMBERED, PatternSet
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
@@ -72,6 +72,14 @@ def test_a_policy_that_is_replaced_is_gone_at_once() -> None:
     finally:
         if collecting:
             gc.enable()
+
+
+def test_a_bounded_number_of_decisions_is_remembered_and_the_oldest_gives_way() -> None:
+    used = policy('tier a { match tag like "v*"; fresh 1m; }\n')
+    for number in range(MAX_REMEMBERED + 2):
+        assert used.on_request(request(f"v{number}")).tier == "a"
+    remembered = [key[-1] for key in used._memory._known if isinstance(key, tuple)]
+    assert (len(remembered), remembered[0], remembered[-1]) == (MAX_REMEMBERED, "v2", f"v{MAX_REMEMBERED + 1}")
 
 
 def test_an_unshared_policy_decides_the_same_and_remembers_elsewhere() -> None:

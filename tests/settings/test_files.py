@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regproxy.policy.diagnostic import Diagnostic, render
+from regproxy.policy.include import MAX_TEXT
 from regproxy.settings.choose import load_file
-from regproxy.settings.files import MAX_POLICY, PolicyFiles
+from regproxy.settings.files import MAX_LISTED, MAX_POLICY, PolicyFiles
 
 MAIN = 'policy 1;\ninclude "parts/*.policy";\ntier rest { match any; pass; }\n'
 
@@ -118,6 +119,21 @@ def test_a_folder_of_too_many_files_is_refused(tmp_path: Path) -> None:
         write(tmp_path / "parts" / f"{number:02}.policy", tier(f"t{number}"))
     (found,) = {one.sentence for one in load_file(main).errors}
     assert found == "more than 64 files"
+
+
+def test_a_folder_that_holds_more_than_policies_is_not_listed_to_its_end(tmp_path: Path) -> None:
+    main = write(tmp_path / "main.policy", MAIN)
+    (tmp_path / "parts").mkdir()
+    for number in range(MAX_LISTED + 1):
+        (tmp_path / "parts" / f"{number}.log").touch()
+    assert [one.sentence for one in load_file(main).errors] == [f"{tmp_path / 'parts'} holds more than 1000 files"]
+
+
+def test_files_that_are_too_much_together_are_refused(tmp_path: Path) -> None:
+    main = write(tmp_path / "main.policy", MAIN)
+    for name in "abc":
+        write(tmp_path / "parts" / f"{name}.policy", "#" * (MAX_TEXT // 3))
+    assert [one.sentence for one in load_file(main).errors] == ["the files have more than 2,048 KiB together"]
 
 
 def test_what_is_refused_is_closed(tmp_path: Path) -> None:
