@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, nearest, replaced
+from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, named, nearest, replaced
 from regproxy.policy.forms import read
 from regproxy.policy.given import Entry
 from regproxy.policy.naming import block_name
@@ -95,7 +95,7 @@ def _statements(type_: BlockType, item: Statement, found: list[Diagnostic]) -> l
     last: Span = item.name.span
     for at, argument in enumerate(item.arguments):
         if isinstance(argument, Word) and argument.text in starts and argument.span.line > last.line:
-            sentence = f"missing `;` after `{last.text[:40]}`"
+            sentence = f"missing `;` after `{named(last)}`"
             found.append(error("RP002", last.end, sentence, help="add `;` here", fix=replaced(last.end, ";")))
             first = Statement(item.name, item.arguments[:at], item.name.span.to(last))
             rest = Statement(argument, item.arguments[at + 1 :], argument.span.to(item.span))

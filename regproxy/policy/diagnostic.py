@@ -14,6 +14,7 @@ from regproxy.policy.source import Source, Span
 
 MAX_LINE = 160
 MAX_WORD = 64
+MAX_NAMED = 40
 
 
 class Severity(StrEnum):
@@ -80,6 +81,12 @@ def _shown(diagnostic: Diagnostic) -> Diagnostic:
         note=without_secrets(diagnostic.note, text),
         help=without_secrets(diagnostic.help, text),
     )
+
+
+def named(span: Span) -> str:
+    """A piece of a policy as a sentence names it: short, and with no literal secret of the file in which it stands."""
+    text = without_secrets(span.text, span.source.text)
+    return text if len(text) <= MAX_NAMED else f"{text[:MAX_NAMED]}…"
 
 
 def literal_secret(span: Span, help: str = "") -> Diagnostic:

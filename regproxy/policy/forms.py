@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from regproxy.policy.convert import TYPES, forever
-from regproxy.policy.diagnostic import Diagnostic, error, nearest
+from regproxy.policy.diagnostic import Diagnostic, error, named, nearest
 from regproxy.policy.given import Given
 from regproxy.policy.schema import Directive
 from regproxy.policy.source import Span
@@ -66,7 +66,7 @@ class _Written:
     @property
     def words(self) -> str:
         """The value as a sentence names it."""
-        short = f"`{_short(self.value.span)}`"
+        short = f"`{named(self.value.span)}`"
         return f"{short} (`${self.variable.name}`)" if self.variable is not None else short
 
 
@@ -151,7 +151,3 @@ def _too_many(directive: Directive, written: _Written) -> Diagnostic:
 def usage(directive: Directive) -> str:
     """How the directive is written."""
     return f"write `{f'{directive.key} {directive.form}'.strip()};`"
-
-
-def _short(span: Span) -> str:
-    return span.text if len(span.text) <= 40 else span.text[:40] + "…"

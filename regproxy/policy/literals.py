@@ -2,7 +2,7 @@
 
 import re
 
-from regproxy.policy.diagnostic import Diagnostic, error, replaced
+from regproxy.policy.diagnostic import Diagnostic, error, named, replaced
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import (
     Bad,
@@ -113,7 +113,7 @@ def _string(span: Span) -> tuple[Value, tuple[Diagnostic, ...]]:
 
 def _no_value(span: Span) -> Diagnostic:
     """Why the token is no value, and what was probably meant."""
-    written = span.text if len(span.text) <= 40 else span.text[:40] + "…"
+    written = named(span)
     if written[0] in "'\"":
         return error("RP007", span, "the string is not closed on its line", help=f"add {written[0]} after it")
     if time := _NEARLY_TIME.match(written):

@@ -2,7 +2,7 @@
 
 from lark import Token
 
-from regproxy.policy.diagnostic import Diagnostic, error, replaced
+from regproxy.policy.diagnostic import Diagnostic, error, named, replaced
 from regproxy.policy.source import Source, Span
 
 _WORDS = {
@@ -40,14 +40,14 @@ def unexpected(source: Source, tokens: list[Token], at: int, accepted: frozenset
     later = before is not None and (token is None or token.type in ("RBRACE", "NAME") or _line(token) > _line(before))
     if before is not None and later and "SEMICOLON" in accepted:
         place = _span(source, before).end
-        sentence = f"missing `;` after `{_short(before)}`"
+        sentence = f"missing `;` after `{named(_span(source, before))}`"
         return error("RP002", place, sentence, help="add `;` here", fix=replaced(place, ";"))
     in_match = bool(accepted & {"AND", *_OPERATORS})
     for near in tokens[max(0, at - 3) : at + 1] if in_match else ():
         if near.type in ("BADCHARACTER", "EQUAL") and near[0] in _MEANT:
             return error("RP003", _span(source, near), f"`{near}` is no operator", help=f"write `{_MEANT[near[0]]}`")
     span = _span(source, token) if token is not None else _span(source, tokens[-1]).end
-    stood = f"`{_short(token)}`" if token is not None else "the end"
+    stood = f"`{named(span)}`" if token is not None else "the end"
     sentence = f"expected {_expected(accepted)}, found {stood}"
     return error("RP003", span, sentence, help=_hint(token, before, accepted))
 
@@ -80,10 +80,6 @@ def _expected(accepted: frozenset[str]) -> str:
 
 def _line(token: Token) -> int:
     return token.line or 0
-
-
-def _short(token: Token) -> str:
-    return str(token) if len(token) <= 40 else f"{token[:40]}…"
 
 
 def _span(source: Source, token: Token) -> Span:
