@@ -40,7 +40,9 @@ def written(directory: Path, text: str) -> str:
 def test_the_exit_code_says_whether_the_policy_may_run(
     tmp_path: Path, text: str, options: tuple[str, ...], code: int
 ) -> None:
-    assert run("check", *options, written(tmp_path, text)).exit_code == code
+    path = written(tmp_path, text)
+    assert run("check", *options, path).exit_code == code
+    assert json.loads(run("check", *options, "--json", path).stdout)["ok"] == (code == 0)
 
 
 def test_a_tier_that_no_request_reaches_is_an_error_and_one_that_takes_too_little_a_warning(tmp_path: Path) -> None:

@@ -78,9 +78,10 @@ def check_command(
     permits = _permits(ca_directory(ca_dir), ca_passphrase_file)
     read = [(str(path), load_named(path)) for path in files] or [running(None)]
     checked = [_Checked(name, tuple(_findings(loaded, permits, verbose=verbose))) for name, loaded in read]
-    _print(checked, "json" if as_json else form)
     failing = {Severity.ERROR, Severity.WARNING} if deny_warnings else {Severity.ERROR}
-    sys.exit(1 if any(finding.severity in failing for one in checked for finding in one.findings) else 0)
+    ok = not any(finding.severity in failing for one in checked for finding in one.findings)
+    _print(checked, "json" if as_json else form, ok=ok)
+    sys.exit(0 if ok else 1)
 
 
 def _findings(loaded: Loaded, permits: Callable[[str], bool], *, verbose: bool) -> Iterable[Diagnostic]:
@@ -92,11 +93,10 @@ def _findings(loaded: Loaded, permits: Callable[[str], bool], *, verbose: bool) 
     return (one for one in every if verbose or one.severity is not Severity.NOTE)
 
 
-def _print(checked: Sequence[_Checked], form: str) -> None:
+def _print(checked: Sequence[_Checked], form: str, *, ok: bool) -> None:
     every = [finding for one in checked for finding in one.findings]
     match form:
         case "json":
-            ok = not any(finding.is_error for finding in every)
             click.echo(json.dumps({"ok": ok, "findings": [as_object(finding) for finding in every]}, indent=2))
         case "sarif":
             click.echo(json.dumps(as_sarif(every, __version__), indent=2))
