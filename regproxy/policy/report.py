@@ -1,6 +1,7 @@
 """Findings for programs: JSON objects, SARIF 2.1.0 (OASIS) and the workflow commands of GitHub Actions."""
 
 from collections.abc import Iterable
+from urllib.parse import quote
 
 from regproxy.policy.codes import CODES
 from regproxy.policy.diagnostic import Diagnostic, Severity
@@ -87,4 +88,4 @@ def _physical(span: Span) -> dict[str, object]:
         "endLine": end_line,
         "endColumn": max(end_column, span.column + 1) if end_line == span.line else end_column,
     }
-    return {"artifactLocation": {"uri": span.source.name}, "region": region}
+    return {"artifactLocation": {"uri": quote(span.source.name, errors="replace")}, "region": region}

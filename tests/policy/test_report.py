@@ -46,5 +46,8 @@ def test_sarif_names_each_rule_once_and_each_result_by_it() -> None:
     for result, one in zip(run["results"], FOUND, strict=True):
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"] == one.code
         assert result["level"] in ("error", "warning", "note")
-        region = result["locations"][0]["physicalLocation"]["region"]
+        place = result["locations"][0]["physicalLocation"]
+        region = place["region"]
+        # A URI, in which a colon would end a scheme.
+        assert place["artifactLocation"]["uri"] == "a%2Cb%3Ac.policy"
         assert region["endColumn"] > region["startColumn"] > 0
