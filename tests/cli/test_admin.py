@@ -1,6 +1,12 @@
 """Asking the running proxy: which socket is meant, and what is said when nobody is there."""
 
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import UnixStreamServer
 
 import pytest
 from click.testing import CliRunner, Result
@@ -11,6 +17,56 @@ from regproxy.cli.policy import policy_group
 def run(*arguments: str, **environ: str) -> Result:
     runner = CliRunner(env={"REGPROXY_ADMIN": None, "REGPROXY_CACHE_DIR": None, **environ})
     return runner.invoke(policy_group, arguments)
+
+
+@contextmanager
+def answering(path: Path, answer: Mapping[str, object]) -> Iterator[None]:
+    """A proxy that gives this one answer to whatever it is asked."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with UnixStreamServer(str(path), Handler) as server:  # type: ignore[arg-type]
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        yield
+        thread.join()
+
+
+FINDING = {"file": "a.policy", "line": 2, "column": 7, "code": "RP003", "sentence": "`\x1b[2J` is no operator"}
+SAID = "a.policy:2:7: RP003 `?[2J` is no operator\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({"result": "unchanged", "checksum": "ab"}, 0, "unchanged\n"),
+        (
+            {"result": "success", "checksum": "ab", "findings": [FINDING], "changes": ["tags: fresh 1h"]},
+            0,
+            f"the new policy runs, checksum ab\n{SAID}tags: fresh 1h\n",
+        ),
+        ({"result": "failure", "findings": [FINDING]}, 1, f"the policy that ran runs on\n{SAID}"),
+        (
+            {"result": "failure", "detail": "cannot read it", "findings": []},
+            1,
+            "the policy that ran runs on\ncannot read it\n",
+        ),
+    ],
+)
+def test_a_reload_says_what_came_of_it_in_letters_that_drive_no_terminal(
+    tmp_path: Path, answer: Mapping[str, object], code: int, said: str
+) -> None:
+    path = tmp_path / "admin.sock"
+    with answering(path, answer):
+        result = run("reload", "--admin", f"unix:{path}")
+    assert (result.exit_code, result.stdout) == (code, said)
 
 
 @pytest.mark.parametrize("command", [("reload",), ("explain", "--live", "quay.io/a/b")])

@@ -7,6 +7,7 @@ import click
 
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.policy.given import json_option
+from regproxy.policy.diagnostic import visible
 
 
 @click.command("reload")
@@ -18,11 +19,11 @@ def reload_command(admin: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
-        click.echo(_words(told))
+        click.echo("\n".join(map(visible, _lines(told))))
     sys.exit(1 if told["result"] == "failure" else 0)
 
 
-def _words(told: dict[str, object]) -> str:
+def _lines(told: dict[str, object]) -> list[str]:
     findings, changes = told.get("findings"), told.get("changes")
     lines = [
         f"{one['file']}:{one['line']}:{one['column']}: {one['code']} {one['sentence']}"
@@ -31,9 +32,9 @@ def _words(told: dict[str, object]) -> str:
     lines += [str(change) for change in (changes if isinstance(changes, list) else ())]
     match told["result"]:
         case "success":
-            return "\n".join([f"the new policy runs, checksum {told['checksum']}", *lines])
+            return [f"the new policy runs, checksum {told['checksum']}", *lines]
         case "unchanged":
-            return "unchanged"
+            return ["unchanged"]
         case _:
             detail = told.get("detail")
-            return "\n".join(["the policy that ran runs on", *lines, *([str(detail)] if detail else ())])
+            return ["the policy that ran runs on", *lines, *([str(detail)] if detail else ())]
