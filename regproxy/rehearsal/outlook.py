@@ -4,13 +4,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import assert_never
 
-from regproxy.freshness.lifetime import Validated
+from regproxy.freshness.lifetime import Absent, Known, Validated
 from regproxy.freshness.verdict import ABSENCES
 from regproxy.model.connect import Intercept
 from regproxy.model.decision import Cached, Denied, FailureClass, Passed, Terms
 from regproxy.model.event import Outcome
 from regproxy.policy.policy import UNMATCHED
-from regproxy.policy.scenario import Circumstances, Working
+from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.policy.words import duration, failures_in_words
 from regproxy.rehearsal.explain import Explanation, connect_in_words, decision_in_words, row
 from regproxy.rehearsal.happening import NOW, Happening
@@ -83,8 +83,19 @@ def as_object(explanation: Explanation, happening: Happening, told: Outlook | No
 
 
 def _given(given: Circumstances) -> str:
-    stored = "nothing is stored" if given.stored is None else f"stored, validated {duration(given.stored.age)} ago"
-    return f"{stored}; the registry {_upstream(given.upstream)}"
+    return f"{_stored(given.stored)}; the registry {_upstream(given.upstream)}"
+
+
+def _stored(stored: Stored | Gone | None) -> str:
+    match stored:
+        case None:
+            return "nothing is stored"
+        case Stored(age):
+            return f"stored, validated {duration(age)} ago"
+        case Gone(age):
+            return f"gone, as the registry said {duration(age)} ago"
+        case _:
+            assert_never(stored)
 
 
 def _upstream(upstream: Working | FailureClass | int) -> str:
@@ -124,9 +135,7 @@ def _why(explanation: Explanation, happening: Happening, given: Circumstances) -
 
 
 def _why_cached(terms: Terms, happening: Happening, given: Circumstances) -> str:
-    known = happening.known
-    age = NOW - known.validated_at if isinstance(known, Validated) else 0.0
-    stale = f"stale for {duration(age - terms.lifetime)}"
+    stale = _over(terms, happening.known)
     asked = f"asked by {' and '.join(happening.asked)}"
     match happening.outcome:
         case Outcome.HIT:
@@ -149,6 +158,18 @@ def _why_cached(terms: Terms, happening: Happening, given: Circumstances) -> str
             return f"the registry {_upstream(given.upstream)}; {_why_not_stale(terms, happening, given)}"
 
 
+def _over(terms: Terms, known: Known | None) -> str:
+    """For how long what is stored has not been good enough by itself; empty where nothing is."""
+    match known:
+        case None | Absent():
+            return ""
+        case Validated(validated_at, gone_at):
+            stale = f"stale for {duration(NOW - validated_at - terms.lifetime)}"
+            return stale if gone_at is None else f"gone for {duration(NOW - gone_at)}"
+        case _:
+            assert_never(known)
+
+
 def _why_not_stale(terms: Terms, happening: Happening, given: Circumstances) -> str:
     """Why nothing stands in for a failed upstream: the conditions of the verdict, one by one."""
     known, rule, upstream = happening.known, terms.stale_if_error, given.upstream
@@ -159,6 +180,8 @@ def _why_not_stale(terms: Terms, happening: Happening, given: Circumstances) -> 
     listed = upstream in rule.on.classes if isinstance(upstream, FailureClass) else upstream in rule.on.statuses
     if not listed:
         return f"`stale if-error` lists [{failures_in_words(rule.on)}] and not that, so nothing stands in"
+    if known.gone_at is not None and upstream not in ABSENCES:
+        return "an outage does not bring back what is gone, so nothing stands in"
     over = NOW - known.validated_at - terms.lifetime - rule.duration
     return f"`stale if-error {duration(rule.duration)}` ended {duration(over)} ago, so nothing stands in"
 
@@ -171,7 +194,8 @@ def _age_after(happening: Happening) -> float | None:
         case Outcome.MISS if happening.status in ABSENCES:
             return None
         case _:
-            return NOW - happening.known.validated_at if isinstance(happening.known, Validated) else None
+            known = happening.known
+            return NOW - known.validated_at if isinstance(known, Validated) and known.gone_at is None else None
 
 
 def _fresh(terms: Terms, age: float) -> str:

@@ -5,7 +5,7 @@ import pytest
 from regproxy.model.decision import FailureClass
 from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
-from regproxy.policy.scenario import Circumstances, Stored, Working
+from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.policy.source import Source
 from regproxy.rehearsal.explain import explain, render
 from regproxy.rehearsal.happening import happen
@@ -21,6 +21,7 @@ registry hub { hosts "registry-1.docker.io"; aliases "docker.io"; }
 tier banned { match repo like "bitnami/**"; deny 451 "see go/images"; }
 tier pinned { match digest like "*"; fresh forever; }
 tier bare { match tag is bare; fresh 1h; }
+tier gone { match tag is gone; fresh 1h; negative 404 for 10s; stale if-error 7d on [error, 404]; }
 tier swr { match tag is swr; fresh 1h; stale while-revalidate 1d; stale if-error forever on [error]; }
 tier tags { match kind is manifest; fresh 1h; stale if-error 7d on $outage; revalidate head within 2s; }
 tier lists { match kind is blob; fresh 1h; }
@@ -144,6 +145,25 @@ def fits(shown: str) -> None:
             "swr: the client gets 200",
             "stale for 1h; the registry is asked meanwhile, by `stale while-revalidate`",
         ),
+        ("a:gone", Circumstances(Gone(5)), "negative: the client gets 404", "that it does not exist is remembered"),
+        (
+            "a:gone",
+            Circumstances(Gone(30)),
+            "revalidated: the client gets 200",
+            "gone for 30s; asked by HEAD, the registry says that it still holds",
+        ),
+        (
+            "a:gone",
+            Circumstances(Gone(30), 404),
+            "stale: the client gets 200",
+            "gone for 30s; the registry answers 404, and `stale if-error` covers that",
+        ),
+        (
+            "a:gone",
+            Circumstances(Gone(30), FailureClass.DNS),
+            "error: the client gets 502",
+            "the registry fails (dns); an outage does not bring back what is gone, so nothing stands in",
+        ),
         (
             "a",
             Circumstances(upstream=FailureClass.DNS),
@@ -199,6 +219,10 @@ def test_each_answer_has_its_reason(text: str, given: Circumstances, answer: str
     assert (found.answer, found.why) == (answer, why)
 
 
+def test_what_the_registry_took_away_is_not_called_stored() -> None:
+    assert told("a:gone", Circumstances(Gone(30))).given == "gone, as the registry said 30s ago; the registry works"
+
+
 def test_a_push_is_answered_here() -> None:
     assert told("a", method="PUT").answer == "local: the client gets 405"
     assert told("a", method="PUT").why == "only GET and HEAD are let through; push to the registry directly"
@@ -241,6 +265,14 @@ def test_a_push_is_answered_here() -> None:
         ("a", Circumstances(upstream=429), "", ""),
         ("a", Circumstances(Stored(2 * HOUR), 404), "", ""),
         ("bitnami/redis", NOTHING, "", ""),
+        ("a:gone", Circumstances(Gone(5)), "", ""),
+        ("a:gone", Circumstances(Gone(30), FailureClass.DNS), "", ""),
+        (
+            "a:gone",
+            Circumstances(Gone(30)),
+            "for 1h; then the registry is asked whether it still holds",
+            "for 7d after that, when the registry fails with [error, 404]",
+        ),
     ],
 )
 def test_how_long_the_answer_will_do(text: str, given: Circumstances, fresh: str, stale: str) -> None:
