@@ -3,7 +3,7 @@
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from regproxy.model.decision import PolicyRequest
@@ -73,12 +73,14 @@ def holds(region: Region, point: list[int]) -> bool:
 
 
 @given(st.lists(expressions(), min_size=1, max_size=5), st.integers(0, 1 << 32))
+@example([r"tag matches '(?i)latest' or tag matches '.*é.*'"], 0)
 @settings(max_examples=150, deadline=None)
 def test_a_request_lies_in_the_region_of_the_tier_that_takes_it(matches: list[str], seed: int) -> None:
-    readable = [one for one in matches if r"\p" not in one and "é" not in one]
-    asked = policy(readable)
+    asked = policy(matches)
     budget = Budget(STEPS)
     space = Space([asked], budget)
+    # What is not read exactly may hold or not: of that no request is in one region only.
+    assume(not space.free)
     surveyed = survey(space, 0, budget)
     requests = Requests(Random(seed))
     for _ in range(12):
