@@ -6,7 +6,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regproxy.policy.load import Loaded
@@ -22,12 +22,15 @@ def keep(directory: Path, loaded: Loaded) -> None:
         return
     version = directory / loaded.policy.checksum[:_NAMED]
     main = Path(loaded.sources[0].name)
+    texts = {_below(main.parent, source.name): source.text.encode("utf-8") for source in loaded.sources}
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not version.is_dir():
+    # The checksum is of texts alone: they may have run under other names, and somebody may have changed what was kept.
+    if _held(version) != texts:
         draft = version.with_suffix(".new")
         shutil.rmtree(draft, ignore_errors=True)
-        for source in loaded.sources:
-            _write(draft / _below(main.parent, source.name), source.text)
+        for place, text in texts.items():
+            _write(draft / place, text)
+        shutil.rmtree(version, ignore_errors=True)
         draft.rename(version)
     link = directory / f"{_CURRENT}.new"
     link.unlink(missing_ok=True)
@@ -59,10 +62,15 @@ def _below(folder: Path, name: str) -> Path:
     return relative
 
 
-def _write(path: Path, text: str) -> None:
+def _held(version: Path) -> Mapping[Path, bytes]:
+    """The files of a version by their places in it; none where it was never written."""
+    return {path.relative_to(version): path.read_bytes() for path in version.rglob("*") if path.is_file()}
+
+
+def _write(path: Path, text: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+    with os.fdopen(descriptor, "wb") as file:
         file.write(text)
         file.flush()
         os.fsync(descriptor)

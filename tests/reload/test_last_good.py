@@ -76,3 +76,25 @@ def test_none_and_a_changed_one_are_refused(tmp_path: Path) -> None:
     main.write_text(tiers("forged"))
     with pytest.raises(ValueError, match="is not what once ran"):
         last_good(kept, load_file)
+
+
+def test_the_same_texts_under_another_name_are_the_last_good_ones(tmp_path: Path) -> None:
+    kept = tmp_path / "last-good"
+    path = write(tmp_path, "good")
+    keep(kept, load_file(path))
+    path.rename(path.with_name("moved.policy"))
+    keep(kept, load_file(path.with_name("moved.policy")))
+    again = last_good(kept, load_file)
+    assert again.policy is not None
+    assert Path(again.sources[0].name).name == "moved.policy"
+
+
+@pytest.mark.parametrize("name", ["corp.policy", "conf.d/tiers.policy", "conf.d/more.policy"])
+def test_what_was_changed_is_mended_when_the_policy_runs_again(tmp_path: Path, name: str) -> None:
+    kept = tmp_path / "last-good"
+    loaded = load_file(write(tmp_path, "good"))
+    keep(kept, loaded)
+    ((kept / "current").resolve().parent / name).write_text("tier forged { match any; pass; }\n")
+    keep(kept, loaded)
+    again = last_good(kept, load_file)
+    assert [source.text for source in again.sources] == [source.text for source in loaded.sources]
