@@ -51,9 +51,8 @@ class ServeStale:
 
 @dataclass(frozen=True, slots=True)
 class Relay:
-    """Give the client the upstream's answer or failure; `gone`: the stored name is gone; `remember`: negatively."""
+    """Give the client the upstream's answer or failure; `remember`: negatively."""
 
-    gone: bool = False
     remember: bool = False
 
 
@@ -76,8 +75,7 @@ def judge(terms: Terms, known: Known | None, upstream: Upstreamed, now: float) -
         case Answered(status=status):
             if _lists_status(terms, status) and _may_stand_in(terms, known, now, resurrect=status in ABSENCES):
                 return ServeStale()
-            absent = status in ABSENCES
-            return Relay(gone=absent, remember=absent and terms.negative is not None)
+            return Relay(remember=status in ABSENCES and terms.negative is not None)
         case Failed(failure=failure):
             stale = terms.stale_if_error
             listed = stale is not None and failure in stale.on.classes

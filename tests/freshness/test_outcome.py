@@ -18,6 +18,7 @@ TERMS = Terms(fresh=100, stale_if_error=StaleIfError(200, Failures(frozenset({Fa
         (Serve(), Outcome.HIT),
         (Serve(refresh=True), Outcome.SWR),
         (Serve(negative=True), Outcome.NEGATIVE),
+        (Serve(stale=True), Outcome.STALE),
     ],
 )
 def test_what_is_served_without_waiting_has_its_word(step: Serve, outcome: Outcome) -> None:

@@ -28,8 +28,8 @@ STALE = Validated(0)
         (Absent(404, 0), Answered(503), 5, Relay()),
         (STALE, Answered(401), 150, Relay()),
         (STALE, Answered(403), 150, Relay()),
-        (STALE, Answered(404), 150, Relay(gone=True)),
-        (STALE, Answered(410), 150, Relay(gone=True)),
+        (STALE, Answered(404), 150, Relay()),
+        (STALE, Answered(410), 150, Relay()),
         (STALE, Failed(FailureClass.CONNECT), 150, ServeStale()),
         (STALE, Failed(FailureClass.DNS), 300, Relay()),
         (Validated(0, gone_at=50), Failed(FailureClass.CONNECT), 150, Relay()),
@@ -57,5 +57,6 @@ def test_a_tier_that_lists_404_serves_what_is_gone() -> None:
 
 def test_an_absence_is_remembered_only_where_the_tier_says_so() -> None:
     terms = Terms(negative=Negative(frozenset({404}), 10))
-    assert judge(terms, None, Answered(404), 0) == Relay(gone=True, remember=True)
-    assert judge(Terms(), None, Answered(404), 0) == Relay(gone=True)
+    assert judge(terms, None, Answered(404), 0) == Relay(remember=True)
+    assert judge(terms, None, Answered(503), 0) == Relay()
+    assert judge(Terms(), None, Answered(404), 0) == Relay()
