@@ -1,4 +1,8 @@
-"""Cache-Control as values (RFC 9111 §5.2): directives by name, and the first of each counts."""
+"""Cache-Control as values (RFC 9111 §5.2): directives by name.
+
+The first of each counts; of those that name fields all count, and one that names none is about the whole message
+(§4.2.1: the most restrictive is honoured).
+"""
 
 import re
 from collections.abc import Mapping
@@ -14,6 +18,7 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 -- a word of RFC 9110, not
 _DIRECTIVE = re.compile(rf'({_TOKEN}+)(?:([ \t]*+)=([ \t]*+)("(?:[^"\\]|\\.)*+"|[^,"]*+))?+[^,"]*+(?:,|\Z)')
 _SEPARATORS = re.compile(r"[ \t,]*+")
 _INVALID = "\0"
+_NAMING = frozenset({"no-cache", "private"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,7 @@ class Directives:
 
     def fields(self, name: str) -> frozenset[str]:
         """The fields that a directive names, in lower case: `no-cache="set-cookie, x-user"`."""
-        value = (self.values.get(name) or "").strip(_INVALID)
-        return frozenset(filter(None, (part.strip().lower() for part in value.split(","))))
+        return _names(self.values.get(name))
 
     def seconds(self, name: str) -> float | None:
         """A duration; None where there is no such directive, 0 where its value is no number (§4.2.1)."""
@@ -56,7 +60,7 @@ def request_directives(fields: Fields) -> Directives:
 
 
 def _parsed(value: str | None) -> Directives:
-    found: dict[str, str | None] = {}
+    found: dict[str, list[str | None]] = {}
     text = value or ""
     at = _end(text, 0)
     while at < len(text):
@@ -67,9 +71,18 @@ def _parsed(value: str | None) -> Directives:
             at = len(text) if comma < 0 else _end(text, comma)
             continue
         name, before, after, given = match.groups()
-        found.setdefault(name.lower(), _INVALID if before or after else _plain(given))
+        found.setdefault(name.lower(), []).append(_INVALID if before or after else _plain(given))
         at = _end(text, match.end())
-    return Directives(found)
+    return Directives({name: _together(values) if name in _NAMING else values[0] for name, values in found.items()})
+
+
+def _together(values: list[str | None]) -> str | None:
+    """All fields that are named; None where one value names none."""
+    return ",".join(filter(None, values)) if all(map(_names, values)) else None
+
+
+def _names(value: str | None) -> frozenset[str]:
+    return frozenset(filter(None, (part.strip().lower() for part in (value or "").strip(_INVALID).split(","))))
 
 
 def _end(text: str, at: int) -> int:

@@ -49,6 +49,11 @@ def test_seconds_are_read(value: str, seconds: float | None) -> None:
         ('no-cache="Set-Cookie"', False, {"set-cookie"}),
         ('no-cache="a , B,,c"', False, {"a", "b", "c"}),
         ("no-cache=a", False, {"a"}),
+        ('no-cache="a", max-age=1, no-cache="b, c"', False, {"a", "b", "c"}),
+        ('no-cache="a", no-cache', True, set()),
+        ('no-cache, no-cache="a"', True, set()),
+        ('no-cache="a", no-cache =b', True, set()),
+        ('no-cache="a", no-cache=""', True, set()),
         ("private", False, set()),
     ],
 )
@@ -72,7 +77,7 @@ def test_reading_never_fails_and_each_directive_keeps_its_first_value(value: str
     assert set(once.values) <= set(twice.values)
 
 
-@pytest.mark.parametrize("piece", ["a", 'a="', '"', "a=b", " ", "=", "\\", 'a="\\'])
+@pytest.mark.parametrize("piece", ["a", 'a="', '"', "a=b", " ", "=", "\\", 'a="\\', "private=a,"])
 def test_a_long_field_is_read_in_its_length(piece: str) -> None:
     value = piece * (1 << 15)
     began = time.process_time()
