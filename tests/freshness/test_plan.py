@@ -34,6 +34,10 @@ TERMS = Terms(
         (Absent(404, 0), 9.9, Serve(negative=True)),
         (Absent(404, 0), 10, Fetch()),
         (Absent(410, 0), 1, Fetch()),
+        (Validated(1000), 1099.9, Serve()),
+        (Validated(1000), 1100, Serve(refresh=True)),
+        (Validated(1000), 1299.9, Revalidate("head", 2)),
+        (Absent(404, 1000), 1009.9, Serve(negative=True)),
     ],
 )
 def test_a_stored_answer_passes_through_its_windows(known: Known | None, now: float, expected: Plan) -> None:
@@ -43,11 +47,20 @@ def test_a_stored_answer_passes_through_its_windows(known: Known | None, now: fl
 def test_fresh_for_nothing_is_always_asked_again_and_forever_never() -> None:
     assert plan(Cached("t", Terms()), Validated(0), 0) == Revalidate("head", None)
     assert plan(Cached("t", Terms(fresh=math.inf)), Validated(0), 1e12) == Serve()
+    assert plan(Cached("t", Terms(fresh=math.inf)), Validated(1000), 0) == Serve()
+
+
+def test_a_tier_that_covers_no_error_and_no_absence_is_not_patient_and_remembers_none() -> None:
+    plain = Cached("t", Terms(fresh=100, revalidate=Revalidation("head", within=2)))
+    assert plan(plain, Validated(0), 101) == Revalidate("head", None)
+    assert plan(plain, Validated(0, gone_at=0), 1) == Revalidate("head", None)
+    assert plan(plain, Absent(404, 0), 1) == Fetch()
 
 
 def test_a_clock_that_went_back_makes_an_answer_stale_not_fresh() -> None:
     assert plan(Cached("t", TERMS), Validated(1000), 0) == Revalidate("head", None)
-    assert plan(Cached("t", TERMS), Validated(100), 0) == Revalidate("head", 2)
+    assert plan(Cached("t", TERMS), Validated(1200), 1000) == Revalidate("head", 2)
+    assert plan(Cached("t", TERMS), Validated(1201), 1000) == Revalidate("head", None)
 
 
 def test_a_shorter_lifetime_counts_at_once_for_what_is_stored() -> None:
