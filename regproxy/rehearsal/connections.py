@@ -85,7 +85,9 @@ def _authorities(policies: Sequence[Policy], budget: Budget) -> Iterator[Authori
         tests[test_of_pattern(compile_glob(one, Anchor.HOST))] = None
     named = {pattern.port for pattern in patterns} | {port for rule in rules for port in rule.ports} | {*_PORTS}
     ports = [*_PORTS, *sorted(named - {*_PORTS}), next(one for one in range(_LAST_PORT, 0, -1) if one not in named)]
-    for host in (*explore([HOST], tests, budget).words, *_literals(policies)):
+    # The grammar of names has no addresses of IPv6.
+    literals = [*_literals(policies), *(pattern.host for pattern in patterns if ":" in pattern.host)]
+    for host in dict.fromkeys([*explore([HOST], tests, budget).words, *literals]):
         if _is_canonical(host):
             yield from (Authority(host, port) for port in ports)
 

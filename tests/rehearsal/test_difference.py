@@ -77,6 +77,16 @@ def test_what_is_only_written_otherwise_is_equal_and_a_new_name_is_told() -> Non
             [("CONNECT z.example:443", "tunnel (allowed by the tunnel rules)", "intercept as a.example (registry a)")],
         ),
         (
+            'registry a { hosts "a.example"; }',
+            'registry a { hosts "a.example"; aliases "[fd12::7]:5000"; }',
+            [("CONNECT [fd12::7]:5000", "refuse 403", "intercept as a.example (registry a)")],
+        ),
+        (
+            "",
+            'registry a { hosts "[fd12::7]:5000"; }',
+            [("CONNECT [fd12::7]:5000", "refuse 403", "intercept as [fd12::7]:5000 (registry a)")],
+        ),
+        (
             'registry a { hosts "*.a.example"; }',
             'registry a { hosts "*.a.example"; token-hosts "t.a.example"; redirect-hosts "r.example"; }',
             [
