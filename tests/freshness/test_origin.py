@@ -273,6 +273,8 @@ def test_a_head_describes_what_is_stored_or_does_not(said: Head, expected: bool)
         ("no-cache", (("ETag", '"a"'),), PLAIN, True),
         ("max-age=0", (), PLAIN, False),
         ("max-age=0", (), PATIENT, True),
+        ("max-age=0", (), FOR_EVER, True),
+        ("max-age=0", (), Terms(fresh=Origin(), stale_while_revalidate=1), True),
         ("max-age=0, must-revalidate", (), PATIENT, False),
         ("max-age=0, stale-if-error=9", (), PLAIN, True),
     ],
