@@ -15,7 +15,7 @@ from regproxy.policy.source import Source
 from regproxy.policy.syntax import Block, Statement
 from regproxy.rehearsal.reachability import prove
 from regproxy.rehearsal.reference import rehearse
-from regproxy.rehearsal.scenarios import failures, run, uncovered_tiers
+from regproxy.rehearsal.scenarios import failures, run
 from regproxy.settings.packaged import known_sources, policies_directory
 
 FILES = sorted(policies_directory().rglob("*.policy"))
@@ -48,7 +48,7 @@ def test_a_packaged_policy_checks_without_a_finding(path: Path) -> None:
 def test_a_packaged_policy_does_what_its_tests_say_and_they_reach_every_tier(path: Path) -> None:
     found = policy(path.stem)
     assert failures(found) == ()
-    assert uncovered_tiers(found, [run(found, scenario) for scenario in found.tests]) == ()
+    assert {tier.name for tier in found.tiers} <= {run(found, scenario).tier for scenario in found.tests}
 
 
 @pytest.mark.parametrize("path", WHOLE, ids=lambda path: path.stem)

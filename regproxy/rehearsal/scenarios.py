@@ -64,12 +64,6 @@ def failures(policy: Policy) -> tuple[Diagnostic, ...]:
     )
 
 
-def uncovered_tiers(policy: Policy, results: Iterable[Result]) -> tuple[str, ...]:
-    """The tiers that decided in none of these tests."""
-    covered = {result.tier for result in results}
-    return tuple(tier.name for tier in policy.tiers if tier.name not in covered)
-
-
 def _judged(expectations: Iterable[Expectation], happening: Happening, note: str) -> Iterator[Failure]:
     for expectation in expectations:
         wanted, got = _wanted(expectation), _found(expectation.aspect, happening)
