@@ -154,6 +154,8 @@ ASK = Revalidate("etag", None)
         ("§5.4: asks Pragma", stored("max-age=10"), (("Pragma", "no-cache"),), PLAIN, 1, ASK),
         ("§5.2.1.1: asks max-age", stored("max-age=10"), (control("max-age=5"),), PLAIN, 5, Serve()),
         ("§5.2.1.1: older than that", stored("max-age=10"), (control("max-age=5"),), PLAIN, 5.1, ASK),
+        ("§5.2.1.1: nor patient with that", stored("max-age=10"), (control("max-age=5"),), PATIENT, 7, ASK),
+        ("§5.2.1.1: nor as stale", stored("max-age=10"), (control("max-age=5, max-stale=5"),), PLAIN, 12, ASK),
         ("§5.2.1.3: asks min-fresh", stored("max-age=10"), (control("min-fresh=5"),), PLAIN, 5, Serve()),
         ("§5.2.1.3: not so fresh", stored("max-age=10"), (control("min-fresh=5"),), PLAIN, 5.1, ASK),
         ("§5.2.1.2: takes it stale", stored("max-age=10"), (control("max-stale=5"),), PLAIN, 15, Serve(stale=True)),
