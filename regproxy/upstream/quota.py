@@ -6,7 +6,7 @@ to its authority. When a hold's time is over one request is the probe; its answe
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from regproxy.model.address import Authority
@@ -57,12 +57,13 @@ class Hold:
 class Permit:
     """Leave to send one request; `account` None: the client's own, of which we know nothing.
 
-    `pull`: whose pull it is, where it counts as one.
+    `order` counts the permits; `pull`: whose pull it is, where it counts as one.
     """
 
     request: UpstreamRequest
     account: str | None
     at: float
+    order: int
     probes: dict[_Key, Hold] = field(default_factory=dict)
     pull: _Key | None = None
 
@@ -76,7 +77,10 @@ class Quota:
         self._holds: dict[_Key, Hold] = {}
         self._allowances: dict[_Key, Allowance] = {}
         self._ledgers: dict[Authority, deque[float]] = {}
+        # The order of the permit whose answer told the allowance.
+        self._told_by: dict[_Key, int] = {}
         self._under_way: dict[_Key, int] = {}
+        self._permits = 0
 
     def admit(self, request: UpstreamRequest, account: str | None) -> Permit:
         """Leave to send a request, as a probe where a hold's time is over; raises Limited while a limit stops it.
@@ -95,7 +99,8 @@ class Quota:
             self._under_way[pull] = self._under_way.get(pull, 0) + 1
         for hold in probes.values():
             hold.probing = True
-        return Permit(request, account, now, probes, pull)
+        self._permits += 1
+        return Permit(request, account, now, self._permits, probes, pull)
 
     def is_crowded(self, request: UpstreamRequest, account: str | None) -> bool:
         """Whether as many pulls are under way as the registry said are left, and none is known to be refused."""
@@ -197,7 +202,14 @@ class Quota:
         allowance = read_allowance(head.fields, self._clock())
         if allowance is None or permit.account is None:
             return
-        _keep(self._allowances, _Key(permit.request.authority, permit.account), allowance)
+        key = _Key(permit.request.authority, permit.account)
+        known = self._allowances.get(key)
+        if known is not None and permit.order < self._told_by.get(key, 0):
+            # An answer that was overtaken knows nothing of what was pulled meanwhile: it takes away, but gives nothing.
+            allowance = replace(allowance, remaining=min(allowance.remaining, known.remaining))
+        else:
+            _keep(self._told_by, key, permit.order)
+        _keep(self._allowances, key, allowance)
         name = permit.request.registry.name
         self._report(QuotaObserved(name, permit.account, allowance.limit, allowance.remaining, allowance.observed_at))
 

@@ -189,6 +189,17 @@ def test_no_more_pulls_are_under_way_than_are_left() -> None:
     assert not desk.quota.is_crowded(PULL, ANONYMOUS), "refused at once, not queued"
 
 
+def test_an_answer_that_was_overtaken_gives_nothing_back() -> None:
+    desk = Desk()
+    first, second, third = (desk.quota.admit(HEAD, ANONYMOUS) for _ in range(3))
+    for permit, remaining, known in ((second, 7, 7), (first, 41, 7), (third, 9, 9), (second, 8, 8)):
+        counts = (("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", f"{remaining};w=21600"))
+        desk.quota.answered(permit, Head(200, counts))
+        told = desk.events[-1]
+        assert isinstance(told, QuotaObserved)
+        assert told.remaining == known
+
+
 def test_the_policys_cap_counts_pulls_in_a_moving_span() -> None:
     desk = Desk()
     pull, head = replace(PULL, registry=CAPPED), replace(HEAD, registry=CAPPED)
@@ -260,4 +271,4 @@ def test_the_tables_are_bounded() -> None:
     for port in range(1, MAX_KEPT + 50):
         desk.limit(abused(*LEFT), replace(PULL, registry=CAPPED, authority=replace(PULL.authority, port=port)))
     quota = desk.quota
-    assert [len(table) for table in (quota._holds, quota._allowances, quota._ledgers)] == [MAX_KEPT] * 3
+    assert [len(table) for table in (quota._holds, quota._allowances, quota._told_by, quota._ledgers)] == [MAX_KEPT] * 4
