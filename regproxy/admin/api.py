@@ -30,7 +30,7 @@ class Api(Server):
     """Serves the routes."""
 
     def __init__(self, routes: tuple[Route, ...]) -> None:
-        super().__init__(self._called, MAX_BODY)
+        super().__init__(self._called, _problem(500, "an internal error; the log says more"), MAX_BODY)
         self._routes = {(route.method, f"{PREFIX}{route.path}"): route.handler for route in routes}
 
     async def _called(self, request: HTTPServerRequest) -> Page:

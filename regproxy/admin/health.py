@@ -16,7 +16,7 @@ class Health(Server):
     """Serves the three paths; `ready` says why not, or None."""
 
     def __init__(self, metrics: Callable[[], bytes], ready: Callable[[], str | None]) -> None:
-        super().__init__(self._page, MAX_BODY)
+        super().__init__(self._page, Page(500, _TEXT, b"an internal error; the log says more\n"), MAX_BODY)
         self._metrics = metrics
         self._ready = ready
 

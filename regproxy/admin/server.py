@@ -25,10 +25,14 @@ class Page:
 
 
 class Server:
-    """Answers each request with the page that `answer` makes of it; a HEAD gets its head alone."""
+    """Answers each request with the page that `answer` makes of it, or with `fault` where it makes none.
 
-    def __init__(self, answer: Callable[[HTTPServerRequest], Awaitable[Page]], max_body: int) -> None:
+    A HEAD gets its head alone.
+    """
+
+    def __init__(self, answer: Callable[[HTTPServerRequest], Awaitable[Page]], fault: Page, max_body: int) -> None:
         self._answer = answer
+        self._fault = fault
         self._server = HTTPServer(
             self._handle, idle_connection_timeout=IDLE_SECONDS, body_timeout=BODY_SECONDS, max_body_size=max_body
         )
@@ -52,7 +56,12 @@ class Server:
         task.add_done_callback(self._tasks.discard)
 
     async def _send(self, request: HTTPServerRequest) -> None:
-        page = await self._answer(request)
+        try:
+            page = await self._answer(request)
+        except Exception as error:
+            message = f"{request.method} {request.path} could not be answered"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
+            page = self._fault
         connection = request.connection
         if connection is None:
             return

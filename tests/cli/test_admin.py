@@ -32,7 +32,7 @@ def answering(path: Path, answer: Mapping[str, object]) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with UnixStreamServer(str(path), Handler) as server:  # type: ignore[arg-type]
+    with UnixStreamServer(str(path), Handler) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         yield
