@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from regproxy.policy.block import BlockType, Directive
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, named, nearest, replaced
 from regproxy.policy.forms import read
 from regproxy.policy.given import Entry
 from regproxy.policy.naming import block_name
-from regproxy.policy.schema import POLICY, BlockType, Directive
+from regproxy.policy.schema import POLICY
 from regproxy.policy.secrecy import NAMES as SECRET_NAMES
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Argument, Block, Broken, Item, Let, Match, Statement, Text, Word

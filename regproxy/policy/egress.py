@@ -3,10 +3,10 @@
 from regproxy.model.registry import ParentProxy
 from regproxy.model.secret import Origin
 from regproxy.policy.check import Checked
-from regproxy.policy.convert import proxy_authority
 from regproxy.policy.diagnostic import Diagnostic, error, warning
 from regproxy.policy.given import Endpoint, Entry
 from regproxy.policy.include import Files
+from regproxy.policy.secret_types import proxy_authority
 from regproxy.policy.syntax import Text
 
 

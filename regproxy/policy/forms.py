@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from regproxy.policy.block import Directive
 from regproxy.policy.convert import TYPES, forever
 from regproxy.policy.diagnostic import Diagnostic, error, named, nearest
 from regproxy.policy.given import Given
-from regproxy.policy.schema import Directive
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Argument, Bad, List, Statement, Value, Variable, Word
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from textwrap import wrap
 
 from regproxy.model.decision import FailureClass
+from regproxy.policy.block import BlockType, Directive
 from regproxy.policy.convert import FAILURE_WORDS, TYPES
 from regproxy.policy.definitions import BUILT_IN
 from regproxy.policy.literals import BYTES, MILLISECONDS
-from regproxy.policy.schema import ATTRIBUTES, OPERATORS, POLICY, VERSION, BlockType, Directive, operators
+from regproxy.policy.schema import ATTRIBUTES, OPERATORS, POLICY, VERSION, operators
 
 _WIDTH = 120
 _INDENT = 4

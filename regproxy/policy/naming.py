@@ -2,8 +2,8 @@
 
 import re
 
+from regproxy.policy.block import BlockType
 from regproxy.policy.diagnostic import Diagnostic, error, replaced
-from regproxy.policy.schema import BlockType
 from regproxy.policy.syntax import Argument, Bad, Block, List, Text, Word
 
 MAX_SENTENCE = 200

@@ -6,10 +6,11 @@ A name is highlighted where it has a meaning: a directive in its block, a word i
 import re
 from collections.abc import Iterable
 
+from regproxy.policy.block import BlockType, Directive
 from regproxy.policy.convert import FAILURE_WORDS
 from regproxy.policy.expression import KINDS
 from regproxy.policy.parse import grammar
-from regproxy.policy.schema import ATTRIBUTES, METHODS, OPERATORS, POLICY, BlockType, Directive
+from regproxy.policy.schema import ATTRIBUTES, METHODS, OPERATORS, POLICY
 
 SCOPE = "source.regproxy-policy"
 Rule = dict[str, object]

@@ -1,0 +1,59 @@
+"""The schema of `registry` blocks and of what stands in them."""
+
+from regproxy.policy.block import BlockType, Directive, blocks, directives
+
+UPSTREAM = BlockType(
+    "upstream",
+    "how to reach the registry",
+    directives(
+        Directive(
+            "connect-to",
+            "HOST ENDPOINT",
+            "dial the second where the first is meant; name and certificate stay those of the first",
+            repeatable=True,
+        ),
+        Directive("proxy", "PROXY", "reach the registry through this HTTP proxy, which then looks up its name"),
+        Directive("proxy file", "SECRET_FILE", "the same; the file holds the URL, credentials included"),
+        Directive("proxy env", "VARIABLE", "the same; the variable holds the URL, credentials included"),
+    ),
+)
+
+TLS = BlockType(
+    "tls",
+    "how to trust the registry",
+    directives(Directive("ca", "file TEXT", "certificates to trust beside the system's", repeatable=True)),
+)
+
+LIMITS = BlockType(
+    "limits",
+    "what each registry of the block is asked for at most",
+    directives(
+        Directive(
+            "pulls",
+            "RATE",
+            "GETs of manifests, which registries count, from each host in any such span; beyond, as if it limited us",
+            "no limit of ours",
+        ),
+        Directive(
+            "concurrent", "CONCURRENCY", "requests at once to the hosts of the block; others wait", "128 and 128"
+        ),
+    ),
+)
+
+REGISTRY = BlockType(
+    "registry",
+    "hosts that share settings; each host is a registry of its own",
+    directives(
+        Directive("hosts", "HOST_PATTERN...", "the registries: host[:port], a leading `*.` is one label"),
+        Directive("aliases", "HOST...", "other names of the block's only host, answered as that host"),
+        Directive("token-hosts", "HOST_PATTERN...", "where the registries issue tokens; tunnelled, may be private"),
+        Directive("redirect-hosts", "HOST_PATTERN...", "where blobs are redirected to; tunnelled, may be private"),
+        Directive("scheme", "https|http", "how the registries are spoken to", "https"),
+        Directive("intercept", "on|off", "off: tunnel these hosts and cache nothing", "on"),
+        Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
+    ),
+    blocks(UPSTREAM, TLS, LIMITS),
+    named="NAME",
+    once=False,
+    required="hosts",
+)

@@ -1,0 +1,60 @@
+"""Values that are secrets, or say where one lies: never a literal, always a file or a variable."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from regproxy.model.address import Authority, parse_authority
+from regproxy.policy.diagnostic import Diagnostic, error, literal_secret
+from regproxy.policy.given import Endpoint, Given
+from regproxy.policy.syntax import Text, Value, Word
+
+Converted = Given | Diagnostic | None
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
+
+
+def _proxy(value: Value) -> Converted:
+    """The URL of a proxy without credentials: with them it is a secret, and belongs into a file or a variable."""
+    if not isinstance(value, Text):
+        return None
+    if "@" in value.text:
+        return literal_secret(value.span, 'write `proxy file "/run/secrets/proxy";` or `proxy env PROXY;`')
+    try:
+        return Endpoint(proxy_authority(value.text), value.span)
+    except ValueError as wrong:
+        return error("RP112", value.span, str(wrong), help='write "http://host:port"')
+
+
+def proxy_authority(url: str) -> Authority:
+    """Host and port of the URL of an HTTP proxy; raises ValueError, in which the URL does not occur."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.lower() != "http":
+        raise ValueError("the URL of a proxy begins with http://")
+    try:
+        return parse_authority(rest.rpartition("@")[2].removesuffix("/"))
+    except ValueError as wrong:
+        raise ValueError("the URL of a proxy names a host and a port, such as http://proxy.example:3128") from wrong
+
+
+def _secret_file(value: Value) -> Converted:
+    if not isinstance(value, Text):
+        return None
+    if not value.text.startswith("/"):
+        return error("RP108", value.span, "the path must be absolute", help='like "/run/secrets/proxy"')
+    return value
+
+
+def _variable(value: Value) -> Converted:
+    if not isinstance(value, Word | Text):
+        return None
+    if not _VARIABLE.match(value.text):
+        sentence = "a variable has a name of letters, digits and `_`"
+        return error("RP108", value.span, sentence, help="like REGISTRY_PROXY")
+    return Text(value.text, value.span)
+
+
+SECRET_TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
+    "PROXY": ('the URL of a proxy such as "http://proxy.example:3128"', _proxy),
+    "SECRET_FILE": ('the path of a file such as "/run/secrets/proxy"', _secret_file),
+    "VARIABLE": ("the name of a variable such as REGISTRY_PROXY", _variable),
+}
