@@ -109,7 +109,7 @@ class Contents:
             return failed(error, lookup.labels(outcome))
         outcome = self._outcome(lookup, link, Same() if head.status == 200 else Status(head.status))
         if outcome is Outcome.MISS:
-            return refusal(lookup, head, b"")
+            return self._absent(lookup, key, head, b"")
         return self._stored(lookup, key, await self._engines.store.link(key) or link, outcome)
 
     def _outcome(self, lookup: Lookup, link: Link, upstream: Upstreamed) -> Outcome:

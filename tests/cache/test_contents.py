@@ -188,6 +188,21 @@ def test_another_repository_of_the_same_registry_is_asked_by_head(tmp_path: Path
     told(story, tmp_path)
 
 
+def test_a_digest_that_left_is_asked_for_once_in_a_while(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path, "tier all { match any; fresh 1m; negative 404 for 10s; }") as running:
+            body = b'{"schemaVersion":2}'
+            path = f"/v2/a/b/manifests/{running.tag('1', body)}"
+            await running.get(path)
+            running.hostile.on("quay.io", path, Answer(404))
+            for seconds, outcome in ((61, Outcome.MISS), (9, Outcome.NEGATIVE), (2, Outcome.MISS)):
+                running.now += seconds
+                assert await running.outcome(path) is outcome
+            assert running.asked(path) == ["GET", "HEAD", "GET"]
+
+    asyncio.run(story())
+
+
 def test_a_digest_learned_as_a_blob_is_no_manifest(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.hostile.on("quay.io", PATH, blob(BLOB))
