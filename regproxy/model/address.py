@@ -129,6 +129,17 @@ def zone_of(address: Address) -> Zone:
     return Zone.PRIVATE if any(address in network for network in _PRIVATE) else Zone.PUBLIC
 
 
+def client_address(text: str) -> Address | None:
+    """The address that a client comes from, IPv4 also where it is mapped into IPv6; None for any other text."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """What one use of the network may dial: named hosts reach private addresses, `allow` opens what it lists."""

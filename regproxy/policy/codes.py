@@ -69,9 +69,9 @@ CODES: Mapping[str, Code] = {
         "written as it is.",
     ),
     "RP105": Code(
-        "unknown registry or tier",
-        "`registry is NAME` means a `registry NAME { }` block, and `expect tier NAME` a `tier NAME { }` block; there "
-        "is none.",
+        "unknown registry, tier or group",
+        "`registry is NAME` means a `registry NAME { }` block, `expect tier NAME` a `tier NAME { }` block, and a bare "
+        "word among clients a `client-group NAME { }` block; there is none.",
     ),
     "RP106": Code("said twice", "A directive, a block, a name or a file stands twice, and only one of them can count."),
     "RP107": Code(

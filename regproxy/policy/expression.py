@@ -3,7 +3,7 @@
 import contextlib
 import ipaddress
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from regproxy.model.address import Network, canonical_host, parse_authority
@@ -17,8 +17,9 @@ from regproxy.policy.condition import (
     Predicate,
 )
 from regproxy.policy.diagnostic import Diagnostic, error, nearest, replaced, warning
+from regproxy.policy.groups import Groups
 from regproxy.policy.lint import looks_wrong
-from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, compile_glob, compile_regex
 from regproxy.policy.schema import ATTRIBUTES, METHODS, operators
 from regproxy.policy.source import Span
@@ -43,10 +44,14 @@ _SHORTER = "write a pattern, or several tiers"
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What expressions may refer to: registry blocks; `complete` is False when one of them was lost to a mistake."""
+    """What expressions may refer to: registry blocks and client groups.
+
+    `complete` is False when a registry block was lost to a mistake.
+    """
 
     registries: Collection[str]
     complete: bool
+    groups: Groups = field(default_factory=Groups)
 
 
 def resolve_match(expression: Expression, names: Names, found: list[Diagnostic]) -> Condition:
@@ -218,20 +223,26 @@ def _literal(attribute: str, text: str, operand: Value, names: Names, found: lis
                 found.append(error("RP105", span, sentence, help=nearest(text, names.registries)))
             return None
         case "client":
-            return _client(text, operand, found)
+            return _client(text, operand, names.groups, found)
         case "host":
             return _host(text, operand, found)
         case _:
             return Exactly(attribute, text)
 
 
-def _client(text: str, operand: Value, found: list[Diagnostic]) -> Operand | None:
+def _client(text: str, operand: Value, groups: Groups, found: list[Diagnostic]) -> Operand | None:
+    """A bare word names a group, a text is a range of addresses."""
+    if isinstance(operand, Word):
+        group = groups.find(text, operand.span, found)
+        return InGroup(group) if group is not None else None
     try:
         network: Network = ipaddress.ip_network(text)
     except ValueError:
         hint = 'write an address or a range like "10.0.0.0/8"'
         with contextlib.suppress(ValueError):
             hint = f'write "{ipaddress.ip_network(text, strict=False)}"'
+        if text in groups.named:
+            hint = f"write `{text}`, without quotes, for the client-group"
         found.append(error("RP112", operand.span, f'"{text[:60]}" is no range of addresses', help=hint))
         return None
     return FromNetwork(network)

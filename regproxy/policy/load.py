@@ -11,6 +11,7 @@ from regproxy.policy.definitions import Definitions
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
 from regproxy.policy.expression import Names
 from regproxy.policy.given import Cidr
+from regproxy.policy.groups import build_groups
 from regproxy.policy.include import Alone, Files, Gathered
 from regproxy.policy.limits import build_limits, contradictions
 from regproxy.policy.policy import Policy, make_policy
@@ -65,7 +66,9 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     fragments = [check_items(POLICY, "", Span(text, 0, 0), _fragment(text, found), found) for text in included]
     known_blocks = [block for fragment in fragments for block in fragment.inner("registry")]
     registries = build_registries(top.inner("registry"), known_blocks, files, found)
-    names = Names(frozenset(block.name for block in registries.blocks), complete=_all_named(top, gathered, known))
+    groups = build_groups(top.inner("client-group"), found, complete=_whole(top, gathered, "client-group"))
+    blocks = frozenset(block.name for block in registries.blocks)
+    names = Names(blocks, complete=_all_named(top, gathered, known), groups=groups)
     defaults = top.inner("defaults")
     common = defaults[0] if defaults else None
     cache = build_limits(top.inner("cache"))
@@ -87,6 +90,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
         tiers=tiers,
         hosts=registries.hosts,
         connecting=table,
+        groups=tuple(groups.named.values()),
         tests=tests,
     )
     return Loaded(policy, diagnostics, sources)

@@ -11,17 +11,18 @@ from typing import Protocol, assert_never
 
 import re2
 
+from regproxy.model.address import Network, client_address
 from regproxy.model.decision import Decision, PolicyRequest
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, possible, predicates
 from regproxy.policy.operand import (
     VALUES,
     Exactly,
     FromNetwork,
+    InGroup,
     Matching,
     OnHost,
     OnHostLike,
     Operand,
-    client_address,
 )
 from regproxy.policy.pattern import MAX_MEMORY, Anchor, Pattern
 from regproxy.policy.tier import Tier
@@ -188,9 +189,9 @@ def _sources(bits: Mapping[Operand, int]) -> Iterable[Bits]:
                 patterns.setdefault((attribute, pattern.anchor), []).append((pattern, bit))
             case OnHost(host, ""):
                 literals.setdefault("host", {})[host] = bit
-            case FromNetwork(network):
-                shift = network.max_prefixlen - network.prefixlen
-                networks.setdefault((network.version, shift), {})[int(network.network_address) >> shift] = bit
+            case FromNetwork() | InGroup():
+                for network in operand.networks:
+                    _add(networks, network, bit)
             case OnHost() | OnHostLike():
                 yield _single(operand, bit)
             case _:
@@ -208,11 +209,19 @@ def _single(operand: Operand, bit: int) -> Bits:
     return lambda request: bit if operand.admits(request) else 0
 
 
+def _add(networks: dict[tuple[int, int], dict[int, int]], network: Network, bit: int) -> None:
+    """One more bit for a range, which several operands may name."""
+    shift = network.max_prefixlen - network.prefixlen
+    table = networks.setdefault((network.version, shift), {})
+    number = int(network.network_address) >> shift
+    table[number] = table.get(number, 0) | bit
+
+
 def _from_networks(networks: Mapping[tuple[int, int], Mapping[int, int]]) -> Bits:
     """The client's address is read once, and looked up once for each length of prefix."""
 
     def bits(request: PolicyRequest) -> int:
-        address = client_address(request)
+        address = client_address(request.client)
         if address is None:
             return 0
         number, version, found = int(address), address.version, 0

@@ -1,11 +1,11 @@
 """What an attribute is compared with: a closed union of pure, total tests over one request."""
 
-import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from regproxy.model.address import Address, Network
+from regproxy.model.address import Network, client_address
 from regproxy.model.decision import PolicyRequest
+from regproxy.model.group import ClientGroup
 from regproxy.policy.pattern import Pattern
 
 
@@ -66,13 +66,34 @@ class FromNetwork:
 
     network: Network
 
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The ranges of addresses."""
+        return (self.network,)
+
     def admits(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""
-        address = client_address(request)
+        address = client_address(request.client)
         return address is not None and address in self.network
 
 
-Operand = Exactly | Matching | OnHost | OnHostLike | FromNetwork
+@dataclass(frozen=True, slots=True)
+class InGroup:
+    """`client is`: the client belongs to this group."""
+
+    group: ClientGroup
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The ranges of addresses."""
+        return self.group.addresses
+
+    def admits(self, request: PolicyRequest) -> bool:
+        """Whether the request passes."""
+        return self.group.holds(request.client)
+
+
+Operand = Exactly | Matching | OnHost | OnHostLike | FromNetwork | InGroup
 
 
 def host_of(request: PolicyRequest) -> str:
@@ -86,17 +107,6 @@ def split_authority(authority: str) -> tuple[str, str]:
     if not colon or not port.isdigit() or (":" in host and not host.startswith("[")):
         host, port = authority, "443"
     return host.removeprefix("[").removesuffix("]"), port
-
-
-def client_address(request: PolicyRequest) -> Address | None:
-    """The client's address, IPv4 also where it came mapped into IPv6."""
-    try:
-        address = ipaddress.ip_address(request.client)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        return address.ipv4_mapped
-    return address
 
 
 VALUES: Mapping[str, Callable[[PolicyRequest], str]] = {

@@ -6,6 +6,7 @@ from regproxy.model.address import Authority
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Decision, Passed, PolicyRequest
 from regproxy.model.entry import CacheLimits
+from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
 from regproxy.policy.condition import predicates
 from regproxy.policy.connecting import ConnectTable
@@ -32,6 +33,7 @@ class Policy:
     tiers: tuple[Tier, ...]
     hosts: tuple[NamedHost, ...]
     connecting: ConnectTable
+    groups: tuple[ClientGroup, ...]
     tests: tuple[Scenario, ...]
     looks_at_clients: bool
     _memory: Memory
@@ -73,10 +75,11 @@ def make_policy(
     tiers: tuple[Tier, ...],
     hosts: tuple[NamedHost, ...],
     connecting: ConnectTable,
+    groups: tuple[ClientGroup, ...] = (),
     tests: tuple[Scenario, ...] = (),
 ) -> Policy:
     """Compile the parts to a policy."""
     asked = {predicate.attribute for tier in tiers for predicate in predicates(tier.condition)}
     fields = frozenset(field for attribute in asked for field in _FIELDS.get(attribute, (attribute,)))
     memory = Memory(Matcher(tiers, UNMATCHED), fields)
-    return Policy(name, checksum, cache, tiers, hosts, connecting, tests, "client" in fields, memory)
+    return Policy(name, checksum, cache, tiers, hosts, connecting, groups, tests, "client" in fields, memory)

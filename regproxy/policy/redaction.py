@@ -12,22 +12,23 @@ from typing import assert_never
 from regproxy.model.address import MAX_NAME, Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Decision, Denied
+from regproxy.model.group import ClientGroup
 from regproxy.model.registry import ConnectTo, HostPattern, ParentProxy, Registry
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.connecting import ConnectTable, is_literal
-from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, Pattern, compile_glob, compile_regex
 from regproxy.policy.policy import Policy, make_policy
 from regproxy.policy.tier import Tier
 
 _HASH_DIGITS = 8
 # Tags and digests are public words more often than not, and without them a policy says nothing.
-_PRIVATE = frozenset({"host", "registry", "repo", "path"})
+_PRIVATE = frozenset({"host", "registry", "repo", "path", "client"})
 _LITERAL = re.compile(r"[^*?{},./]+")
 
 
 def redacted(policy: Policy) -> Policy:
-    """The policy with hashes for hosts, registries, repositories, paths, files and the texts of refusals."""
+    """The policy with hashes for hosts, registries, groups, repositories, paths, files and the texts of refusals."""
     return make_policy(
         policy.name,
         policy.checksum,
@@ -37,6 +38,7 @@ def redacted(policy: Policy) -> Policy:
         connecting=ConnectTable(
             tuple(_registry(registry) for registry in policy.registries), _tunnel(policy.connecting.tunnel)
         ),
+        groups=tuple(map(_group, policy.groups)),
     )
 
 
@@ -58,6 +60,10 @@ def _authority(authority: Authority) -> Authority:
 
 def _pattern(pattern: HostPattern) -> HostPattern:
     return replace(pattern, host=_host(pattern.host))
+
+
+def _group(group: ClientGroup) -> ClientGroup:
+    return replace(group, name=_name(group.name))
 
 
 def _registry(registry: Registry) -> Registry:
@@ -115,6 +121,8 @@ def _operand(operand: Operand) -> Operand:
             return OnHost(_host(host), port)
         case OnHostLike(pattern, port):
             return OnHostLike(_compiled(pattern), port)
+        case InGroup(group):
+            return InGroup(_group(group))
         case FromNetwork():
             return operand
         case _:

@@ -7,6 +7,7 @@ words stand for themselves, `a|b` is a choice, `...` means one or more, `[ ]` en
 from collections.abc import Iterator, Mapping
 
 from regproxy.policy.block import BlockType, Directive, blocks, directives
+from regproxy.policy.schema_client import CLIENT_GROUP
 from regproxy.policy.schema_registry import REGISTRY
 from regproxy.policy.schema_test import TEST
 
@@ -110,7 +111,7 @@ POLICY = BlockType(
         Directive("include", "TEXT", "take in files below the policy's folder: `conf.d/*.policy`", repeatable=True),
         Directive("include known", "TEXT", "take in a packaged file", repeatable=True),
     ),
-    blocks(CACHE, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
+    blocks(CACHE, CLIENT_GROUP, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -125,7 +126,7 @@ ATTRIBUTES: Mapping[str, str] = {
     "ref": "the tag or the digest",
     "method": " ".join(METHODS),
     "path": "the path of the request",
-    "client": "the client's address, as CIDR",
+    "client": "the client, by address as CIDR or by the name of a client-group",
 }
 
 OPERATORS: Mapping[str, str] = {

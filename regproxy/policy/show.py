@@ -13,6 +13,7 @@ from regproxy.model.address import Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.entry import CacheLimits
+from regproxy.model.group import ClientGroup
 from regproxy.model.registry import HostPattern, ParentProxy, Registry
 from regproxy.policy.format import formatted
 from regproxy.policy.policy import Policy
@@ -60,6 +61,7 @@ def outline(policy: Policy) -> tuple[Shown, ...]:
     """The blocks of a policy."""
     return (
         _cache(policy.cache),
+        *(_group(group) for group in policy.groups),
         *(_registry(registry) for registry in policy.registries),
         _tunnel(policy.connecting.tunnel),
         *(_tier(tier) for tier in policy.tiers),
@@ -78,6 +80,11 @@ def _cache(limits: CacheLimits) -> Shown:
         Row("durability", limits.durability),
     )
     return Shown("cache", rows)
+
+
+def _group(group: ClientGroup) -> Shown:
+    addresses = (Row("address", "", (str(network),), many=True) for network in group.addresses)
+    return Shown("client-group", tuple(addresses), name=group.name)
 
 
 def _registry(registry: Registry) -> Shown:

@@ -9,7 +9,7 @@ from regproxy.model.decision import FailureClass, Failures, Origin, Terms
 from regproxy.model.registry import Rate
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.literals import BYTES, MAX_DIGITS, MILLISECONDS
-from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
 
 ALL_5XX = frozenset(range(500, 600))
 # Values of these attributes are names of the language or of the policy, written without quotes.
@@ -140,5 +140,7 @@ def _operand(operand: Operand) -> str:
             return quoted(f"{pattern.text}:{port}")
         case FromNetwork(network):
             return quoted(str(network))
+        case InGroup(group):
+            return group.name
         case _:
             assert_never(operand)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.pattern import Anchor, Pattern
 from regproxy.rehearsal.automaton import Automaton
 from regproxy.rehearsal.budget import Budget
@@ -32,6 +32,8 @@ def test_of(operand: Operand) -> Test:
             return test_of_pattern(pattern)
         case FromNetwork(network):
             return None, str(network)
+        case InGroup(group):
+            return None, group.name
         case _:
             assert_never(operand)
 

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from regproxy.policy.condition import Predicate, predicates
 from regproxy.policy.diagnostic import Diagnostic, note, warning
-from regproxy.policy.operand import Exactly, FromNetwork, Matching, OnHost, OnHostLike, Operand
+from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
 from regproxy.policy.source import Span
 from regproxy.policy.tier import Tier
 from regproxy.rehearsal.region import Region
@@ -70,7 +70,7 @@ def _tested(operand: Operand) -> str:
             return "called"
         case Matching() | OnHostLike():
             return "matched by"
-        case FromNetwork():
+        case FromNetwork() | InGroup():
             return "in"
         case _:
             assert_never(operand)

@@ -6,11 +6,14 @@ that cannot be decided is a variable more, true or false as it likes: what is pr
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import reduce
+from operator import or_
 from typing import assert_never
 
+from regproxy.model.address import Network
 from regproxy.model.decision import PolicyRequest
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, predicates
-from regproxy.policy.operand import FromNetwork, OnHostLike, Operand
+from regproxy.policy.operand import FromNetwork, InGroup, OnHostLike, Operand
 from regproxy.policy.policy import Policy
 from regproxy.policy.schema import METHODS
 from regproxy.rehearsal.budget import Budget
@@ -105,8 +108,7 @@ class Space:
             "digest": explore(DIGESTS, self._tests("digest", "ref"), budget),
         }
         paths = self._tests("path")
-        networks = [one.network for _, one in _operands(self.policies) if isinstance(one, FromNetwork)]
-        client = clients(networks)
+        client = clients(network for _, one in _operands(self.policies) for network in _networks(one))
         return {
             shape: (
                 method,
@@ -171,6 +173,9 @@ class Space:
 
     def _cells(self, attribute: str, operand: Operand, shape: Shape, policy: int) -> int:
         """The cells of its variable that an operand admits."""
+        if VARIABLES[attribute] is Variable.CLIENT:
+            tests = self._domains[shape][Variable.CLIENT].tests
+            return reduce(or_, (tests[None, str(network)] for network in _networks(operand)))
         if VARIABLES[attribute] is not Variable.AUTHORITY:
             return self._domains[shape][VARIABLES[attribute]].tests.get(test_of(operand), 0)
         key = policy, attribute, test_of(operand), getattr(operand, "port", "")
@@ -189,6 +194,11 @@ def _operands(policies: Iterable[Policy]) -> Iterator[tuple[str, Operand]]:
         for tier in policy.tiers:
             for predicate in predicates(tier.condition):
                 yield from ((predicate.attribute, operand) for operand in predicate.operands)
+
+
+def _networks(operand: Operand) -> tuple[Network, ...]:
+    """The ranges of addresses that an operand names."""
+    return operand.networks if isinstance(operand, FromNetwork | InGroup) else ()
 
 
 def _free(attribute: str, operand: Operand) -> _Free:

@@ -28,6 +28,7 @@ FAILURES = ("$outage", "[error]", "[dns, tls, 404]", "[5xx, 429, timeout]", "err
 FULL = r"""policy 1;
 let corp = ["harbor.corp.example", "*.lab.corp.example:5000"];
 cache { size 1500MB; inactive forever; min-free 5GiB; max-object 1GB; evict lru; durability full; }
+client-group prod { address "10.20.0.0/16"; address "fd00:20::/32" "192.0.2.7"; }
 registry corp {
     hosts "registry.corp.example:8443";
     aliases "old.corp.example" "older.corp.example:5000";
@@ -47,6 +48,7 @@ registry off { hosts "off.corp.example"; intercept off; }
 tunnel { allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7"; }
 defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; max-object 500MB; }
 tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.example:8443"; deny 403 "see \"wiki\""; }
+tier prod { match client in [prod, "::2"] or client is not prod; fresh 1h; }
 tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
     fresh 1003ms;
@@ -67,7 +69,7 @@ def value(policy: Policy) -> tuple[object, ...]:
     """All that a policy means."""
     tiers: list[tuple[str, Condition, Decision]] = [(tier.name, tier.condition, tier.decision) for tier in policy.tiers]
     hosts = [(host.registry, host.pattern) for host in policy.hosts]
-    return policy.registries, policy.connecting.tunnel, policy.cache, hosts, tiers
+    return policy.registries, policy.connecting.tunnel, policy.cache, policy.groups, hosts, tiers
 
 
 def packaged(name: str) -> Policy:

@@ -12,7 +12,8 @@ from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.rehearsal.reference import rehearse
 
-REGISTRIES = """registry hub { hosts "hub.example"; aliases "alias.example"; }
+REGISTRIES = """client-group ci { address "10.1.0.0/16" "2001:db8::1"; }
+registry hub { hosts "hub.example"; aliases "alias.example"; }
 registry lan { hosts "*.lan.example:5000" "own.lan.example:5000"; }
 registry off { hosts "off.example"; intercept off; }
 """
@@ -69,9 +70,8 @@ def comparisons() -> st.SearchStrategy[str]:
     )
     hosts = st.tuples(st.just("host"), st.just("like"), _quoted(("*.lan.example", "a*.lan.example:5000", "**", "?.**")))
     registry = st.tuples(st.just("registry"), st.sampled_from(["is", "is not"]), st.sampled_from(["hub", "lan", "off"]))
-    client = st.tuples(
-        st.just("client"), st.sampled_from(["in", "not in"]), _quoted(("10.0.0.0/8", "10.0.0.0/30", "::/0"))
-    )
+    ranges = _quoted(("10.0.0.0/8", "10.0.0.0/30", "::/0")) | st.just("ci")
+    client = st.tuples(st.just("client"), st.sampled_from(["in", "not in"]), ranges)
     return st.one_of(literal, glob, regex, kind, method, host, hosts, registry, client).map(" ".join) | st.just("any")
 
 
