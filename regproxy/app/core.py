@@ -19,6 +19,7 @@ from regproxy.store.content import Store
 from regproxy.store.rows import Changes
 from regproxy.upstream.admission import Admission
 from regproxy.upstream.breaker import Breakers
+from regproxy.upstream.broker import Broker
 from regproxy.upstream.client import Client
 from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import Limits
@@ -83,7 +84,7 @@ class Core:
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
         admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random))
-        upstream = Upstream(admission, Tokens(admission, time.monotonic), challenges)
+        upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock), challenges)
         engines = Engines(store, upstream, clock, report)
         challenges.engines = engines
         return cls(Cache(engines, policy), engines, store, client, challenges)

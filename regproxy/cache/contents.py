@@ -79,7 +79,7 @@ class Contents:
         """One HEAD upstream; freshens the link, or makes one where the same authority gave the bytes before."""
         fields = ACCEPT_MANIFESTS if key.kind is Kind.MANIFEST else ACCEPT_ANY
         request = lookup.upstream("HEAD", lookup.resource.path, fields)
-        head, _ = await self._engines.upstream.fetch(request, key.repository, 0)
+        head, _, _ = await self._engines.upstream.fetch(request, key.repository, 0)
         store = self._engines.store
         content = await self._engines.content(key.digest)
         if head.status == 200 and content is not None and await store.linked_in(key.authority, key.digest):

@@ -112,7 +112,7 @@ class Lists:
         fields: Fields = (*ACCEPT_ANY, ("If-None-Match", etag)) if etag else ACCEPT_ANY
         repository = lookup.resource.repository
         request = lookup.upstream("GET", key.target, fields)
-        head, body = await self._engines.upstream.fetch(request, repository, MAX_MANIFEST)
+        head, body, _ = await self._engines.upstream.fetch(request, repository, MAX_MANIFEST)
         now = self._engines.clock()
         if head.status == 304 and row is not None:
             fresh = replace(row, validated_at=now)

@@ -46,7 +46,7 @@ class Manifests:
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Fetched | Answered:
         path = f"/v2/{key.repository}/manifests/{key.digest}"
         request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
-        head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
+        head, body, _ = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
         if head.status != 200:
             return answered(key.authority.name, head, body)
         return await self.keep(key, head, body, Changes())

@@ -58,7 +58,7 @@ class Resolver:
         etag = f'"{binding.digest}"' if binding is not None and method == "etag" else None
         fields = (*accept, ("If-None-Match", etag)) if etag else accept
         request = lookup.upstream("GET", target, fields)
-        head, body = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
+        head, body, _ = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
         if head.status == 304 and binding is not None:
             return await self._freshened(key, binding)
         if head.status == TOO_MANY and method != "head":
@@ -74,7 +74,7 @@ class Resolver:
         self, request: UpstreamRequest, key: BindingKey, binding: Binding | None
     ) -> Resolved | Answered | None:
         """What a HEAD says; None when it names no digest."""
-        head, _ = await self._engines.upstream.fetch(request, key.repository, 0)
+        head, _, _ = await self._engines.upstream.fetch(request, key.repository, 0)
         if head.status != 200:
             return await self._not_there(key, binding, Answered(head, b""))
         return await self._by_head(key, binding, head)

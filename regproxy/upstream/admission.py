@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 
+from regproxy.model.account import ANONYMOUS, Account
 from regproxy.model.decision import FailureClass
 from regproxy.model.message import Head
 from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.limited import Limited
-from regproxy.upstream.quota import ANONYMOUS, Permit, Quota
+from regproxy.upstream.quota import Permit, Quota
 from regproxy.upstream.ratelimit import MAX_LIMIT_BODY
 from regproxy.upstream.request import BodySink, UpstreamRequest
 from regproxy.upstream.retries import Retries
@@ -57,7 +58,7 @@ class Admission:
         self._settled = asyncio.Event()
         self._waiting = 0
 
-    async def open(self, request: UpstreamRequest, sink: BodySink, account: str | None = ANONYMOUS) -> Transfer:
+    async def open(self, request: UpstreamRequest, sink: BodySink, account: Account | None = ANONYMOUS) -> Transfer:
         """The transfer, once its head is known and the sink has it.
 
         `account` None: the client's own credential, whose answers are all for the client. Raises Limited while a limit
@@ -77,11 +78,11 @@ class Admission:
             raise limited
         return transfer
 
-    def counts_pulls(self, request: UpstreamRequest) -> bool:
-        """Whether a pull of our own account may be refused."""
-        return self._quota.counts(request)
+    def counts_pulls(self, request: UpstreamRequest, account: Account = ANONYMOUS) -> bool:
+        """Whether a pull of this account may be refused."""
+        return self._quota.counts(request, account)
 
-    async def _turn(self, request: UpstreamRequest, account: str | None) -> None:
+    async def _turn(self, request: UpstreamRequest, account: Account | None) -> None:
         """Wait while as many pulls are under way as are left: the answer to one tells whether there are more."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + MAX_TURN_SECONDS

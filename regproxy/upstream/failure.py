@@ -46,6 +46,16 @@ class UpstreamFailed(Exception):  # noqa: N818 -- the upstream failed, whoever's
         super().__init__(self.detail)
 
 
+class Rejected(UpstreamFailed):
+    """The registry or its token service refused the credential that was to be used: nothing was answered.
+
+    For one that the policy lends this is a failure of ours; for a caller's own it is the answer.
+    """
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(FailureClass.CREDENTIAL, detail)
+
+
 def class_of(number: int) -> FailureClass:
     """The failure class of a libcurl error number (libcurl-errors(3))."""
     return _CLASS_OF.get(number, FailureClass.RESET)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from regproxy.model.account import ANONYMOUS, Account, Own
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
 from regproxy.model.message import Head, printable
@@ -26,7 +27,6 @@ from regproxy.upstream.request import UpstreamRequest
 K = TypeVar("K")
 V = TypeVar("V")
 
-ANONYMOUS = "anonymous"
 FIRST_HOLD_SECONDS = 60.0
 MAX_KEPT = 1024
 _EVERY_ACCOUNT = ""
@@ -34,7 +34,7 @@ _EVERY_ACCOUNT = ""
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """Whom a hold stops: an account's pulls, or with the account empty all requests to the authority."""
+    """Whom a hold stops: an account's pulls, by its label, or with that empty all requests to the authority."""
 
     authority: Authority
     account: str
@@ -61,7 +61,7 @@ class Permit:
     """
 
     request: UpstreamRequest
-    account: str | None
+    account: Account | None
     at: float
     order: int
     probes: dict[_Key, Hold] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Quota:
         self._under_way: dict[_Key, int] = {}
         self._permits = 0
 
-    def admit(self, request: UpstreamRequest, account: str | None) -> Permit:
+    def admit(self, request: UpstreamRequest, account: Account | None) -> Permit:
         """Leave to send a request, as a probe where a hold's time is over; raises Limited while a limit stops it.
 
         Every permit ends with `answered`, `limited` or `released`.
@@ -102,7 +102,7 @@ class Quota:
         self._permits += 1
         return Permit(request, account, now, self._permits, probes, pull)
 
-    def is_crowded(self, request: UpstreamRequest, account: str | None) -> bool:
+    def is_crowded(self, request: UpstreamRequest, account: Account | None) -> bool:
         """Whether as many pulls are under way as the registry said are left, and none is known to be refused."""
         pull = _pull(request, account)
         known = self._allowances.get(pull) if pull is not None else None
@@ -133,13 +133,14 @@ class Quota:
         reason = reason_of(permit.request, head, body) if permit.account is not None else "client"
         source = printable(head.get("docker-ratelimit-source") or "", 100)
         self._report(UpstreamThrottled(permit.request.registry.name, authority.name, reason, source))
-        key = _Key(authority, permit.account if permit.account and reason == "pull_limit" else _EVERY_ACCOUNT)
+        whose = permit.account if reason == "pull_limit" else None
+        key = _Key(authority, whose.label if whose is not None else _EVERY_ACCOUNT)
         begins = permit.account is not None or permit.probes
         return self._held(key, self._prolong(key, permit, head, now) if begins else Hold(now), now)
 
-    def counts(self, request: UpstreamRequest) -> bool:
-        """Whether a pull of our own may be refused: the registry counts them, one was refused, or there is a cap."""
-        key = _Key(request.authority, ANONYMOUS)
+    def counts(self, request: UpstreamRequest, account: Account = ANONYMOUS) -> bool:
+        """Whether a pull of this account may be refused: they are counted, one was refused, or there is a cap."""
+        key = _Key(request.authority, account.label)
         held = key in self._holds or _Key(request.authority, _EVERY_ACCOUNT) in self._holds
         return held or key in self._allowances or request.registry.pulls is not None
 
@@ -202,7 +203,7 @@ class Quota:
         allowance = read_allowance(head.fields, self._clock())
         if allowance is None or permit.account is None:
             return
-        key = _Key(permit.request.authority, permit.account)
+        key = _Key(permit.request.authority, permit.account.label)
         known = self._allowances.get(key)
         if known is not None and permit.order < self._told_by.get(key, 0):
             # An answer that was overtaken knows nothing of what was pulled meanwhile: it takes away, but gives nothing.
@@ -210,13 +211,15 @@ class Quota:
         else:
             _keep(self._told_by, key, permit.order)
         _keep(self._allowances, key, allowance)
-        name = permit.request.registry.name
-        self._report(QuotaObserved(name, permit.account, allowance.limit, allowance.remaining, allowance.observed_at))
+        if isinstance(permit.account, Own):
+            return  # what a caller's own login has left is the caller's affair
+        name, label = permit.request.registry.name, permit.account.label
+        self._report(QuotaObserved(name, label, allowance.limit, allowance.remaining, allowance.observed_at))
 
 
-def _pull(request: UpstreamRequest, account: str | None) -> _Key | None:
+def _pull(request: UpstreamRequest, account: Account | None) -> _Key | None:
     """Whose pull the request is; None where it counts for nobody that we know."""
-    return _Key(request.authority, account) if account is not None and is_pull(request) else None
+    return _Key(request.authority, account.label) if account is not None and is_pull(request) else None
 
 
 def _keep(table: dict[K, V], key: K, value: V) -> None:

@@ -1,4 +1,4 @@
-"""One logical request to a registry: our anonymous token, the 401 that teaches us the challenge, and redirects.
+"""One logical request to a registry: what proves the account, the 401 that teaches us the challenge, and redirects.
 
 What the cache uses. Everything that is not the final answer is swallowed here, in bounds.
 """
@@ -7,9 +7,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 from urllib.parse import parse_qsl, urlencode
 
+from regproxy.model.account import ANONYMOUS, Account, Lent
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
@@ -17,40 +17,32 @@ from regproxy.model.message import Fields, Head, only, without
 from regproxy.model.registry import Registry
 from regproxy.upstream.admission import Admission
 from regproxy.upstream.authenticate import read_challenge, realm_of
-from regproxy.upstream.failure import UpstreamFailed
-from regproxy.upstream.gate import MAX_SWALLOWED, Gate
+from regproxy.upstream.broker import Broker, can_meet
+from regproxy.upstream.failure import Rejected, UpstreamFailed
+from regproxy.upstream.gate import Gate
+from regproxy.upstream.learning import Challenges, Learning
 from regproxy.upstream.limited import Limited, OwnAnswer
-from regproxy.upstream.quota import ANONYMOUS
 from regproxy.upstream.redirects import MAX_REDIRECTS, follow, leads_on
 from regproxy.upstream.request import BodySink, UpstreamRequest
-from regproxy.upstream.single_flight import SingleFlight
-from regproxy.upstream.small import SmallSink, small_body
-from regproxy.upstream.tokens import MAX_TOKEN_ANSWER, Tokens, with_query
+from regproxy.upstream.small import PublicSink, SmallSink, small_body
+from regproxy.upstream.tokens import MAX_TOKEN_ANSWER, with_query
 from regproxy.upstream.transfer import Transfer
 
 _SWALLOW_SECONDS = 2.0
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
-class Challenges(Protocol):
-    """Where what we learned of an authority is kept, over restarts."""
-
-    def get(self, authority: Authority) -> Challenge | None:
-        """The challenge last seen, if any."""
-        ...
-
-    def put(self, authority: Authority, challenge: Challenge) -> None:
-        """Remember it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class OpenTransfer:
-    """An answer whose final head is known; `request` is the one that got it, behind redirects."""
+    """An answer whose final head is known; `request` is the one that got it, behind redirects.
+
+    `account` is the one that was proved on the way: the anonymous one where the registry asked for nothing.
+    """
 
     head: Head
     request: UpstreamRequest
     transfer: Transfer | OwnAnswer
+    account: Account = ANONYMOUS
 
     def resume(self) -> None:
         """Go on after the sink took nothing."""
@@ -68,72 +60,93 @@ class OpenTransfer:
 class Upstream:
     """Requests to registries as the cache sees them; owns no state but what is under way."""
 
-    def __init__(self, admission: Admission, tokens: Tokens, challenges: Challenges) -> None:
+    def __init__(self, admission: Admission, broker: Broker, challenges: Challenges) -> None:
         self._admission = admission
-        self._tokens = tokens
-        self._challenges = challenges
-        self._learning: SingleFlight[Authority, Challenge] = SingleFlight()
+        self._broker = broker
+        self._learning = Learning(admission, challenges)
 
-    async def open(self, request: UpstreamRequest, repository: str, sink: BodySink) -> OpenTransfer:
-        """One anonymous GET or HEAD on /v2/ with our own token where the registry asks for one.
+    async def open(
+        self, request: UpstreamRequest, repository: str, sink: BodySink, account: Account = ANONYMOUS
+    ) -> OpenTransfer:
+        """One GET or HEAD on /v2/ as `account`, with a token where the registry asks for one.
 
         Returns when the final head is known and `sink` has it, whatever its status (a second 401 included); raises
-        UpstreamFailed when there is none. While a limit stops the request the answer is our own 429.
+        UpstreamFailed when there is none, Rejected when it is for the credential. What is public goes on without a
+        credential that is lent so. While a limit stops the request the answer is our own 429.
         """
         try:
-            return await self._open(request, repository, sink)
+            return await self._open(request, repository, sink, account)
         except Limited as limited:
             return _limited(request, sink, limited)
+        except Rejected as rejected:
+            if not isinstance(account, Lent) or account.credential.on_reject != "anonymous":
+                raise
+            return await self.open(request, repository, PublicSink(sink, rejected))
 
-    async def _open(self, request: UpstreamRequest, repository: str, sink: BodySink) -> OpenTransfer:
+    async def _open(self, request: UpstreamRequest, repository: str, sink: BodySink, account: Account) -> OpenTransfer:
         asked = replace(request, fields=without(request.fields, _CREDENTIALS))
         scope = _scope(asked, repository)
-        challenge = self._challenges.get(asked.authority)
-        bearer = challenge if challenge is not None and challenge.scheme == "bearer" else None
-        token, failure = await self._remembered(asked, bearer, scope)
+        known = self._learning.known(asked.authority)
+        if known is not None and not can_meet(known, account):
+            known = None
+        proof, failure = await self._remembered(asked, known, scope, account)
         # Where the token service gave us nothing a moment ago, a 401 is final; where it failed, it may have moved.
-        teachable = token is not None or bearer is None or failure is not None
+        teachable = proof is not None or known is None or failure is not None
 
         def is_final(head: Head) -> bool:
-            return not leads_on(asked, head) and not (teachable and _asks_for_bearer(head))
+            return not leads_on(asked, head) and not (teachable and _asks(head, account))
 
-        passed, opened = await self._step(_bearing(asked, token), sink, is_final)
+        passed, opened = await self._step(_bearing(asked, proof), sink, is_final, account=account)
         if not passed and opened.head.status == 401:
             learned = read_challenge(opened.head.fields)
             assert learned is not None  # noqa: S101 -- the gate held this 401 back because it has one
-            if failure is not None and learned == bearer:
+            if failure is not None and learned == known:
                 raise failure
-            self._learn(asked.authority, learned)
-            if token is not None:
-                self._tokens.drop(asked, learned, scope, token)
-            token = await self._tokens.get(asked, learned, scope)
-            passed, opened = await self._step(_bearing(asked, token), sink, lambda head: not leads_on(asked, head))
+            self._learning.learn(asked.authority, learned)
+            if proof is not None:
+                self._broker.refused(asked, learned, scope, account, proof)
+            proof = again = await self._broker.proof(asked, learned, scope, account)
+
+            def is_last(head: Head) -> bool:
+                if head.status == 401 and again is not None:
+                    self._broker.refuse_credential(asked, account, again)
+                return not leads_on(asked, head)
+
+            passed, opened = await self._step(_bearing(asked, proof), sink, is_last, account=account)
         if passed and opened.head.status == 401:
-            self._learn(asked.authority, read_challenge(opened.head.fields))
-        return opened if passed else await self._follow(opened, sink)
+            self._learning.learn(asked.authority, read_challenge(opened.head.fields))
+        by = account if proof is not None else ANONYMOUS
+        return replace(opened if passed else await self._follow(opened, sink, account=account), account=by)
 
     async def _remembered(
-        self, asked: UpstreamRequest, bearer: Challenge | None, scope: str
+        self, asked: UpstreamRequest, known: Challenge | None, scope: str, account: Account
     ) -> tuple[str | None, UpstreamFailed | None]:
-        """A token by the remembered challenge, and why there is none: the registry may name another service now."""
+        """A proof by the remembered challenge, and why there is none: the registry may name another service now."""
         try:
-            return (await self._tokens.get(asked, bearer, scope) if bearer is not None else None), None
+            return (await self._broker.proof(asked, known, scope, account) if known is not None else None), None
+        except Rejected:
+            raise
         except UpstreamFailed as error:
             return None, error
 
-    def counts_pulls(self, request: UpstreamRequest) -> bool:
+    def counts_pulls(self, request: UpstreamRequest, account: Account = ANONYMOUS) -> bool:
         """Whether pulls are counted, so that a GET of a manifest may be refused."""
-        return self._admission.counts_pulls(request)
+        return self._admission.counts_pulls(request, account)
 
-    async def fetch(self, request: UpstreamRequest, repository: str, limit: int) -> tuple[Head, bytes]:
-        """`open` with the whole body in memory; raises ValueError when it is larger than `limit` bytes."""
+    async def fetch(
+        self, request: UpstreamRequest, repository: str, limit: int, account: Account = ANONYMOUS
+    ) -> tuple[Head, bytes, Account]:
+        """`open` with the whole body in memory, and the account that was proved.
+
+        Raises ValueError when the body is larger than `limit` bytes.
+        """
         sink = SmallSink(limit)
-        opened = await self.open(request, repository, sink)
+        opened = await self.open(request, repository, sink, account)
         try:
             await opened.finished()
         finally:
             opened.cancel()
-        return opened.head, sink.body
+        return opened.head, sink.body, opened.account
 
     async def relay(self, request: UpstreamRequest, sink: BodySink, *, follows: bool = False) -> OpenTransfer:
         """End to end, with the fields and credentials given; redirects are relayed unless `follows` (GET and HEAD)."""
@@ -149,11 +162,7 @@ class Upstream:
 
     async def challenge(self, registry: Registry, authority: Authority, scheme: str) -> Challenge:
         """How the registry asks for credentials, as remembered or as GET /v2/ says; scheme `none`: it does not."""
-        known = self._challenges.get(authority)
-        if known is not None:
-            return known
-        ping = UpstreamRequest(authority, scheme, registry, "GET", "/v2/", (), "token")
-        return await self._learning.run(authority, lambda: self._ping(ping))
+        return await self._learning.ask(registry, authority, scheme)
 
     async def relay_token(
         self,
@@ -190,9 +199,9 @@ class Upstream:
             raise UpstreamFailed(FailureClass.CREDENTIAL, f"{host.name}: {error}") from error
 
     async def close(self) -> None:
-        """End what is under way here and in the tokens; the client is its maker's."""
+        """End what is under way here and at the broker; the client is its maker's."""
         await self._learning.close()
-        await self._tokens.close()
+        await self._broker.close()
 
     async def _step(
         self,
@@ -200,7 +209,7 @@ class Upstream:
         sink: BodySink,
         is_final: Callable[[Head], bool],
         *,
-        account: str | None = ANONYMOUS,
+        account: Account | None = ANONYMOUS,
     ) -> tuple[bool, OpenTransfer]:
         """One exchange up to its head, and whether that was the final one; any other has ended when this returns."""
         gate = Gate(sink, is_final)
@@ -217,7 +226,9 @@ class Upstream:
             raise
         return gate.passed, OpenTransfer(head, request, transfer)
 
-    async def _follow(self, opened: OpenTransfer, sink: BodySink, *, account: str | None = ANONYMOUS) -> OpenTransfer:
+    async def _follow(
+        self, opened: OpenTransfer, sink: BodySink, *, account: Account | None = ANONYMOUS
+    ) -> OpenTransfer:
         first = opened.request.authority.name
         for _ in range(MAX_REDIRECTS):
             request = follow(opened.request, opened.head)
@@ -227,26 +238,6 @@ class Upstream:
             if passed:
                 return opened
         raise UpstreamFailed(FailureClass.CONNECT, f"{first}: redirects more than {MAX_REDIRECTS} times")
-
-    async def _ping(self, ping: UpstreamRequest) -> Challenge:
-        name = ping.authority.name
-        try:
-            head, _ = await small_body(self._admission, ping, MAX_SWALLOWED)
-        except Limited as limited:
-            raise UpstreamFailed(FailureClass.CREDENTIAL, limited.sentence, ours=True) from limited
-        except ValueError as error:
-            raise UpstreamFailed(FailureClass.RESET, f"{name}: {error}") from error
-        learned = read_challenge(head.fields) if head.status == 401 else Challenge("none")
-        if learned is None:
-            raise UpstreamFailed(FailureClass.CREDENTIAL, f"{name}: asks for credentials in a way that we do not know")
-        if head.status >= 500:
-            raise UpstreamFailed(FailureClass.CREDENTIAL, f"{name}: GET /v2/ answered {head.status}")
-        self._learn(ping.authority, learned)
-        return learned
-
-    def _learn(self, authority: Authority, challenge: Challenge | None) -> None:
-        if challenge is not None and self._challenges.get(authority) != challenge:
-            self._challenges.put(authority, challenge)
 
 
 def _limited(request: UpstreamRequest, sink: BodySink, limited: Limited) -> OpenTransfer:
@@ -265,15 +256,16 @@ def _final_behind(request: UpstreamRequest, first: str) -> Callable[[Head], bool
     return is_final
 
 
-def _asks_for_bearer(head: Head) -> bool:
+def _asks(head: Head, account: Account) -> bool:
+    """Whether this is a challenge that the account may meet."""
     challenge = read_challenge(head.fields) if head.status == 401 else None
-    return challenge is not None and challenge.scheme == "bearer"
+    return challenge is not None and can_meet(challenge, account)
 
 
-def _bearing(request: UpstreamRequest, token: str | None) -> UpstreamRequest:
-    if token is None:
+def _bearing(request: UpstreamRequest, proof: str | None) -> UpstreamRequest:
+    if proof is None:
         return request
-    return replace(request, fields=(*request.fields, ("Authorization", f"Bearer {token}")))
+    return replace(request, fields=(*request.fields, ("Authorization", proof)))
 
 
 def _scope(request: UpstreamRequest, repository: str) -> str:

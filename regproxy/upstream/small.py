@@ -1,9 +1,9 @@
-"""Whole small bodies: a sink that collects up to a limit."""
+"""Sinks of few lines: one collects a small body up to a limit, one takes only what is public."""
 
+from regproxy.model.account import ANONYMOUS, Account
 from regproxy.model.message import Head
 from regproxy.upstream.admission import Admission
-from regproxy.upstream.quota import ANONYMOUS
-from regproxy.upstream.request import UpstreamRequest
+from regproxy.upstream.request import BodySink, UpstreamRequest
 
 
 class SmallSink:
@@ -29,8 +29,26 @@ class SmallSink:
         return bytes(self._body)
 
 
+class PublicSink:
+    """Passes on what strangers are answered; where they are refused it raises what it was made with instead."""
+
+    def __init__(self, sink: BodySink, otherwise: Exception) -> None:
+        self._sink = sink
+        self._otherwise = otherwise
+
+    def head(self, head: Head) -> None:
+        """Judge the answer; to strangers some registries say 404 of what is private."""
+        if head.status in (401, 403, 404):
+            raise self._otherwise
+        self._sink.head(head)
+
+    def data(self, chunk: bytes) -> bool:
+        """Pass the piece on."""
+        return self._sink.data(chunk)
+
+
 async def small_body(
-    admission: Admission, request: UpstreamRequest, limit: int, account: str | None = ANONYMOUS
+    admission: Admission, request: UpstreamRequest, limit: int, account: Account | None = ANONYMOUS
 ) -> tuple[Head, bytes]:
     """One exchange, nothing followed.
 

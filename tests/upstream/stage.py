@@ -10,6 +10,7 @@ from regproxy.model.address import Authority
 from regproxy.model.entry import Challenge
 from regproxy.model.message import Fields
 from regproxy.model.registry import Registry
+from regproxy.upstream.broker import Broker
 from regproxy.upstream.client import Client
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.session import Upstream
@@ -93,7 +94,7 @@ def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None) 
         block = registry(*hosts.items(), ca_file=authority.ca_file, token_hosts=("auth.test",))
         challenges = Remembered()
         way = admission(client)
-        upstream = Upstream(way, Tokens(way, time.monotonic), challenges)
+        upstream = Upstream(way, Broker(Tokens(way, time.monotonic)), challenges)
         before = asyncio.all_tasks()
         try:
             await asyncio.wait_for(story(Stage(here, upstream, challenges, block, hosts, events)), 30)

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, Own
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
+from regproxy.model.login import Password
 from regproxy.model.message import Fields, Head, content_length
 from regproxy.model.message import field as field_of
 from regproxy.model.registry import Rate
 from regproxy.upstream.limited import Limited
-from regproxy.upstream.quota import ANONYMOUS, MAX_KEPT, Permit, Quota
+from regproxy.upstream.quota import MAX_KEPT, Permit, Quota
 from regproxy.upstream.request import UpstreamRequest
 from tests.lab.answers import Answer, abused, pull_limited
 from tests.upstream.standin import ask, registry
@@ -21,6 +23,7 @@ PULL = ask(BLOCK, "GET", "/v2/a/b/manifests/c")
 HEAD = ask(BLOCK, "HEAD", "/v2/a/b/manifests/c")
 BLOB = ask(BLOCK, "GET", "/v2/a/b/blobs/d", purpose="blob")
 EVERYTHING = (PULL, HEAD, BLOB)
+OTHER = Lent(Credential("basic other", Password("other", "secret")))
 NOON = 1_000_080_000.0  # 2001-09-10, midnight
 OK, LEFT = Head(200), (("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", "41;w=21600"))
 
@@ -35,13 +38,13 @@ class Desk:
     def __post_init__(self) -> None:
         self.quota = Quota(lambda: self.now, self.events.append)
 
-    def limit(self, answer: Answer, request: UpstreamRequest = PULL, account: str | None = ANONYMOUS) -> Limited:
+    def limit(self, answer: Answer, request: UpstreamRequest = PULL, account: Account | None = ANONYMOUS) -> Limited:
         """Send a request that is answered 429."""
         assert isinstance(answer.body, bytes)
         permit = self.quota.admit(request, account)
         return self.quota.limited(permit, Head(429, answer.fields), answer.body)
 
-    def goes(self, request: UpstreamRequest, account: str | None = ANONYMOUS) -> bool:
+    def goes(self, request: UpstreamRequest, account: Account | None = ANONYMOUS) -> bool:
         """Whether a request may be sent; it is given up at once, so that it proves nothing."""
         try:
             self.quota.released(self.quota.admit(request, account))
@@ -62,7 +65,7 @@ def test_a_pull_limit_stops_only_the_pulls_of_its_account() -> None:
     desk = Desk()
     desk.limit(pull_limited())
     assert [desk.goes(request) for request in EVERYTHING] == [False, True, True]
-    assert desk.goes(PULL, "another account")
+    assert desk.goes(PULL, OTHER)
     assert desk.goes(PULL, None)
     assert desk.events[-1] == UpstreamThrottled("test", "registry.test", "pull_limit")
 
@@ -76,7 +79,7 @@ def test_the_log_says_whom_the_registry_counts() -> None:
 def test_an_abuse_limit_stops_everything_whoever_asks() -> None:
     desk = Desk()
     desk.limit(abused())
-    assert not any(desk.goes(request, account) for request in EVERYTHING for account in (ANONYMOUS, "x", None))
+    assert not any(desk.goes(request, account) for request in EVERYTHING for account in (ANONYMOUS, OTHER, None))
     other = replace(PULL, authority=replace(PULL.authority, port=5000))
     assert desk.goes(other)
     assert desk.events[-1] == UpstreamThrottled("test", "registry.test", "abuse")
@@ -166,9 +169,12 @@ def test_a_clients_own_429_holds_nobody_up_but_as_a_probe_it_prolongs_the_hold()
 def test_what_is_left_is_kept_and_told_by_account() -> None:
     desk = Desk()
     desk.send(HEAD, Head(200, LEFT))
-    assert desk.events == [QuotaObserved("test", ANONYMOUS, 100, 41, NOON)]
-    desk.quota.answered(desk.quota.admit(PULL, None), Head(200, LEFT))
-    assert len(desk.events) == 1, "what a client's own account has left is its own affair"
+    assert desk.events == [QuotaObserved("test", "anonymous", 100, 41, NOON)]
+    desk.quota.answered(desk.quota.admit(PULL, OTHER), Head(200, LEFT))
+    assert desk.events[1:] == [QuotaObserved("test", "basic other", 100, 41, NOON)]
+    for own in (None, Own("1", Password("me", "secret"))):
+        desk.quota.answered(desk.quota.admit(PULL, own), Head(200, LEFT))
+    assert len(desk.events) == 2, "what a client's own account has left is its own affair"
 
 
 def test_no_more_pulls_are_under_way_than_are_left() -> None:
@@ -179,7 +185,7 @@ def test_no_more_pulls_are_under_way_than_are_left() -> None:
     assert desk.quota.is_crowded(PULL, ANONYMOUS)
     assert not any(
         desk.quota.is_crowded(request, account)
-        for request, account in ((HEAD, ANONYMOUS), (BLOB, ANONYMOUS), (PULL, None), (PULL, "another"))
+        for request, account in ((HEAD, ANONYMOUS), (BLOB, ANONYMOUS), (PULL, None), (PULL, OTHER))
     )
     desk.quota.answered(permits[0], Head(200, (LEFT[0], ("ratelimit-remaining", "0;w=21600"))))
     assert desk.quota.is_crowded(PULL, ANONYMOUS)

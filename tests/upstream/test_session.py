@@ -35,7 +35,7 @@ def test_a_known_challenge_costs_no_401() -> None:
     async def story(stage: Stage) -> None:
         stage.challenges.known[HERE] = BEARER
         for _ in range(3):
-            head, body = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+            head, body, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
             assert (head.status, head.get("server"), body) == (200, "registry", b"the bytes")
         assert len(stage.hosts["registry.test"].heard) == 3
         assert stage.world.tokens_issued == 1
@@ -46,7 +46,7 @@ def test_a_known_challenge_costs_no_401() -> None:
 def test_a_hundred_misses_at_once_ask_for_one_token() -> None:
     async def story(stage: Stage) -> None:
         answers = await asyncio.gather(*(stage.upstream.fetch(stage.ask(), "a/b", 100) for _ in range(100)))
-        assert {(head.status, body) for head, body in answers} == {(200, b"the bytes")}
+        assert {(head.status, body) for head, body, _ in answers} == {(200, b"the bytes")}
         assert stage.world.tokens_issued == 1
 
     play(story)
@@ -56,7 +56,7 @@ def test_an_expired_token_is_replaced_once() -> None:
     async def story(stage: Stage) -> None:
         await stage.upstream.fetch(stage.ask(), "a/b", 100)
         stage.world.valid.clear()
-        head, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        head, _, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
         assert head.status == 200
         assert [heard.get("authorization") for heard in stage.hosts["registry.test"].heard] == [
             None,
@@ -109,7 +109,7 @@ def test_a_basic_challenge_is_final_and_remembered() -> None:
     world.realm = ("WWW-Authenticate", 'Basic realm="here"')
 
     async def story(stage: Stage) -> None:
-        head, body = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        head, body, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
         assert (head.status, body) == (401, b'{"errors":[]}')
         assert stage.challenges.known == {HERE: Challenge("basic", "here")}
         assert len(stage.hosts["registry.test"].heard) == 1
@@ -138,7 +138,7 @@ def test_a_huge_or_endless_body_on_the_way_is_cut_short() -> None:
                 await talk.raw(b"x" * 1_000_000)
 
         stage.hosts["registry.test"].script = endless
-        _, body = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        _, body, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
         assert body == b"the bytes"
         refused = stage.events[0]
         assert isinstance(refused, UpstreamFinished)
@@ -189,7 +189,7 @@ def test_a_failure_at_the_token_service_names_the_token_service() -> None:
 def test_a_token_service_that_moved_is_learned_again(realm: str) -> None:
     async def story(stage: Stage) -> None:
         stage.challenges.known[HERE] = Challenge("bearer", realm, "registry.test")
-        head, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
+        head, _, _ = await stage.upstream.fetch(stage.ask(), "a/b", 100)
         assert head.status == 200
         assert stage.challenges.known == {HERE: BEARER}
         assert stage.hosts["evil.test"].heard == []
