@@ -9,24 +9,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from regproxy.model.address import Authority
-from regproxy.model.entry import (
-    Binding,
-    BindingKey,
-    CacheLimits,
-    Challenge,
-    Content,
-    Generic,
-    GenericKey,
-    Link,
-    LinkKey,
-)
+from regproxy.model.entry import CacheLimits, Content
 from regproxy.model.event import EntryStored, Event, StoreFailed
 from regproxy.model.oci import Digest, Kind
-from regproxy.store import files, rows
+from regproxy.store import files
 from regproxy.store.eviction import Usage
 from regproxy.store.index import DAMAGED, Index, Tables
 from regproxy.store.migration import migrate
+from regproxy.store.names import Names
 from regproxy.store.recovery import Claim, claim, reconcile
 from regproxy.store.room import Room
 from regproxy.store.upkeep import Upkeep
@@ -36,7 +26,7 @@ from regproxy.store.writer import Reservation, Writer, first_step
 TOUCHES = 65536  # uses remembered between two passes of maintenance; beyond it the oldest is forgotten
 
 
-class Store:
+class Store(Names):
     """Content and rows of one cache directory. Methods raise OSError when the disk or the index refuses.
 
     Belongs to the event loop; blocking work runs on its own threads.
@@ -53,7 +43,7 @@ class Store:
         self._claim = claimed
         self._clock = clock
         self._report = report
-        self._index = Index(self.directory)
+        super().__init__(Index(self.directory))
         self._work = Work()
         self._index.durable = limits.durability == "full"
         self._room = Room(
@@ -102,38 +92,6 @@ class Store:
     async def discard(self, digest: Digest) -> None:
         """Remove content that a reader found damaged."""
         await self._work.unbroken(self._discard(digest))
-
-    async def binding(self, key: BindingKey) -> Binding | None:
-        """What a tag meant when we last asked."""
-        return await self._index.run(lambda tables: rows.read_binding(tables, key))
-
-    async def link(self, key: LinkKey) -> Link | None:
-        """What a registry said of a digest under this name."""
-        return await self._index.run(lambda tables: rows.read_link(tables, key))
-
-    async def generic(self, key: GenericKey) -> Generic | None:
-        """A stored answer that is not content-addressed."""
-        return await self._index.run(lambda tables: rows.read_generic(tables, key))
-
-    async def variants(self, authority: Authority, target: str) -> dict[GenericKey, Generic]:
-        """All stored answers for one target, by the requests that they answer."""
-        return await self._index.run(lambda tables: rows.read_variants(tables, authority, target))
-
-    async def linked_in(self, authority: Authority, digest: Digest) -> bool:
-        """Whether this authority gave the digest in any of its repositories."""
-        return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))
-
-    async def is_public(self, authority: Authority, repository: str) -> bool:
-        """Whether our anonymous token read the repository."""
-        return await self._index.run(lambda tables: rows.read_public(tables, authority, repository))
-
-    async def challenges(self) -> dict[Authority, Challenge]:
-        """How each known authority asks for credentials."""
-        return await self._index.run(rows.read_challenges)
-
-    async def record(self, changes: rows.Changes) -> None:
-        """Write the changes, all or none."""
-        await self._index.run(lambda tables: rows.write(tables, changes))
 
     def touch(self, digest: Digest) -> None:
         """Somebody used this content now."""

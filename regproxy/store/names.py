@@ -1,0 +1,46 @@
+"""What names meant, read and written on the index's thread: the half of the store that knows no files."""
+
+from regproxy.model.address import Authority
+from regproxy.model.entry import Binding, BindingKey, Challenge, Generic, GenericKey, Link, LinkKey
+from regproxy.model.oci import Digest
+from regproxy.store import rows
+from regproxy.store.index import Index
+
+
+class Names:
+    """Look-ups by key, and what answers taught us, written together; methods raise OSError when the index refuses."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    async def binding(self, key: BindingKey) -> Binding | None:
+        """What a tag meant when we last asked."""
+        return await self._index.run(lambda tables: rows.read_binding(tables, key))
+
+    async def link(self, key: LinkKey) -> Link | None:
+        """What a registry said of a digest under this name."""
+        return await self._index.run(lambda tables: rows.read_link(tables, key))
+
+    async def generic(self, key: GenericKey) -> Generic | None:
+        """A stored answer that is not content-addressed."""
+        return await self._index.run(lambda tables: rows.read_generic(tables, key))
+
+    async def variants(self, authority: Authority, target: str) -> dict[GenericKey, Generic]:
+        """All stored answers for one target, by the requests that they answer."""
+        return await self._index.run(lambda tables: rows.read_variants(tables, authority, target))
+
+    async def linked_in(self, authority: Authority, digest: Digest) -> bool:
+        """Whether this authority gave the digest in any of its repositories."""
+        return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))
+
+    async def is_public(self, authority: Authority, repository: str) -> bool:
+        """Whether our anonymous token read the repository."""
+        return await self._index.run(lambda tables: rows.read_public(tables, authority, repository))
+
+    async def challenges(self) -> dict[Authority, Challenge]:
+        """How each known authority asks for credentials."""
+        return await self._index.run(rows.read_challenges)
+
+    async def record(self, changes: rows.Changes) -> None:
+        """Write the changes, all or none."""
+        await self._index.run(lambda tables: rows.write(tables, changes))
