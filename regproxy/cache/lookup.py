@@ -41,6 +41,12 @@ class Lookup:
     audience: Audience = Audience.CALLER
 
     @property
+    def has_reserve(self) -> bool:
+        """Whether the pulls that the registry's block keeps are for this client, or it keeps none."""
+        reserve = self.registry.reserve
+        return reserve is None or reserve.group.holds(self.ask.client)
+
+    @property
     def only_if_cached(self) -> bool:
         """Whether the client asked not to bother the upstream (RFC 9111 §5.2.1.7)."""
         return "only-if-cached" in (joined(self.ask.fields, "cache-control") or "").lower()
@@ -61,7 +67,9 @@ class Lookup:
         kind = self.resource.kind
         purpose = str(kind) if kind in (Kind.MANIFEST, Kind.BLOB) else "list"
         ask = self.ask
-        return UpstreamRequest(ask.authority, ask.scheme, self.registry, method, target, fields, purpose)
+        return UpstreamRequest(
+            ask.authority, ask.scheme, self.registry, method, target, fields, purpose, has_reserve=self.has_reserve
+        )
 
 
 @dataclass(frozen=True, slots=True)

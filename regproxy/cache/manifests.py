@@ -33,14 +33,15 @@ class Manifests:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._flights: Flights[LinkKey, Fetched | Answered] = Flights(engines)
+        # Those for whom pulls are kept fly alone: what the others are refused must not reach them.
+        self._flights: Flights[tuple[LinkKey, bool], Fetched | Answered] = Flights(engines)
 
     async def fetch(self, lookup: Lookup, key: LinkKey) -> tuple[Fetched | Answered, bool]:
         """The manifest or the upstream's refusal, and whether the transfer was another's.
 
         Raises UpstreamFailed when there is no usable answer, ValueError when the manifest is larger than 4 MiB.
         """
-        task, joined = self._flights.join(key, lambda: self._fetch(lookup, key))
+        task, joined = self._flights.join((key, lookup.has_reserve), lambda: self._fetch(lookup, key))
         return await asyncio.shield(task), joined
 
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Fetched | Answered:

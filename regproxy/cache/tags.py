@@ -33,7 +33,8 @@ class Tags:
         self._passage = passage
         self._manifests = manifests
         self._resolver = Resolver(engines, manifests)
-        self._flights: Flights[BindingKey, Resolved | Answered] = Flights(engines)
+        # Those for whom pulls are kept fly alone: what the others are refused must not reach them.
+        self._flights: Flights[tuple[BindingKey, bool], Resolved | Answered] = Flights(engines)
 
     async def answer(self, lookup: Lookup, tag: str) -> Answer:
         """Serve, revalidate or resolve the tag that the request names."""
@@ -48,7 +49,7 @@ class Tags:
                 return relayed(head, body, lookup.labels(outcome_of_serving(step)))
             case Serve() if binding is not None:
                 if step.refresh:
-                    self._flights.join(key, lambda: self._refresh(lookup, key, binding))
+                    self._flights.join((key, lookup.has_reserve), lambda: self._refresh(lookup, key, binding))
                 return await self._serve(lookup, key, binding, outcome_of_serving(step))
             case Revalidate() if binding is not None:
                 return await self._revalidate(lookup, key, binding, step)
@@ -158,12 +159,16 @@ class Tags:
     # Asking upstream.
 
     async def _join(self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str) -> Resolved | Answered:
-        task, _ = self._flights.join(key, lambda: self._resolver.resolve(lookup, key, binding, method))
+        task, _ = self._flights.join(
+            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, binding, method)
+        )
         return await asyncio.shield(task)
 
     async def _fetch(self, lookup: Lookup, key: BindingKey) -> Answer:
         method = "head" if lookup.ask.method == "HEAD" else "full"
-        task, joined_other = self._flights.join(key, lambda: self._resolver.resolve(lookup, key, None, method))
+        task, joined_other = self._flights.join(
+            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, None, method)
+        )
         try:
             resolved = await asyncio.shield(task)
             return await self._resolved(lookup, key, resolved, Outcome.COLLAPSED if joined_other else Outcome.MISS)
@@ -173,7 +178,9 @@ class Tags:
             return await self._passage.anonymous(lookup)
 
     async def _revalidate(self, lookup: Lookup, key: BindingKey, binding: Binding, step: Revalidate) -> Answer:
-        task, _ = self._flights.join(key, lambda: self._resolver.resolve(lookup, key, binding, step.method))
+        task, _ = self._flights.join(
+            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, binding, step.method)
+        )
         done, _ = await asyncio.wait({task}, timeout=step.within)
         if not done:
             return await self._serve(lookup, key, binding, Outcome.STALE)

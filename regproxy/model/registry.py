@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from regproxy.model.address import Authority, Network
+from regproxy.model.group import ClientGroup
 from regproxy.model.secret import Secret
 
 MAX_PULLS = 100_000
@@ -62,6 +63,14 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserve:
+    """The last `pulls` that are left, the registry's or ours, are for the clients of `group`."""
+
+    pulls: int
+    group: ClientGroup
+
+
+@dataclass(frozen=True, slots=True)
 class Registry:
     """The settings of one `registry NAME { }` block; times in seconds.
 
@@ -81,6 +90,7 @@ class Registry:
     allow_address: tuple[Network, ...] = ()
     pulls: Rate | None = None
     concurrent: int | None = None
+    reserve: Reserve | None = None
 
     def canonical(self, authority: Authority) -> Authority:
         """The authority that keys use: an alias is the block's single exact host."""

@@ -81,6 +81,20 @@ def _concurrency(value: Value) -> Converted:
             return None
 
 
+def _pulls(value: Value) -> Converted:
+    match value:
+        case Integer(number, span) if not 0 < number <= MAX_PULLS:
+            return error("RP108", span, f"{number} pulls cannot be kept", help=f"1 to {MAX_PULLS}")
+        case Integer():
+            return value
+        case _:
+            return None
+
+
+def _group(value: Value) -> Converted:
+    return value if isinstance(value, Word) else None
+
+
 def _integer(value: Value) -> Converted:
     return value if isinstance(value, Integer) else None
 
@@ -150,6 +164,8 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "PERCENT": ("a percentage such as `10%`", _percent),
     "RATE": ("a rate such as `180/6h`", _rate),
     "CONCURRENCY": ("a number such as 32", _concurrency),
+    "PULLS": ("a number of pulls such as 40", _pulls),
+    "GROUP": ("the name of a client-group", _group),
     "INTEGER": ("a number", _integer),
     "TEXT": ('a string in "…"', _text),
     "REASON": ('a string in "…"', _reason),

@@ -65,8 +65,8 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     included = _included(top, known, found)
     fragments = [check_items(POLICY, "", Span(text, 0, 0), _fragment(text, found), found) for text in included]
     known_blocks = [block for fragment in fragments for block in fragment.inner("registry")]
-    registries = build_registries(top.inner("registry"), known_blocks, files, found)
     groups = build_groups(top.inner("client-group"), found, complete=_whole(top, gathered, "client-group"))
+    registries = build_registries(top.inner("registry"), known_blocks, groups, files, found)
     blocks = frozenset(block.name for block in registries.blocks)
     names = Names(blocks, complete=_all_named(top, gathered, known), groups=groups)
     defaults = top.inner("defaults")

@@ -77,6 +77,7 @@ def _registry(registry: Registry) -> Registry:
         connect_to=tuple(ConnectTo(_authority(one.authority), _authority(one.target)) for one in registry.connect_to),
         # Where a secret comes from is a name, too, and who reads the redacted policy has none of it.
         proxy=ParentProxy(_authority(registry.proxy.authority)) if registry.proxy is not None else None,
+        reserve=replace(kept, group=_group(kept.group)) if (kept := registry.reserve) is not None else None,
         ca_files=tuple(f"/{_name(path)}" for path in registry.ca_files),
     )
 

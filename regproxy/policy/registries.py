@@ -5,14 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from regproxy.model.address import Authority
-from regproxy.model.registry import ConnectTo, HostPattern, Rate, Registry
+from regproxy.model.registry import ConnectTo, HostPattern, Registry
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.egress import parent_proxy
 from regproxy.policy.given import Cidr, Endpoint, Entry, Host
+from regproxy.policy.groups import Groups
 from regproxy.policy.include import Files
+from regproxy.policy.registry_limits import concurrent, pulls, reserve
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Frequency, Integer, Text, Word
+from regproxy.policy.syntax import Text, Word
 
 PORTS = {"https": 443, "http": 80}
 
@@ -35,14 +37,14 @@ class Registries:
 
 
 def build_registries(
-    own: Iterable[Checked], known: Iterable[Checked], files: Files, found: list[Diagnostic]
+    own: Iterable[Checked], known: Iterable[Checked], groups: Groups, files: Files, found: list[Diagnostic]
 ) -> Registries:
     """The registries of a policy; what it says itself about a host or a name wins over an included block."""
     blocks: list[Registry] = []
     hosts: list[NamedHost] = []
     seen: dict[HostPattern, NamedHost] = {}
     for checked in own:
-        registry, named = _registry(checked, files, found)
+        registry, named = _registry(checked, groups, files, found)
         _twins(seen, named, found)
         blocks.append(registry)
         hosts += named
@@ -50,7 +52,7 @@ def build_registries(
     taken = {host.pattern for host in hosts}
     seen = {}
     for checked in known:
-        registry, named = _registry(checked, files, found)
+        registry, named = _registry(checked, groups, files, found)
         kept = _yield(registry, taken)
         if kept is None or registry.name in names:
             continue
@@ -86,7 +88,9 @@ def _twins(seen: dict[HostPattern, NamedHost], named: list[NamedHost], found: li
             found.append(error("RP116", host.span, sentence, note=note, help="a host belongs to one registry block"))
 
 
-def _registry(checked: Checked, files: Files, found: list[Diagnostic]) -> tuple[Registry, list[NamedHost]]:
+def _registry(
+    checked: Checked, groups: Groups, files: Files, found: list[Diagnostic]
+) -> tuple[Registry, list[NamedHost]]:
     scheme = _scheme(checked.one("scheme"))
     port = PORTS[scheme]
     hosts = _hosts(checked, "hosts", port)
@@ -107,8 +111,9 @@ def _registry(checked: Checked, files: Files, found: list[Diagnostic]) -> tuple[
             for given in entry.arguments
             if isinstance(given, Cidr)
         ),
-        pulls=_pulls(checked),
-        concurrent=_concurrent(checked),
+        pulls=pulls(checked),
+        concurrent=concurrent(checked),
+        reserve=reserve(checked, groups, found),
     )
     exact = len(hosts) == 1 and not hosts[0][0].wildcard
     entry = checked.one("aliases")
@@ -139,16 +144,6 @@ def _hosts(checked: Checked, key: str, port: int) -> list[tuple[HostPattern, Spa
         for given in entry.arguments
         if isinstance(given, Host)
     ]
-
-
-def _pulls(checked: Checked) -> Rate | None:
-    given = [one for block in checked.inner("limits") for entry in block.all("pulls") for one in entry.arguments]
-    return next((Rate(one.count, one.seconds) for one in given if isinstance(one, Frequency)), None)
-
-
-def _concurrent(checked: Checked) -> int | None:
-    given = [one for block in checked.inner("limits") for entry in block.all("concurrent") for one in entry.arguments]
-    return next((one.number for one in given if isinstance(one, Integer)), None)
 
 
 def _ca_files(checked: Checked, found: list[Diagnostic]) -> Iterable[str]:

@@ -37,6 +37,13 @@ LIMITS = BlockType(
         Directive(
             "concurrent", "CONCURRENCY", "requests at once to the hosts of the block; others wait", "128 and 128"
         ),
+        Directive(
+            "reserve",
+            "PULLS for GROUP",
+            "the last pulls, of `pulls` or of those that the registry says are left, are for clients of this group; to "
+            "others it is as if the registry limited us",
+            "nothing",
+        ),
     ),
 )
 

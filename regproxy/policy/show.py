@@ -104,6 +104,7 @@ def _registry(registry: Registry) -> Shown:
     limits = (
         *([Row("pulls", rate(registry.pulls))] if registry.pulls is not None else []),
         *([Row("concurrent", str(registry.concurrent))] if registry.concurrent is not None else []),
+        *([Row("reserve", f"{kept.pulls} for {kept.group.name}")] if (kept := registry.reserve) is not None else []),
     )
     blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted), Shown("limits", limits))
     return Shown("registry", rows, tuple(block for block in blocks if block.rows), registry.name)

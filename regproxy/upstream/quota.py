@@ -95,6 +95,8 @@ class Quota:
             if hold.stands(now):
                 raise self._held(key, hold, now)
         if pull is not None:
+            if not isinstance(account, Own):
+                self._spare(request, pull, now)
             self._charge(request, now)
             self._under_way[pull] = self._under_way.get(pull, 0) + 1
         for hold in probes.values():
@@ -103,12 +105,13 @@ class Quota:
         return Permit(request, account, now, self._permits, probes, pull)
 
     def is_crowded(self, request: UpstreamRequest, account: Account | None) -> bool:
-        """Whether as many pulls are under way as the registry said are left, and none is known to be refused."""
+        """Whether as many pulls are under way as the registry said are left to it, and none is known to be refused."""
         pull = _pull(request, account)
         known = self._allowances.get(pull) if pull is not None else None
         if pull is None or known is None or pull in self._holds:
             return False
-        return self._under_way.get(pull, 0) >= max(1, known.remaining)
+        kept = 0 if isinstance(account, Own) else _kept(request)
+        return self._under_way.get(pull, 0) >= max(1, known.remaining - kept)
 
     def answered(self, permit: Permit, head: Head) -> None:
         """The registry answered, and not 429: a probe's hold ends, unless the answer says nothing about it."""
@@ -172,6 +175,19 @@ class Quota:
         if not counted and ledger is not None and permit.at in ledger:
             ledger.remove(permit.at)
 
+    def _spare(self, request: UpstreamRequest, pull: _Key, now: float) -> None:
+        """Raise Limited where the registry leaves no more pulls than are kept for others.
+
+        What it said holds for the window that it counts in; every answer, to a HEAD too, says it anew.
+        """
+        known, kept = self._allowances.get(pull), _kept(request)
+        if known is None or not kept or known.remaining > kept:
+            return
+        until = known.observed_at + (known.window or MAX_HOLD_SECONDS)
+        if known.observed_at <= now < until:
+            left = f"{request.authority.name} leaves account {pull.account} {known.remaining} pulls"
+            raise Limited(f"{left}, {_kept_in_words(request)}", until - now)
+
     def _charge(self, request: UpstreamRequest, now: float) -> None:
         """Count a pull against the policy's cap; raises Limited when it is reached."""
         cap = request.registry.pulls
@@ -183,11 +199,13 @@ class Quota:
             _keep(self._ledgers, request.authority, ledger)
         while ledger and not now - cap.seconds < ledger[0] <= now:
             ledger.popleft()
-        if len(ledger) >= cap.count:
-            until = ledger[0] + cap.seconds
+        allowed = cap.count - _kept(request)
+        if len(ledger) >= allowed:
+            until = ledger[len(ledger) - allowed] + cap.seconds
             span = f"{cap.count} in {cap.seconds / 3600:g} h"
             whose = f"the policy's limit on pulls from {request.authority.name} ({span})"
-            raise Limited(f"{whose} is reached until {utc(until)}", until - now)
+            kept = f", {_kept_in_words(request)}," if allowed < cap.count else ""
+            raise Limited(f"{whose}{kept} is reached until {utc(until)}", until - now)
         ledger.append(now)
 
     def _held(self, key: _Key, hold: Hold, now: float) -> Limited:
@@ -220,6 +238,17 @@ class Quota:
 def _pull(request: UpstreamRequest, account: Account | None) -> _Key | None:
     """Whose pull the request is; None where it counts for nobody that we know."""
     return _Key(request.authority, account.label) if account is not None and is_pull(request) else None
+
+
+def _kept(request: UpstreamRequest) -> int:
+    """How many of the pulls that are left are not for this request."""
+    reserve = request.registry.reserve
+    return 0 if reserve is None or request.has_reserve else reserve.pulls
+
+
+def _kept_in_words(request: UpstreamRequest) -> str:
+    reserve = request.registry.reserve
+    return f"of which {reserve.pulls} are kept for client-group {reserve.group.name}" if reserve is not None else ""
 
 
 def _keep(table: dict[K, V], key: K, value: V) -> None:

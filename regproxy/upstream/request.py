@@ -51,7 +51,8 @@ class BodySink(Protocol):
 class UpstreamRequest:
     """One request to one authority; `purpose` is `manifest`, `blob`, `token`, `list` or `other`.
 
-    `target` is sent as it stands. Raises ValueError for a target or method that could break the request line.
+    `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it. Raises
+    ValueError for a target or method that could break the request line.
     """
 
     authority: Authority
@@ -62,6 +63,7 @@ class UpstreamRequest:
     fields: Fields
     purpose: str
     body: bytes | BodySource | None = None
+    has_reserve: bool = True
 
     def __post_init__(self) -> None:
         if not _TARGET.match(self.target):

@@ -201,3 +201,79 @@ def test_fifty_clients_of_a_held_tag_wait_for_nobody(tmp_path: Path) -> None:
         assert [seen.method for seen in world.hostile.requests] == ["HEAD"]
 
     told(story, tmp_path)
+
+
+PROD, CI = "10.20.0.1", "10.30.0.1"
+GROUP = 'client-group prod { address "10.20.0.0/16"; }'
+
+
+def left(answer: Answer, pulls: int) -> Answer:
+    """An answer that says how many pulls are left."""
+    counts = (("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", f"{pulls};w=21600"))
+    return Answer(answer.status, (*answer.fields, *counts), answer.body)
+
+
+def test_the_last_pulls_are_for_the_group_and_the_others_get_what_is_known(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        one = manifest(ONE, "text/plain", sha256(ONE))
+        for target in (TAG, f"{BASE}/manifests/{sha256(ONE)}"):
+            world.hostile.on("quay.io", target, left(one, 40))
+        assert (await world.get(TAG, client=CI))[1] == ONE
+        cold = f"{BASE}/manifests/{world.tag('cold', TWO)}"
+        answer, body = await world.get(cold, client=CI)
+        assert (answer.head.status, field(answer.head.fields, "retry-after")) == (429, "60")
+        assert b"leaves account anonymous 40 pulls, of which 40 are kept for client-group prod" in body
+        assert world.asked(cold) == []
+        world.tag("latest", TWO)
+        world.now += 301
+        answer, body = await world.get(TAG, client=CI)
+        assert (answer.labels.outcome, body) == (Outcome.STALE, ONE)
+        assert (await world.get(cold, client=PROD))[1] == TWO
+        assert (await world.get(cold, client=CI))[1] == TWO, "what one of the group pulled is there for all"
+
+    told(story, tmp_path, more=("limits { reserve 40 for prod; }",), head=GROUP)
+
+
+def test_the_reserve_counts_again_when_the_registry_leaves_more(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        one = manifest(ONE, "text/plain", sha256(ONE))
+        world.hostile.on("quay.io", TAG, left(one, 40))
+        await world.get(TAG, client=CI)
+        cold = f"{BASE}/manifests/{world.tag('cold', TWO)}"
+        assert (await world.get(cold, client=CI))[0].head.status == 429
+        world.hostile.on("quay.io", TAG, left(one, 41))
+        world.now += 301
+        assert await world.outcome(TAG) is Outcome.REVALIDATED, "a HEAD tells, and costs nothing"
+        assert (await world.get(cold, client=CI))[1] == TWO
+
+    told(story, tmp_path, more=("limits { reserve 40 for prod; }",), head=GROUP)
+
+
+def test_the_policys_cap_keeps_the_reserve_too(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        digests = [world.tag(str(number), b'{"schemaVersion":2,"n":%d}' % number) for number in range(4)]
+        clients = [CI, CI, PROD, PROD]
+        statuses = []
+        for digest, client in zip(digests, clients, strict=True):
+            answer, body = await world.get(f"{BASE}/manifests/{digest}", client=client)
+            statuses.append(answer.head.status)
+            assert answer.head.status == 200 or b"(3 in 1 h)" in body
+        assert statuses == [200, 429, 200, 200]
+        answer, body = await world.get(f"{BASE}/manifests/{sha256(b'more')}", client=PROD)
+        assert (answer.head.status, b"kept" in body) == (429, False)
+
+    told(story, tmp_path, more=("limits { pulls 3/1h; reserve 2 for prod; }",), head=GROUP)
+
+
+def test_what_the_others_are_refused_does_not_reach_the_group(tmp_path: Path) -> None:
+    """One waits to learn whether there are more pulls, the other asks for the same: each gets its own answer."""
+
+    async def story(world: World) -> None:
+        one = manifest(ONE, "text/plain", sha256(ONE))
+        world.hostile.on("quay.io", TAG, left(one, 1))
+        await world.get(TAG, client=CI)
+        cold = f"{BASE}/manifests/{world.tag('cold', TWO)}"
+        both = await asyncio.gather(world.get(cold, client=CI), world.get(cold, client=PROD))
+        assert [answer.head.status for answer, _ in both] == [429, 200]
+
+    told(story, tmp_path, more=("limits { reserve 1 for prod; }",), head=GROUP)

@@ -52,15 +52,18 @@ class World:
         *fields: tuple[str, str],
         authority: Authority = QUAY,
         body: RequestBody | None = None,
+        client: str = "10.9.8.7",
     ) -> tuple[Answer, bytes]:
         """Ask the core and read the whole body."""
-        ask = Ask(authority, "https", method, target, fields, "10.9.8.7", body)
+        ask = Ask(authority, "https", method, target, fields, client, body)
         answer = await self.core.cache.answer(ask)
         return answer, await self.read(answer)
 
-    async def get(self, target: str, *fields: tuple[str, str], authority: Authority = QUAY) -> tuple[Answer, bytes]:
+    async def get(
+        self, target: str, *fields: tuple[str, str], authority: Authority = QUAY, client: str = "10.9.8.7"
+    ) -> tuple[Answer, bytes]:
         """A GET."""
-        return await self.ask("GET", target, *fields, authority=authority)
+        return await self.ask("GET", target, *fields, authority=authority, client=client)
 
     async def outcome(self, target: str, method: str = "GET", authority: Authority = QUAY) -> Outcome:
         """How a request was answered."""
@@ -183,11 +186,12 @@ def told(
     directory: Path,
     tiers: str = TIERS,
     more: tuple[str, ...] = (),
+    head: str = "",
 ) -> None:
-    """Run a story in a world of its own; `more` stands in the block of quay.io."""
+    """Run a story in a world of its own; `more` stands in the block of quay.io, `head` before all blocks."""
 
     async def run() -> None:
-        async with world(directory, tiers, more=more) as running:
+        async with world(directory, tiers, head, more=more) as running:
             await story(running)
 
     asyncio.run(run())

@@ -41,7 +41,7 @@ registry corp {
         proxy "http://proxy.corp.example:3128";
     }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
-    limits { pulls 180/6h; concurrent 32; }
+    limits { pulls 180/6h; concurrent 32; reserve 40 for prod; }
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; }
@@ -226,7 +226,7 @@ def test_the_object_has_the_names_of_the_language() -> None:
         "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],
         "proxy": ["http://proxy.corp.example:3128"],
     }
-    assert shown["registry"][0]["limits"] == {"pulls": "180/6h", "concurrent": "32"}
+    assert shown["registry"][0]["limits"] == {"pulls": "180/6h", "concurrent": "32", "reserve": "40 for prod"}
     assert shown["registry"][0]["tls"] == {"ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']]}
     assert isinstance(shown["tier"], list)
     assert shown["tier"][0]["deny"] == ["403", 'see "wiki"']

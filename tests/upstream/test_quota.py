@@ -7,10 +7,11 @@ import pytest
 
 from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, Own
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
+from regproxy.model.group import ClientGroup
 from regproxy.model.login import Password
 from regproxy.model.message import Fields, Head, content_length
 from regproxy.model.message import field as field_of
-from regproxy.model.registry import Rate
+from regproxy.model.registry import Rate, Reserve
 from regproxy.upstream.limited import Limited
 from regproxy.upstream.quota import MAX_KEPT, Permit, Quota
 from regproxy.upstream.request import UpstreamRequest
@@ -20,6 +21,7 @@ from tests.upstream.standin import ask, registry
 BLOCK = registry()
 CAPPED = replace(BLOCK, pulls=Rate(3, 3600.0))
 PULL = ask(BLOCK, "GET", "/v2/a/b/manifests/c")
+RESERVED = replace(BLOCK, reserve=Reserve(40, ClientGroup("prod", ())))
 HEAD = ask(BLOCK, "HEAD", "/v2/a/b/manifests/c")
 BLOB = ask(BLOCK, "GET", "/v2/a/b/blobs/d", purpose="blob")
 EVERYTHING = (PULL, HEAD, BLOB)
@@ -278,3 +280,51 @@ def test_the_tables_are_bounded() -> None:
         desk.limit(abused(*LEFT), replace(PULL, registry=CAPPED, authority=replace(PULL.authority, port=port)))
     quota = desk.quota
     assert [len(table) for table in (quota._holds, quota._allowances, quota._told_by, quota._ledgers)] == [MAX_KEPT] * 4
+
+
+def remaining(pulls: int) -> Head:
+    return Head(200, (LEFT[0], ("ratelimit-remaining", f"{pulls};w=21600")))
+
+
+@pytest.mark.parametrize(("pulls", "goes"), [(41, True), (40, False), (0, False)])
+def test_those_without_the_reserve_may_pull_while_there_is_more_than_it(pulls: int, goes: bool) -> None:
+    desk = Desk()
+    pull = replace(PULL, registry=RESERVED, has_reserve=False)
+    assert desk.goes(pull), "nobody said what is left"
+    desk.send(HEAD, remaining(pulls))
+    assert desk.goes(pull) is goes
+    own = Own("me", Password("me", "secret"))
+    desk.quota.answered(desk.quota.admit(HEAD, own), remaining(pulls))
+    assert desk.goes(pull, own), "the caller's own account"
+    assert not desk.quota.is_crowded(pull, own)
+    assert desk.goes(replace(pull, method="HEAD"))
+    assert desk.goes(replace(pull, has_reserve=True))
+    desk.now += 21_600
+    assert desk.goes(pull), "the window in which they were counted is over"
+
+
+def test_no_more_pulls_are_under_way_than_the_reserve_leaves() -> None:
+    desk = Desk()
+    pull = replace(PULL, registry=RESERVED, has_reserve=False)
+    desk.send(HEAD, remaining(42))
+    permits = [desk.quota.admit(pull, ANONYMOUS) for _ in range(2)]
+    assert desk.quota.is_crowded(pull, ANONYMOUS)
+    assert not desk.quota.is_crowded(replace(pull, has_reserve=True), ANONYMOUS)
+    for permit in permits:
+        desk.quota.released(permit)
+
+
+def test_the_cap_says_when_others_than_the_group_may_pull_again() -> None:
+    desk = Desk()
+    block = replace(CAPPED, reserve=Reserve(2, ClientGroup("prod", ())))
+    pull = replace(PULL, registry=block, has_reserve=False)
+    assert desk.goes(replace(pull, has_reserve=True))
+    for _ in range(2):
+        desk.send(replace(pull, has_reserve=True))
+        desk.now += 60
+    with pytest.raises(
+        Limited, match=r"3 in 1 h\), of which 2 are kept for client-group prod, is reached until"
+    ) as held:
+        desk.quota.admit(pull, ANONYMOUS)
+    assert held.value.wait == 3600 - 60, "both pulls must be an hour old"
+    desk.send(replace(pull, has_reserve=True))
