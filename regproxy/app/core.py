@@ -100,6 +100,10 @@ class Core:
         self._client.follow(policy.registries, ca_files)
         self._engines.forget(Forget())
 
+    def forget(self) -> None:
+        """What edges remember no longer holds, answers and leaves."""
+        self._engines.forget(Forget())
+
     async def _maintain(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from regproxy.app.handed import Handed, end_with
@@ -26,12 +26,13 @@ from regproxy.wire.rendezvous import dial
 FLUSH_SECONDS = 2.0
 
 
-def make_listener(core: Core, welcome: Welcome, sockets: Sequence[socket.socket]) -> Listener:
-    """An edge with all its parts, before it accepts."""
-    pages = Pages(welcome.ca_certificate, welcome.ca_fingerprint)
+def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[socket.socket]) -> Listener:
+    """An edge with all its parts, before it accepts; `welcome` gives the core's latest."""
+    first = welcome()
     contexts = Contexts(core.leaf, time.time)
-    listeners = frozenset(parse_authority(text) for text in welcome.listeners)
-    edge = Edge(core, contexts, pages.page, Path(welcome.content_directory), listeners)
+    listeners = frozenset(parse_authority(text) for text in first.listeners)
+    pages = Pages(lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint)
+    edge = Edge(core, contexts, pages.page, Path(first.content_directory), listeners)
     return Listener(edge, sockets)
 
 
@@ -62,7 +63,8 @@ async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_no
     if not welcomed.done():
         welcomed.cancel()
         return
-    listener = make_listener(core, welcomed.result(), sockets)
+    welcomed.result()
+    listener = make_listener(core, core.welcomed, sockets)
     listener.start()
     await stopping
     at_once = asyncio.ensure_future(stop_now.wait())

@@ -1,7 +1,7 @@
 """What stands before the core: an edge in the same process, or the channel to those that are processes of their own."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from regproxy.app.edge import make_listener
@@ -26,6 +26,10 @@ class Front(Protocol):
         """Why no client could be served, or None."""
         ...
 
+    def renew(self) -> None:
+        """What edges are welcomed with has changed."""
+        ...
+
     async def drain(self, seconds: float) -> None:
         """Take nothing new, give what is under way so long, then end it; may be called again."""
         ...
@@ -45,6 +49,9 @@ class OwnEdge:
         """Nothing: whoever runs this accepts."""
         return None
 
+    def renew(self) -> None:
+        """Nothing to do: the edge reads the welcome whenever it needs it."""
+
     async def drain(self, seconds: float) -> None:
         """Drain the edge."""
         await self._listener.drain(seconds)
@@ -53,8 +60,9 @@ class OwnEdge:
 class Edges:
     """The core's process: edges connect."""
 
-    def __init__(self, server: EdgeServer, handed: Handed) -> None:
+    def __init__(self, server: EdgeServer, welcome: Callable[[], Welcome], handed: Handed) -> None:
         self._server = server
+        self._welcome = welcome
         self._handed = handed
 
     def start(self) -> None:
@@ -66,16 +74,20 @@ class Edges:
         """An edge, at first and when all have died."""
         return None if self._server.edges else "no edge is connected"
 
+    def renew(self) -> None:
+        """Tell them."""
+        self._server.renew(self._welcome())
+
     async def drain(self, seconds: float) -> None:
         """Wait for the edges, which the parent has told to drain."""
         await self._server.drain(seconds + GRACE_SECONDS if seconds else 0)
 
 
-def front(core: Core, welcome: Welcome, sockets: Sequence[socket.socket], handed: Handed | None) -> Front:
+def front(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[socket.socket], handed: Handed | None) -> Front:
     """The front that fits how this process was started; `sockets` listen for clients."""
     if handed is None:
         return OwnEdge(make_listener(core, welcome, sockets))
     # Clients are the edges' business; the sockets were only needed to know what is ours.
     for listening in sockets:
         listening.close()
-    return Edges(EdgeServer(core, socket.socket(fileno=handed.wire), welcome), handed)
+    return Edges(EdgeServer(core, socket.socket(fileno=handed.wire), welcome()), welcome, handed)

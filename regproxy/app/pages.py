@@ -1,5 +1,7 @@
 """The proxy port's own pages: what it is, and the CA that clients must trust."""
 
+from collections.abc import Callable
+
 from regproxy.proxy.edge import Page
 
 # The seed's probes look for this sentence.
@@ -17,17 +19,20 @@ then set <code>HTTPS_PROXY</code> to this address in the environment of dockerd,
 class Pages:
     """Serves `/` and `/ca.crt`."""
 
-    def __init__(self, ca_certificate: bytes, fingerprint: str) -> None:
-        self._ca = Page("application/x-x509-ca-cert", ca_certificate)
-        self._text = Page("text/plain; charset=utf-8", f"{WORKING}\n".encode())
-        self._html = Page("text/html; charset=utf-8", _HTML.format(fingerprint=fingerprint).encode())
+    def __init__(self, certificates: Callable[[], bytes], fingerprint: Callable[[], str]) -> None:
+        """The two say what clients must trust now."""
+        self._certificates = certificates
+        self._fingerprint = fingerprint
 
     def page(self, path: str, accept: str) -> Page | None:
         """The page at that path; browsers get HTML, probes the seed's sentence."""
         match path:
             case "/":
-                return self._html if "text/html" in accept else self._text
+                if "text/html" in accept:
+                    html = _HTML.format(fingerprint=self._fingerprint())
+                    return Page("text/html; charset=utf-8", html.encode())
+                return Page("text/plain; charset=utf-8", f"{WORKING}\n".encode())
             case "/ca.crt":
-                return self._ca
+                return Page("application/x-x509-ca-cert", self._certificates())
             case _:
                 return None

@@ -10,13 +10,13 @@ from regproxy.rehearsal.difference import difference
 from regproxy.reload.build import Steps
 from regproxy.reload.last_good import NAME, keep
 from regproxy.settings.choose import load_file
-from regproxy.tls.authority import CertificateAuthority
+from regproxy.tls.directory import Holdings
 
 
 def reload_steps(
     path: Path,
     cache_directory: Path,
-    ca: CertificateAuthority,
+    holdings: Callable[[], Holdings],
     follow: Callable[[Policy, Mapping[str, str]], None],
     report: Callable[[Event], None],
 ) -> Steps:
@@ -24,7 +24,7 @@ def reload_steps(
     return Steps(
         main=str(path),
         load=lambda: load_file(path),
-        check=lambda policy: unfit(policy, ca),
+        check=lambda policy: unfit(policy, holdings()),
         follow=follow,
         keep=lambda loaded: keep(cache_directory / NAME, loaded),
         report=report,

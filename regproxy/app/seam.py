@@ -8,15 +8,15 @@ from regproxy.model.answer import Answer, Ask, Forget
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf
-from regproxy.tls.authority import CertificateAuthority
+from regproxy.tls.directory import Holdings
 
 
 class Seam:
-    """`model.Core`: answers are the cache's, leaves the CA's; `clock` gives seconds since the epoch."""
+    """`model.Core`: answers are the cache's, leaves the CA's in force; `clock` gives seconds since the epoch."""
 
-    def __init__(self, cache: Cache, ca: CertificateAuthority, clock: Callable[[], float]) -> None:
+    def __init__(self, cache: Cache, holdings: Callable[[], Holdings], clock: Callable[[], float]) -> None:
         self._cache = cache
-        self._ca = ca
+        self._holdings = holdings
         self._clock = clock
 
     async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
@@ -28,8 +28,8 @@ class Seam:
         return self._cache.on_connect(authority, client)
 
     async def leaf(self, name: str) -> Leaf:
-        """A fresh leaf; raises ValueError for a name that the CA does not permit."""
-        return self._ca.issue(name, self._clock())
+        """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow."""
+        return self._holdings().leaf(name, self._clock())
 
     async def answer(self, ask: Ask) -> Answer:
         """Answer one request."""

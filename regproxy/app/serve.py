@@ -13,6 +13,7 @@ from regproxy import __version__
 from regproxy.admin.api import Api
 from regproxy.admin.health import Health
 from regproxy.app.administration import administration
+from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
 from regproxy.app.front import Front, front
 from regproxy.app.handed import Handed
@@ -24,12 +25,13 @@ from regproxy.app.start import Start
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
 from regproxy.reload.active import Active
+from regproxy.reload.authority import RunningCa
 from regproxy.reload.reloader import Reloader
 from regproxy.reload.watcher import Watcher
 from regproxy.settings.serve import ServeSettings
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
-from regproxy.tls.authority import CertificateAuthority
+from regproxy.tls.directory import Holdings
 from regproxy.wire.frames import VERSION, Welcome
 
 
@@ -39,7 +41,7 @@ class Prepared:
 
     settings: ServeSettings
     start: Start
-    ca: CertificateAuthority
+    holdings: Holdings
     proxy_sockets: list[socket.socket]
     metrics_sockets: list[socket.socket]
     # What the parent handed over, where edges are processes of their own.
@@ -55,8 +57,9 @@ class Service:
         self._active = Active(prepared.start.policy)
         self._metrics = Metrics((registry.name for registry in self._active.policy.registries), __version__)
         self._reloader: Reloader | None = None
-        self._watcher: Watcher | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._ca: RunningCa | None = None
+        self._watchers: list[Watcher] = []
+        self._watching: list[asyncio.Task[None]] = []
         self._state = "starting"
         self._front: Front | None = None
 
@@ -73,10 +76,12 @@ class Service:
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
         core = await Core.open(settings.cache_directory, lambda: self._active.policy, self._report, listeners)
-        self._gauges(core)
-        await self._watch(core)
-        seam = Seam(core.cache, prepared.ca, time.time)
-        self._front = front(seam, self._welcome(listeners), prepared.proxy_sockets, prepared.handed)
+        steps = ca_steps(settings, lambda: self._active.policy, lambda _: self._renew(core), self._report)
+        ca = self._ca = RunningCa(prepared.holdings, steps)
+        self._gauges(core, ca)
+        await self._watch(core, ca)
+        seam = Seam(core.cache, lambda: ca.holdings, time.time)
+        self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
         api = self._administer(core)
         self._state = "ready"
@@ -100,37 +105,46 @@ class Service:
         """Why the proxy is not ready, or None."""
         if self._state != "ready" or self._front is None:
             return self._state
-        return self._front.lacks()
+        lapse = self._ca.holdings.ca.lapse(time.time()) if self._ca is not None else None
+        return lapse or self._front.lacks()
 
-    def _welcome(self, listeners: frozenset[Authority]) -> Welcome:
+    def _welcome(self, listeners: frozenset[Authority], ca: RunningCa) -> Welcome:
         """What an edge needs to serve."""
-        prepared = self._prepared
-        directory, names = str(prepared.settings.cache_directory.absolute()), tuple(map(str, listeners))
-        return Welcome(VERSION, directory, prepared.ca.pem, prepared.ca.fingerprint, names)
+        directory, names = str(self._prepared.settings.cache_directory.absolute()), tuple(map(str, listeners))
+        bundle = ca.holdings.bundle(time.time())
+        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names)
+
+    def _renew(self, core: Core) -> None:
+        """Another CA is in force: edges hand it out, and ask for new leaves."""
+        if self._front is not None:
+            self._front.renew()
+        core.forget()
 
     def hang_up(self) -> None:
-        """Reload the policy file; where there is none, say so."""
-        if self._watcher is not None:
-            self._watcher.hang_up()
-        elif self._prepared.settings.policy is None:
+        """Reload the policy file and the CA; where there is no file, say so."""
+        for watcher in self._watchers:
+            watcher.hang_up()
+        if self._prepared.settings.policy is None:
             sentence = "SIGHUP: no policy file was named, so there is nothing to read again; name one with --policy"
             self._log.line({"event": "reload", "message": sentence})
 
-    async def _watch(self, core: Core) -> None:
-        """Watch the policy file, if there is one."""
+    async def _watch(self, core: Core, ca: RunningCa) -> None:
+        """Watch the CA, and the policy file, if there is one."""
         settings, start = self._prepared.settings, self._prepared.start
-        if settings.policy is None:
-            return
-        steps = reload_steps(settings.policy, settings.cache_directory, self._prepared.ca, core.follow, self._report)
-        self._reloader = Reloader(self._active, start.reading, steps)
-        await self._reloader.begin()
-        self._watcher = Watcher(self._reloader)
-        self._watching = asyncio.get_running_loop().create_task(self._watcher.run())
+        self._watchers = [Watcher(ca)]
+        if settings.policy is not None:
+            follow, report = core.follow, self._report
+            steps = reload_steps(settings.policy, settings.cache_directory, lambda: ca.holdings, follow, report)
+            self._reloader = Reloader(self._active, start.reading, steps)
+            await self._reloader.begin()
+            self._watchers.append(Watcher(self._reloader))
+        works = [ca.attend(), *(watcher.run() for watcher in self._watchers)]
+        self._watching = [asyncio.get_running_loop().create_task(work) for work in works]
 
     async def _stop_watching(self) -> None:
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.gather(self._watching, return_exceptions=True)
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
 
     def _administer(self, core: Core) -> Api | None:
         """Serve the admin socket, where there is one; without it the proxy still serves."""
@@ -154,17 +168,18 @@ class Service:
     def _announce(self) -> None:
         start = self._prepared.start
         self._log.line({"event": "start", "message": start.sentence})
-        for warning in (*start.warnings, *self._prepared.ca.warnings):
+        for warning in (*start.warnings, *self._prepared.holdings.warnings):
             self._log.line({"event": "warning", "message": warning})
         self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed))
         addresses = ", ".join(self._prepared.settings.listen)
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})
 
-    def _gauges(self, core: Core) -> None:
+    def _gauges(self, core: Core, ca: RunningCa) -> None:
         gauge, usage = self._metrics.gauge, core.store.usage
         gauge("cache_content_bytes", "Bytes that content takes on disk", lambda: usage().content)
         gauge("cache_reserved_bytes", "Bytes set aside for what is being fetched", lambda: usage().reserved)
         gauge("cache_entries", "Contents on disk", lambda: usage().entries)
+        gauge("ca_not_after_timestamp_seconds", "When the CA ends", lambda: ca.holdings.ca.not_after)
         gauge("cache_limit_bytes", "The size limit of the cache", lambda: usage().limit)
 
 

@@ -13,7 +13,7 @@ from regproxy.reload.last_good import NAME, last_good
 from regproxy.reload.reading import Reading, Watched, read
 from regproxy.settings.choose import Chosen, choose_policy, chosen_file, load_file
 from regproxy.settings.serve import ServeSettings
-from regproxy.tls.authority import CertificateAuthority, load_or_create
+from regproxy.tls.directory import Holdings, read_or_create
 from regproxy.tls.registries import names_to_permit
 
 
@@ -48,7 +48,7 @@ class Start:
     resumed: bool = False
 
 
-def starting(settings: ServeSettings, environ: Mapping[str, str]) -> tuple[Start, CertificateAuthority]:
+def starting(settings: ServeSettings, environ: Mapping[str, str]) -> tuple[Start, Holdings]:
     """Choose, load and check; raises RefusedError, and ValueError for a wrong variable of the environment."""
     path = settings.policy
     if path is None:
@@ -99,18 +99,18 @@ def _resumed(path: Path, directory: Path, refused: _PolicyRefusedError) -> Start
     return Start(loaded.policy, sentence, refused.sentences, resumed=True)
 
 
-def _authority(settings: ServeSettings, policy: Policy) -> CertificateAuthority:
+def _authority(settings: ServeSettings, policy: Policy) -> Holdings:
     names = names_to_permit(policy.registries, settings.ca_permits)
     try:
-        ca = load_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
+        holdings = read_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
     except (OSError, ValueError) as error:
         raise RefusedError(f"error: {error}") from error
-    stopping = unfit(policy, ca)
+    stopping = unfit(policy, holdings)
     if stopping:
         raise _refused(stopping)
-    return ca
+    return holdings
 
 
-def unfit(policy: Policy, ca: CertificateAuthority) -> tuple[Diagnostic, ...]:
+def unfit(policy: Policy, holdings: Holdings) -> tuple[Diagnostic, ...]:
     """What stops a policy that loads, at start and at a reload: hosts that the CA does not cover, tests that fail."""
-    return (*uncovered(policy, ca.permits), *failures(policy))
+    return (*uncovered(policy, holdings.permits), *failures(policy))

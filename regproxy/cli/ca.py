@@ -3,6 +3,7 @@
 import datetime
 import json
 import os
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,9 @@ from regproxy.model.registry import Registry
 from regproxy.policy.diagnostic import render
 from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory
-from regproxy.tls.authority import CertificateAuthority, create, load
+from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.constraints import minimal
+from regproxy.tls.directory import Holdings, read_holdings
 from regproxy.tls.registries import names_to_permit
 
 _PATH = click.Path(path_type=Path)
@@ -72,7 +74,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
         ca = create(ca_directory(ca_dir), permits, time.time())
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(_lines(ca))
+    click.echo(_lines(Holdings(ca)))
     click.echo(f"Have clients trust {ca.path}; keep the key beside it to yourself.")
 
 
@@ -81,17 +83,21 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) -> None:
-    """Show the CA that a start would use; exit 1 when there is none, or none that can be used."""
+    """Show the CA that a start would use; exit 1 when there is none, or none that can be used now."""
     try:
-        ca = load(ca_directory(ca_dir), time.time(), ca_passphrase_file)
+        holdings = read_holdings(ca_directory(ca_dir), ca_passphrase_file)
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    now = time.time()
+    warnings = (*holdings.warnings, *holdings.notices(now))
     if as_json:
-        click.echo(json.dumps(_object(ca), indent=2))
-        return
-    click.echo(_lines(ca))
-    for warning in ca.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(json.dumps(_object(holdings, warnings), indent=2))
+    else:
+        click.echo(_lines(holdings))
+        for warning in warnings:
+            click.echo(f"warning: {warning}", err=True)
+    if holdings.ca.lapse(now) is not None:
+        sys.exit(1)
 
 
 def _registries(policy: Path | None) -> tuple[Registry, ...]:
@@ -121,7 +127,8 @@ def _ends(ca: CertificateAuthority) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(ca.not_after, datetime.UTC)
 
 
-def _object(ca: CertificateAuthority) -> dict[str, object]:
+def _object(holdings: Holdings, warnings: Sequence[str]) -> dict[str, object]:
+    ca = holdings.ca
     return {
         "file": str(ca.path),
         "subject": ca.subject,
@@ -129,11 +136,14 @@ def _object(ca: CertificateAuthority) -> dict[str, object]:
         "constrained": ca.constrained,
         "permitted": list(ca.permitted),
         "not_after": _ends(ca).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "warnings": list(ca.warnings),
+        "given": {str(given.path): list(given.names) for given in holdings.given},
+        "also_trusted": [other.fingerprint for other in holdings.others],
+        "warnings": list(warnings),
     }
 
 
-def _lines(ca: CertificateAuthority) -> str:
+def _lines(holdings: Holdings) -> str:
+    ca = holdings.ca
     names = ca.permitted if ca.constrained else ("any name: this CA has no name constraints",)
     permitted = [("permits" if not index else "", name) for index, name in enumerate(names)]
     rows = [
@@ -142,5 +152,7 @@ def _lines(ca: CertificateAuthority) -> str:
         ("sha256", ca.fingerprint),
         ("ends", f"{_ends(ca):%Y-%m-%d}"),
         *permitted,
+        *(("given", f"{given.path} for {', '.join(given.names)}") for given in holdings.given),
+        *(("also", f"{other.fingerprint}, handed out until {_ends(other):%Y-%m-%d}") for other in holdings.others),
     ]
     return "\n".join(f"{label:<9}{value}" for label, value in rows)

@@ -157,7 +157,7 @@ def _fail(*lines: str) -> None:
 
 def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
     try:
-        start, ca = starting(settings, os.environ)
+        start, holdings = starting(settings, os.environ)
     except RefusedError as refused:
         _fail(*refused.lines)
         raise
@@ -170,7 +170,7 @@ def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
     except OSError as error:
         _fail(f"error: {error}")
         raise
-    return Prepared(settings, start, ca, proxy_sockets, metrics_sockets, handed)
+    return Prepared(settings, start, holdings, proxy_sockets, metrics_sockets, handed)
 
 
 def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[list[socket.socket], list[socket.socket]]:

@@ -143,7 +143,10 @@ class Core(Protocol):
         ...
 
     async def leaf(self, name: str) -> Leaf:
-        """A certificate for this canonical host; raises ValueError for a name that the CA does not permit."""
+        """A certificate for this canonical host; raises ValueError for a name that the CA does not permit.
+
+        NotValidNow while the CA itself is not valid.
+        """
         ...
 
     async def answer(self, ask: Ask) -> Answer:

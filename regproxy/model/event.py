@@ -232,6 +232,27 @@ class PolicyReloaded:
     changes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CaReloaded:
+    """The files of the CA were read again; `fingerprint` and `not_after` are of the CA that signs from now on.
+
+    `not_after` in seconds since the epoch; `findings` say why the CA stays, or what to know of the new one.
+    """
+
+    result: Literal["success", "unchanged", "failure"]
+    trigger: str
+    fingerprint: str
+    not_after: float
+    findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaNoticed:
+    """The operator should know something of a certificate's dates: it ends soon, or has ended."""
+
+    sentence: str
+
+
 Event = (
     ExchangeFinished
     | UpstreamFinished
@@ -247,4 +268,6 @@ Event = (
     | StoreFailed
     | PolicyStarted
     | PolicyReloaded
+    | CaReloaded
+    | CaNoticed
 )

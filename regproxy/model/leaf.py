@@ -4,6 +4,10 @@ import datetime
 from dataclasses import dataclass
 
 
+class NotValidNow(Exception):  # noqa: N818 -- a state of the clock, not a fault of the request
+    """The CA has ended, or not begun by this clock: nothing can be signed now; the text is for the client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A certificate for one name; `pem` is what a server loads: key, leaf, chain. Times are seconds since the epoch."""

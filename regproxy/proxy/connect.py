@@ -19,6 +19,7 @@ from regproxy.model.address import Authority, Reach, parse_authority
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
+from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge
@@ -161,8 +162,7 @@ class _FrontRequest(HTTPMessageDelegate):
         try:
             decided = await self._edge.core.on_connect(authority, self._client)
         except CoreAway as error:
-            self._refuse(503, str(error))
-            self._note(authority.name, "failed", 503, str(error))
+            self._fail(authority, str(error))
             return
         match decided:
             case Refuse(status=status, reason=reason):
@@ -186,9 +186,11 @@ class _FrontRequest(HTTPMessageDelegate):
             self._refuse(403, reason)
             self._note(authority.name, "refuse", 403, reason)
             return
+        except NotValidNow as error:
+            self._fail(authority, f"regproxy cannot intercept {authority.name}: {error}")
+            return
         except CoreAway as error:
-            self._refuse(503, str(error))
-            self._note(authority.name, "failed", 503, str(error))
+            self._fail(authority, str(error))
             return
         if self._head is not None:
             self._edge.connect_heads.learn(self._head, frozenset(name.lower() for name in headers), authority)
@@ -234,6 +236,11 @@ class _FrontRequest(HTTPMessageDelegate):
             return
         # No refused connection is kept for nothing, whatever its client does.
         self._edge.spawn(self._stream.hang_up(), self._stream)
+
+    def _fail(self, authority: Authority, reason: str) -> None:
+        """What was decided cannot be done now."""
+        self._refuse(503, reason)
+        self._note(authority.name, "failed", 503, reason)
 
     def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
         self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])

@@ -9,7 +9,7 @@ from typing import Any
 from tornado.http1connection import HTTP1ConnectionParameters
 
 from regproxy.model.address import Authority
-from regproxy.model.answer import Core
+from regproxy.model.answer import Core, Forget
 from regproxy.proxy.files import Disk
 from regproxy.proxy.heads import ConnectHeads
 from regproxy.proxy.memory import Memory
@@ -48,7 +48,12 @@ class Edge:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.core.watch(self.memory.forget)
+        self.core.watch(self._forget)
+
+    def _forget(self, forget: Forget) -> None:
+        self.memory.forget(forget)
+        if forget.authority is None:
+            self.contexts.forget()
 
     @property
     def parameters(self) -> HTTP1ConnectionParameters:

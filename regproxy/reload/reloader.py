@@ -12,9 +12,9 @@ from regproxy.reload.build import Attempt, Built, Steps, attempt
 from regproxy.reload.look import Look
 from regproxy.reload.reading import Reading, Watched
 from regproxy.reload.result import Activated, Rejected, Result, Unchanged, Unreadable
+from regproxy.reload.watcher import Trigger
 
 MAX_SENTENCES = 10  # of findings and of changes, in one event
-Trigger = Literal["file", "signal", "api"]
 
 
 class Reloader:

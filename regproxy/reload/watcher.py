@@ -4,18 +4,36 @@ A poll, not notifications: those are lost where Kubernetes swaps a link, an edit
 """
 
 import asyncio
+from typing import Literal, Protocol
 
 from regproxy.reload.look import Look
-from regproxy.reload.reloader import Reloader
 
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 1.0
 
+Trigger = Literal["file", "signal", "api"]
+
+
+class Reloads(Protocol):
+    """What is reloaded from files: the policy, or the CA."""
+
+    async def look(self) -> Look:
+        """What the files hold now."""
+        ...
+
+    def acted_on(self, seen: Look) -> bool:
+        """Whether the last reload, or the start, saw just this."""
+        ...
+
+    async def reload(self, trigger: Trigger) -> object:
+        """Reload now; never raises for what the files hold."""
+        ...
+
 
 class Watcher:
-    """Looks at the policy's files every `poll` seconds; a change counts once it is the same `settle` seconds later."""
+    """Looks at the files every `poll` seconds; a change counts once it is the same `settle` seconds later."""
 
-    def __init__(self, reloader: Reloader, poll: float = POLL_SECONDS, settle: float = SETTLE_SECONDS) -> None:
+    def __init__(self, reloader: Reloads, poll: float = POLL_SECONDS, settle: float = SETTLE_SECONDS) -> None:
         self._reloader = reloader
         self._poll = poll
         self._settle = settle

@@ -8,6 +8,8 @@ from typing import Any, TextIO, assert_never
 
 from regproxy.model.event import (
     BreakerChanged,
+    CaNoticed,
+    CaReloaded,
     ConnectFinished,
     DigestMismatched,
     EntryEvicted,
@@ -159,6 +161,8 @@ def _fields(event: Event) -> dict[str, Any] | None:
             return {"event": "policy", "checksum": event.checksum, "resumed": event.resumed}
         case PolicyReloaded():
             return _reload(event)
+        case CaReloaded() | CaNoticed():
+            return _ca(event)
         case ConnectFinished() | EntryStored() | EntryEvicted():
             return None
         case _:
@@ -217,6 +221,19 @@ def _request(event: ExchangeFinished) -> dict[str, Any]:
         "outcome": str(labels.outcome),
         "tier": labels.tier,
         "complete": event.complete,
+    }
+
+
+def _ca(event: CaReloaded | CaNoticed) -> dict[str, Any]:
+    if isinstance(event, CaNoticed):
+        return {"event": "warning", "message": event.sentence}
+    return {
+        "event": "ca",
+        "result": event.result,
+        "trigger": event.trigger,
+        "fingerprint": event.fingerprint,
+        "ends": datetime.fromtimestamp(int(event.not_after), UTC).strftime("%Y-%m-%d"),
+        **({"findings": event.findings} if event.findings else {}),
     }
 
 

@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 from regproxy.model.event import (
     BreakerChanged,
+    CaNoticed,
+    CaReloaded,
     ConnectFinished,
     Decided,
     DigestMismatched,
@@ -24,6 +26,7 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.telemetry.authority import CaMetrics
 from regproxy.telemetry.limits import LimitMetrics
 
 KINDS = ("manifest", "blob", "tags", "referrers", "catalog", "upload", "other", "ping", "token", "")
@@ -69,6 +72,7 @@ class Metrics:
         build = Gauge("regproxy_build_info", "The running version", ["version"], registry=self.registry)
         build.labels(version).set(1)
         self._policy = _PolicyMetrics(self.registry)
+        self._ca = CaMetrics(self.registry)
         self._name((OTHER, *registries))
 
     def _name(self, registries: Iterable[str]) -> None:
@@ -122,6 +126,8 @@ class Metrics:
             case PolicyReloaded(registries=registries):
                 self._name(registries)
                 self._policy.reloaded(event)
+            case CaReloaded() | CaNoticed():
+                self._ca.observe(event)
             case _:
                 assert_never(event)
 

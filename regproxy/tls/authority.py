@@ -1,6 +1,6 @@
 """The CA: made once with name constraints, or brought by the operator; loaded with every doubt a sentence."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -8,11 +8,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from regproxy.model.leaf import Leaf
+from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.tls import files
 from regproxy.tls.constraints import constraints_of, extension
 from regproxy.tls.issuer import Issuer, read_issuer
-from regproxy.tls.leaf import Mint, key_pem, key_usage, random_serial, signature_hash, utc
+from regproxy.tls.leaf import Mint, key_pem, key_usage, pem_of, random_serial, signature_hash, utc
 
 LIFETIME = 3652 * 86400.0
 BACKDATE = 86400.0
@@ -22,33 +22,36 @@ EXPIRY_NOTICE = 30 * 86400.0
 class CertificateAuthority:
     """A loaded CA: what it is, which names clients accept from it, and leaves for those names."""
 
-    def __init__(self, path: Path, issuer: Issuer, now: float) -> None:
-        """`path` is the certificate file, which messages and `ca show` name; `now` in seconds since the epoch."""
+    def __init__(self, path: Path, issuer: Issuer) -> None:
+        """`path` is the certificate file, which messages and `ca show` name."""
         self.path = path
-        self._chain = issuer.chain
+        self.chain = issuer.chain
         self._constraints = tuple(found for found in map(constraints_of, issuer.chain) if found is not None)
-        self._mint = Mint(issuer.chain[0], issuer.key, _pem(c for c in issuer.chain if c.subject != c.issuer))
-        self.warnings = self._warnings(issuer, now)
+        self.not_before = max(certificate.not_valid_before_utc.timestamp() for certificate in self.chain)
+        self.not_after = min(certificate.not_valid_after_utc.timestamp() for certificate in self.chain)
+        above = pem_of(certificate for certificate in issuer.chain if not _is_root(certificate))
+        self._mint = Mint(issuer.chain[0], issuer.key, above, self.not_after)
+        self.warnings = self._warnings(issuer)
+
+    @property
+    def root(self) -> x509.Certificate:
+        """What clients must trust: the last certificate of the chain, its root wherever the file holds that."""
+        return self.chain[-1]
 
     @property
     def pem(self) -> bytes:
-        """The certificates, issuer first: what `/ca.crt` serves. Made from the parsed ones, so never a stray key."""
-        return _pem(self._chain)
+        """The same for `/ca.crt`. Made from the parsed certificate, so never a stray key."""
+        return pem_of([self.root])
 
     @property
     def subject(self) -> str:
         """The issuer's subject (RFC 4514)."""
-        return self._chain[0].subject.rfc4514_string()
+        return self.chain[0].subject.rfc4514_string()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the issuing certificate, as `openssl x509 -fingerprint -sha256` prints it."""
-        return self._chain[0].fingerprint(hashes.SHA256()).hex(":").upper()
-
-    @property
-    def not_after(self) -> float:
-        """When the first certificate of the chain ends; seconds since the epoch."""
-        return min(certificate.not_valid_after_utc.timestamp() for certificate in self._chain)
+        """SHA-256 of what clients must trust, as `openssl x509 -fingerprint -sha256` prints it of `/ca.crt`."""
+        return self.root.fingerprint(hashes.SHA256()).hex(":").upper()
 
     @property
     def constrained(self) -> bool:
@@ -65,14 +68,33 @@ class CertificateAuthority:
         return all(constraints.permits(name) for constraints in self._constraints)
 
     def issue(self, name: str, now: float) -> Leaf:
-        """A fresh leaf for one canonical host; raises ValueError for a name it does not permit, and after its end."""
+        """A fresh leaf for one canonical host; raises ValueError for a name it does not permit, and NotValidNow."""
         if not self.permits(name):
             raise ValueError(f"the CA {self.path} does not permit {name}: clients would refuse its certificate")
-        if now >= self.not_after:
-            raise ValueError(f"the CA {self.path} ended on {utc(self.not_after):%Y-%m-%d}")
+        lapse = self.lapse(now)
+        if lapse is not None:
+            raise NotValidNow(lapse)
         return self._mint.sign(name, now)
 
-    def _warnings(self, issuer: Issuer, now: float) -> tuple[str, ...]:
+    def lapse(self, now: float) -> str | None:
+        """Why nothing can be signed now, in seconds since the epoch, or None."""
+        if now >= self.not_after:
+            return f"the CA {self.path} ended on {utc(self.not_after):%Y-%m-%d}"
+        if now < self.not_before:
+            return f"the CA {self.path} begins on {utc(self.not_before):%Y-%m-%d}, this clock says {utc(now):%Y-%m-%d}"
+        return None
+
+    def notice(self, now: float) -> str | None:
+        """What the operator should know of its dates now, or None."""
+        lapse = self.lapse(now)
+        if lapse is not None:
+            return f"{lapse}: until that is mended, nothing can be intercepted"
+        if self.not_after - now >= EXPIRY_NOTICE:
+            return None
+        days = (self.not_after - now) / 86400
+        return f"the CA {self.path} ends in {days:.0f} days ({utc(self.not_after):%Y-%m-%d}): then every pull fails"
+
+    def _warnings(self, issuer: Issuer) -> tuple[str, ...]:
         said = []
         if not self.constrained:
             said.append(
@@ -83,22 +105,23 @@ class CertificateAuthority:
             said.append(
                 f"the key of the CA {self.path} is encrypted with a published pass phrase, which protects nothing"
             )
-        days = (self.not_after - now) / 86400
-        if self.not_after - now < EXPIRY_NOTICE:
+        if not _is_root(self.root):
             said.append(
-                f"the CA {self.path} ends in {days:.0f} days ({utc(self.not_after):%Y-%m-%d}): then every pull fails"
+                f"{self.path} ends with {self.root.subject.rfc4514_string()}, no root, and /ca.crt hands that out; "
+                f"append its issuer, {self.root.issuer.rfc4514_string()}, unless clients trust that already"
             )
         return tuple(said)
 
 
-def load(directory: Path, now: float, passphrase_file: Path | None = None) -> CertificateAuthority:
+def load(directory: Path, passphrase_file: Path | None = None) -> CertificateAuthority:
     """The CA in a directory, by us, by the seed, or by the operator (RSA, chains and encrypted keys too).
 
-    Raises FileNotFoundError when there is none at all; PermissionError and ValueError, naming the file and the way
-    out, for everything that is there and cannot be used. Nothing here replaces a file.
+    One that has ended is loaded, too: tunnels go on without it, and its successor is waited for. Raises
+    FileNotFoundError when there is none at all; PermissionError and ValueError, naming the file and the way out, for
+    everything that is there and cannot be used. Nothing here replaces a file.
     """
     pair = files.read_pair(directory)
-    return CertificateAuthority(pair.path, read_issuer(pair, now, passphrase_file), now)
+    return CertificateAuthority(pair.path, read_issuer(pair, passphrase_file))
 
 
 def create(directory: Path, permits: Sequence[str], now: float) -> CertificateAuthority:
@@ -131,7 +154,7 @@ def create(directory: Path, permits: Sequence[str], now: float) -> CertificateAu
         .sign(key, signature_hash(key))
     )
     files.write_pair(directory, key_pem(key), certificate.public_bytes(serialization.Encoding.PEM))
-    return load(directory, now)
+    return load(directory)
 
 
 def load_or_create(
@@ -139,13 +162,13 @@ def load_or_create(
 ) -> CertificateAuthority:
     """The CA of a directory; `permits` counts only where there is none yet. Raises what `load` and `create` raise."""
     try:
-        return load(directory, now, passphrase_file)
+        return load(directory, passphrase_file)
     except FileNotFoundError:
         try:
             return create(directory, permits, now)
         except FileExistsError:
-            return load(directory, now, passphrase_file)
+            return load(directory, passphrase_file)
 
 
-def _pem(certificates: Iterable[x509.Certificate]) -> bytes:
-    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+def _is_root(certificate: x509.Certificate) -> bool:
+    return certificate.subject == certificate.issuer

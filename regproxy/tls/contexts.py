@@ -19,10 +19,16 @@ class Contexts:
         self._issue = issue
         self._clock = clock
         self._made: OrderedDict[str, tuple[Leaf, ssl.SSLContext]] = OrderedDict()
+        self._forgotten = 0
 
     def __len__(self) -> int:
         """How many contexts are kept."""
         return len(self._made)
+
+    def forget(self) -> None:
+        """Ask anew for every name: another CA is in force. Connections keep what they have."""
+        self._made.clear()
+        self._forgotten += 1
 
     def made(self, name: str) -> ssl.SSLContext | None:
         """The context of this name, if there is one that need not be renewed."""
@@ -35,12 +41,12 @@ class Contexts:
     async def context(self, name: str) -> ssl.SSLContext:
         """The server context for one canonical host; about a millisecond for a new name.
 
-        Raises ValueError for a name that the CA does not permit, or when the CA has ended, and CoreAway.
+        Raises ValueError for a name that the CA does not permit, NotValidNow while the CA is not valid, and CoreAway.
         """
         made = self.made(name)
         if made is not None:
             return made
-        known = self._made.get(name)
+        known, before = self._made.get(name), self._forgotten
         try:
             leaf = await self._issue(name)
         except CoreAway:
@@ -48,6 +54,9 @@ class Contexts:
                 return known[1]
             raise
         context = server_context(leaf)
+        if before != self._forgotten:
+            # It was signed before all was forgotten, and serves this one client.
+            return context
         self._made[name] = (leaf, context)
         self._made.move_to_end(name)
         if len(self._made) > MAX_CONTEXTS:

@@ -11,8 +11,10 @@ from pathlib import Path
 
 CERTIFICATE_FILE = "ca.crt"
 KEY_FILE = "ca.key"
+CERTIFICATE_SUFFIX, KEY_SUFFIX = ".crt", ".key"
 _NEW = ".new"
 _MAX_FILE = 256 * 1024
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ def read_pair(directory: Path) -> Pair:
     """
     _finish_creation(directory)
     path, key_path = directory / CERTIFICATE_FILE, directory / KEY_FILE
-    certificates, key = _optional(_read_certificates, path), _optional(_read_key, key_path)
+    certificates, key = _optional(read_certificates, path), _optional(read_key_file, key_path)
     if certificates is not None and key is not None:
         return Pair(path, certificates, key_path, key)
     if certificates is None and key is None:
@@ -50,33 +52,37 @@ def _optional(read: Callable[[Path], bytes], path: Path) -> bytes | None:
         return None
 
 
-def _read_key(path: Path) -> bytes:
-    """The bytes of a private key that only its owner can read.
+def read_key_file(path: Path) -> bytes:
+    """The bytes of a private key that only its owner can read, or, where root lends it to us, our group.
 
-    Raises FileNotFoundError, PermissionError (group or others may read it, or we may not) and ValueError (no regular
-    file); never follows a symbolic link, so that nobody who can write beside it chooses what we sign with.
+    Raises FileNotFoundError, PermissionError (more may read it, or we may not) and ValueError (no regular file). A
+    symbolic link is followed within the directory only, as Kubernetes lays them, so that nobody chooses what we sign
+    with by a link to elsewhere.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        within = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(path.parent))
+        descriptor = os.open(os.path.realpath(path) if within else path, _READ)
     except PermissionError as error:
         raise PermissionError(f"{path}: uid {os.geteuid()} cannot read it; give it the file with chown") from error
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise ValueError(f"{path} is a symbolic link; put the key itself there") from error
+            raise ValueError(f"{path} is a symbolic link to elsewhere; put the key itself there") from error
         raise
     try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ValueError(f"{path} is not a regular file")
         mode = stat.S_IMODE(status.st_mode)
-        if mode & 0o077:
+        # PostgreSQL's rule: a mounted secret belongs to root, and comes to an unprivileged process by its group.
+        lent = status.st_uid == 0 and os.geteuid() != 0
+        if mode & (0o037 if lent else 0o077):
             raise PermissionError(f"{path} is open to others than its owner (mode {mode:04o}); run: chmod 600 {path}")
         return os.read(descriptor, _MAX_FILE)
     finally:
         os.close(descriptor)
 
 
-def _read_certificates(path: Path) -> bytes:
+def read_certificates(path: Path) -> bytes:
     """The bytes of the certificate file; raises FileNotFoundError and PermissionError."""
     try:
         with path.open("rb") as file:

@@ -3,10 +3,11 @@
 import datetime
 import ipaddress
 import secrets
+from collections.abc import Iterable
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from regproxy.model.leaf import Leaf
@@ -15,7 +16,7 @@ LIFETIME = 72 * 3600.0
 BACKDATE = 3600.0
 RENEW_AT = 2 / 3
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey
+SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 
 
 def utc(seconds: float) -> datetime.datetime:
@@ -24,8 +25,8 @@ def utc(seconds: float) -> datetime.datetime:
 
 
 def signature_hash(key: SigningKey) -> hashes.SHA256 | hashes.SHA384 | None:
-    """The hash that a signature of this key uses; Edwards curves bring their own."""
-    if isinstance(key, ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey):
+    """The hash that a signature of this key uses; Ed25519 brings its own."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
         return None
     return hashes.SHA384() if isinstance(key, ec.EllipticCurvePrivateKey) and key.key_size > 256 else hashes.SHA256()
 
@@ -42,14 +43,20 @@ def key_pem(key: SigningKey) -> bytes:
     )
 
 
+def pem_of(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Certificates, one after the other."""
+    return b"".join(certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates)
+
+
 class Mint:
     """Signs leaves for one issuer; they share one EC P-256 key, made here and kept in memory only."""
 
-    def __init__(self, issuer: x509.Certificate, issuer_key: SigningKey, chain: bytes) -> None:
-        """`chain` is the PEM that follows every leaf."""
+    def __init__(self, issuer: x509.Certificate, issuer_key: SigningKey, chain: bytes, ends: float) -> None:
+        """`chain` is the PEM that follows every leaf; none outlives `ends`, in seconds since the epoch."""
         self._issuer = issuer
         self._issuer_key = issuer_key
         self._chain = chain
+        self._ends = ends
         key = ec.generate_private_key(ec.SECP256R1())
         self._key_pem = key_pem(key)
         self._public_key = key.public_key()
@@ -57,9 +64,9 @@ class Mint:
         self._authority_key = _authority_key(issuer)
 
     def sign(self, name: str, now: float) -> Leaf:
-        """A leaf for this canonical host, and no other, from an hour ago on, never beyond its issuer's end."""
+        """A leaf for this canonical host, and no other, from an hour ago on, never beyond the end of its chain."""
         not_before = int(now - BACKDATE)
-        not_after = min(not_before + LIFETIME, self._issuer.not_valid_after_utc.timestamp())
+        not_after = min(not_before + LIFETIME, self._ends)
         certificate = self._builder(name, not_before, not_after).sign(
             self._issuer_key, signature_hash(self._issuer_key)
         )

@@ -23,6 +23,7 @@ from regproxy.model.answer import (
 )
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import Labels, Outcome
+from regproxy.model.leaf import NotValidNow
 from regproxy.model.refusal import refusal
 from regproxy.wire.channel import FrameError
 from regproxy.wire.frames import (
@@ -242,8 +243,8 @@ class Asks:
     async def _leaf(self, frame: LeafWanted) -> None:
         try:
             leaf = await self._core.leaf(frame.name)
-        except ValueError as error:
-            self._send(NoLeaf(frame.id, str(error)))
+        except (ValueError, NotValidNow) as error:
+            self._send(NoLeaf(frame.id, str(error), isinstance(error, NotValidNow)))
             return
         self._send(LeafGiven(frame.id, leaf))
 

@@ -16,7 +16,7 @@ from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
 
 # Both ends are the same program, but a new version may be installed under a running parent.
-VERSION = 1
+VERSION = 2
 # A request's head is at most 64 KiB, twice that in UTF-8; Linux's smallest usual send buffer holds this.
 MAX_FRAME = 192 * 1024
 # Larger bodies of small answers travel as a file in memory.
@@ -128,10 +128,11 @@ class LeafGiven(Frame, frozen=True):
 
 
 class NoLeaf(Frame, frozen=True):
-    """Why there is none."""
+    """Why there is none; `passing`: it may be had once the CA is valid."""
 
     id: int
     why: str
+    passing: bool
 
 
 class GaveStored(Frame, frozen=True):

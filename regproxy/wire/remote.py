@@ -12,7 +12,7 @@ from regproxy.model.address import Authority, parse_authority
 from regproxy.model.answer import Answer, Ask, CoreAway, Filling, Forget, Reply, RequestBody, Stored, Streaming
 from regproxy.model.connect import ConnectDecision, Refuse, Tunnel
 from regproxy.model.event import Event
-from regproxy.model.leaf import Leaf
+from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.wire.frames import (
     Asked,
     Connecting,
@@ -75,6 +75,10 @@ class RemoteCore:
     async def welcome(self) -> Welcome:
         """What the core said first; waits until it did."""
         await self._connected.wait()
+        return self.welcomed()
+
+    def welcomed(self) -> Welcome:
+        """What the core said last, also while it is away; there must have been a first time."""
         if self._welcome is None:
             raise RuntimeError("connected without a welcome")
         return self._welcome
@@ -86,7 +90,7 @@ class RemoteCore:
             await self._link.channel.emptied(seconds)
 
     def _welcomed(self, link: Link, welcome: Welcome) -> None:
-        """A new connection: what was remembered may have been invalidated meanwhile."""
+        """A new connection, or another CA: what was remembered may have been invalidated meanwhile."""
         self._welcome = welcome
         self._forget(Forget())
         self._link = self._reports.link = link
@@ -158,12 +162,12 @@ class RemoteCore:
             raise CoreAway(DIED) from None
 
     async def leaf(self, name: str) -> Leaf:
-        """A certificate; raises ValueError for a name that the CA does not permit."""
+        """A certificate; raises ValueError for a name that the CA does not permit, and NotValidNow."""
         match await self._asked(lambda number: LeafWanted(number, name)):
             case LeafGiven(leaf=leaf):
                 return leaf
-            case NoLeaf(why=why):
-                raise ValueError(why)
+            case NoLeaf(why=why, passing=passing):
+                raise NotValidNow(why) if passing else ValueError(why)
             case _:
                 raise CoreAway(CONFUSED)
 

@@ -60,6 +60,12 @@ class EdgeServer:
             return
         self._edges.add(_Edge(self._core, connection, self._welcome, self._edges.discard))
 
+    def renew(self, welcome: Welcome) -> None:
+        """Welcome every edge anew: something of it has changed."""
+        self._welcome = welcome
+        for edge in tuple(self._edges):
+            edge.renew(welcome)
+
     def _forget(self, forget: Forget) -> None:
         frame = Forgotten(str(forget.authority or ""), forget.repository)
         for edge in tuple(self._edges):
@@ -90,6 +96,12 @@ class _Edge:
         self.greeted = False
         self.channel: Channel[FromEdge] = Channel(connection, FromEdge, self._received, self._closed)
         self._asks = Asks(core, self.channel.send)
+
+    def renew(self, welcome: Welcome) -> None:
+        """Say so to the edge, or later when it says hello."""
+        self._welcome = welcome
+        if self.greeted:
+            self.channel.send(welcome)
 
     def _closed(self) -> None:
         self._asks.close()

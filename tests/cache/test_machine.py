@@ -32,6 +32,7 @@ from regproxy.proxy.listener import Listener
 from regproxy.proxy.memory import Memory
 from regproxy.tls.authority import create
 from regproxy.tls.contexts import Contexts
+from regproxy.tls.directory import Holdings
 from tests.cache.model import (
     BLOBS,
     BODIES,
@@ -128,8 +129,8 @@ class Machine(RuleBasedStateMachine):
     def _listen(self) -> None:
         self.port = free_port()
         listening = bind(f"127.0.0.1:{self.port}")
-        seam = Seam(self.world.core.cache, self.ca, time.time)
-        pages = Pages(self.ca.pem, self.ca.fingerprint)
+        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), time.time)
+        pages = Pages(lambda: self.ca.pem, lambda: self.ca.fingerprint)
         memory = Memory(lambda: self.world.now, lambda: self.world.now)
         contexts = Contexts(seam.leaf, time.time)
         edge = Edge(seam, contexts, pages.page, self.world.directory, reached_by([listening]), memory)

@@ -13,6 +13,7 @@ from regproxy.app.pages import WORKING
 from regproxy.model.address import Authority
 from regproxy.model.connect import Intercept, Tunnel
 from regproxy.model.event import ConnectFinished, TunnelClosed
+from regproxy.model.leaf import Leaf, NotValidNow
 from tests.lab.client import Refused, connect, plain
 from tests.proxy.serving import ScriptedCore, Serving, told
 
@@ -125,6 +126,25 @@ def test_a_connect_that_fails_inside_is_cut_off_and_told(
 
     told(story, tmp_path)
     assert "Too many open files" in caplog.text
+
+
+def test_without_a_valid_ca_interception_is_refused_for_now_and_the_reason_phrase_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lapsed(_core: ScriptedCore, _name: str) -> Leaf:
+        raise NotValidNow("the CA /ca/ca.crt ended on 2027-01-15")
+
+    monkeypatch.setattr(ScriptedCore, "leaf", lapsed)
+
+    async def story(serving: Serving) -> None:
+        with pytest.raises(Refused) as refused:
+            await asyncio.to_thread(connect, serving.port, "quay.io:443")
+        assert refused.value.status == 503
+        assert refused.value.reason == ("regproxy cannot intercept quay.io: the CA /ca/ca.crt ended on 2027-01-15")
+        (event,) = (event for event in serving.core.events if isinstance(event, ConnectFinished))
+        assert (event.decision, event.status) == ("failed", 503)
+
+    told(story, tmp_path)
 
 
 def test_bytes_before_the_tunnel_is_open_end_the_connection(tmp_path: Path) -> None:

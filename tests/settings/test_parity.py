@@ -225,7 +225,7 @@ def test_it_listens_on_3128_of_both_address_families() -> None:
 
 
 def test_the_probe_finds_its_words_and_ca_crt_is_served() -> None:
-    pages = Pages(b"certificate", "ab:cd")
+    pages = Pages(lambda: b"certificate", lambda: "ab:cd")
     probe, certificate = pages.page("/", "*/*"), pages.page("/ca.crt", "*/*")
     assert probe is not None
     assert certificate is not None

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
+from regproxy.model.leaf import NotValidNow
 from regproxy.tls.authority import create, load, load_or_create
 from regproxy.tls.constraints import extension
 from tests.tls.making import DAY, NOW, make, place
@@ -47,7 +48,7 @@ def test_a_new_ca_permits_what_it_was_made_for_and_nothing_else(tmp_path: Path) 
     assert not ca.permits("2001:db8::1")
     with pytest.raises(ValueError, match=r"does not permit bank\.example"):
         ca.issue("bank.example", NOW)
-    with pytest.raises(ValueError, match="ended on"):
+    with pytest.raises(NotValidNow, match="ended on"):
         ca.issue("quay.io", ca.not_after)
 
 
@@ -58,9 +59,8 @@ def test_an_existing_ca_is_used_and_never_made_again(tmp_path: Path) -> None:
     assert again.permitted == ("quay.io",)
     with pytest.raises(FileExistsError):
         create(tmp_path, ["quay.io"], NOW)
-    with pytest.raises(ValueError, match="ended on"):
-        load_or_create(tmp_path, ["quay.io"], NOW + 3660 * DAY)
-    assert load(tmp_path, NOW).fingerprint == first.fingerprint
+    ended = load_or_create(tmp_path, ["quay.io"], NOW + 3660 * DAY)
+    assert ended.fingerprint == first.fingerprint, "an ended CA is no reason to make another"
 
 
 def test_two_new_cas_can_be_told_apart(tmp_path: Path) -> None:
@@ -84,27 +84,60 @@ def test_an_unconstrained_ca_is_used_with_a_warning_that_says_when_it_ends(tmp_p
 def test_a_ca_that_ends_soon_is_used_with_a_warning(tmp_path: Path) -> None:
     permits = extension(["quay.io"])
     own = make("Corporate", ends=NOW + 29 * DAY, extensions=(permits,))
-    ca = load(place(tmp_path, own.pem, own.key_pem()), NOW)
-    (warning,) = ca.warnings
-    assert "ends in 29 days" in warning
+    ca = load(place(tmp_path, own.pem, own.key_pem()))
+    assert ca.warnings == ()
+    assert "ends in 29 days" in (ca.notice(NOW) or "")
+    assert ca.notice(NOW - DAY) is None
+
+
+def test_a_ca_is_of_use_between_its_dates_alone_and_a_clock_that_goes_back_and_forth_changes_nothing(
+    tmp_path: Path,
+) -> None:
+    root = make("root", begins=NOW - 9 * DAY, ends=NOW + 5 * DAY)
+    issuing = make("issuing", root, begins=NOW - DAY, ends=NOW + 50 * DAY)
+    ca = load(place(tmp_path, issuing.pem + root.pem, issuing.key_pem()))
+    for now, lapse in [
+        (NOW - 2 * DAY, "begins on 2027-01-14, this clock says 2027-01-13"),
+        (NOW, None),
+        (NOW + 5 * DAY, "ended on 2027-01-20"),
+        (NOW, None),
+    ]:
+        if lapse is None:
+            assert ca.lapse(now) is None
+            assert ca.issue("quay.io", now).not_after <= NOW + 5 * DAY, "no leaf outlives the root"
+        else:
+            with pytest.raises(NotValidNow, match=lapse):
+                ca.issue("quay.io", now)
+            assert lapse in (ca.notice(now) or "")
 
 
 def test_every_certificate_of_a_chain_has_its_say(tmp_path: Path) -> None:
     root = make("root", extensions=(extension(["example"]),))
     issuing = make("issuing", root, ends=NOW + 100 * DAY, extensions=(extension(["corp.example", "quay.io"]),))
-    ca = load(place(tmp_path, issuing.pem + root.pem, issuing.key_pem()), NOW)
+    ca = load(place(tmp_path, issuing.pem + root.pem, issuing.key_pem()))
     assert ca.permits("harbor.corp.example")
     assert not ca.permits("quay.io"), "the root does not permit it"
     assert not ca.permits("shop.example"), "the issuing CA does not permit it"
     assert ca.permitted == ("corp.example", "quay.io")
     assert ca.not_after == NOW + 100 * DAY
-    assert x509.load_pem_x509_certificates(ca.pem) == [issuing.certificate, root.certificate]
+    assert x509.load_pem_x509_certificates(ca.pem) == [root.certificate], "clients trust the root alone"
+    assert ca.fingerprint == root.certificate.fingerprint(hashes.SHA256()).hex(":").upper()
+    assert ca.warnings == ()
+
+
+def test_a_chain_without_its_root_is_used_with_a_warning_that_names_the_root(tmp_path: Path) -> None:
+    root = make("Corporate Root")
+    issuing = make("issuing", root, extensions=(extension(["corp.example"]),))
+    ca = load(place(tmp_path, issuing.pem, issuing.key_pem()))
+    (warning,) = ca.warnings
+    assert "no root" in warning
+    assert "CN=Corporate Root" in warning
 
 
 def test_a_leaf_brings_the_chain_but_not_a_root(tmp_path: Path) -> None:
     root = make("root")
     issuing = make("issuing", root)
-    ca = load(place(tmp_path, issuing.pem + root.pem, issuing.key_pem()), NOW)
+    ca = load(place(tmp_path, issuing.pem + root.pem, issuing.key_pem()))
     sent = x509.load_pem_x509_certificates(ca.issue("quay.io", NOW).pem)
     assert sent[1:] == [issuing.certificate]
     own = create(tmp_path / "own", ["quay.io"], NOW)
@@ -113,7 +146,7 @@ def test_a_leaf_brings_the_chain_but_not_a_root(tmp_path: Path) -> None:
 
 def test_a_key_that_strayed_into_the_certificate_file_is_not_served(tmp_path: Path) -> None:
     own = make("own")
-    ca = load(place(tmp_path, own.key_pem() + own.pem, own.key_pem()), NOW)
+    ca = load(place(tmp_path, own.key_pem() + own.pem, own.key_pem()))
     assert b"PRIVATE" not in ca.pem
 
 

@@ -14,7 +14,7 @@ import pytest
 from cryptography import x509
 
 from regproxy.model.answer import CoreAway
-from regproxy.model.leaf import Leaf
+from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.tls.authority import CertificateAuthority, create, load
 from regproxy.tls.contexts import MAX_CONTEXTS, Contexts, server_context
 from tests.tls.making import DAY, NOW, make, place
@@ -128,7 +128,7 @@ def test_a_leaf_is_not_accepted_for_a_sibling_name(ca: CertificateAuthority) -> 
 def test_a_client_that_trusts_only_the_corporate_root_accepts_the_chain(tmp_path: Path) -> None:
     root = make("root", begins=time.time() - DAY, ends=time.time() + DAY)
     issuing = make("issuing", root, begins=time.time() - DAY, ends=time.time() + DAY)
-    ca = load(place(tmp_path, issuing.pem, issuing.key_pem()), time.time())
+    ca = load(place(tmp_path, issuing.pem, issuing.key_pem()))
     _handshake(Asked(ca, time.time).context("quay.io"), _client(root.pem), "quay.io")
 
 
@@ -194,8 +194,35 @@ def test_ten_years_of_renewals_never_hand_out_an_ended_leaf(tmp_path: Path) -> N
         if not leaf.serves(now):
             leaf = ca.issue("quay.io", now)
         assert leaf.not_before <= now < leaf.not_after <= ca.not_after
-    with pytest.raises(ValueError, match="ended"):
+    with pytest.raises(NotValidNow, match="ended"):
         Asked(ca, Clock(ca.not_after)).context("quay.io")
+
+
+def test_after_another_ca_every_name_is_asked_for_anew_also_one_that_was_on_its_way(tmp_path: Path) -> None:
+    ca = create(tmp_path, ["quay.io"], NOW)
+    asked: asyncio.Future[None]
+
+    async def issue(name: str) -> Leaf:
+        leaf = ca.issue(name, NOW)
+        if name == "slow.quay.io":
+            await asked
+        return leaf
+
+    async def story() -> None:
+        nonlocal asked
+        asked = asyncio.get_running_loop().create_future()
+        contexts = Contexts(issue, Clock(NOW))
+        first = await contexts.context("quay.io")
+        slow = asyncio.ensure_future(contexts.context("slow.quay.io"))
+        await asyncio.sleep(0)
+        contexts.forget()
+        assert contexts.made("quay.io") is None
+        assert await contexts.context("quay.io") is not first
+        asked.set_result(None)
+        assert await slow is not None
+        assert contexts.made("slow.quay.io") is None, "it was signed before"
+
+    asyncio.run(story())
 
 
 def test_the_least_recently_used_context_leaves_first(tmp_path: Path) -> None:

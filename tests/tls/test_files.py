@@ -90,9 +90,10 @@ def test_a_key_that_others_may_read_is_refused_with_the_command_to_run(tmp_path:
 
 def test_a_key_behind_a_link_or_a_pipe_or_a_folder_is_refused(tmp_path: Path) -> None:
     write_pair(tmp_path, b"key", b"certificate")
-    (tmp_path / "ca.key").rename(tmp_path / "elsewhere")
-    (tmp_path / "ca.key").symlink_to("elsewhere")
-    with pytest.raises(ValueError, match="symbolic link"):
+    elsewhere = tmp_path.with_name("elsewhere")
+    (tmp_path / "ca.key").rename(elsewhere)
+    (tmp_path / "ca.key").symlink_to(elsewhere)
+    with pytest.raises(ValueError, match="symbolic link to elsewhere"):
         read_pair(tmp_path)
     (tmp_path / "ca.key").unlink()
     os.mkfifo(tmp_path / "ca.key", 0o600)
@@ -102,6 +103,32 @@ def test_a_key_behind_a_link_or_a_pipe_or_a_folder_is_refused(tmp_path: Path) ->
     (tmp_path / "ca.key").mkdir(0o700)
     with pytest.raises(ValueError, match="regular file"):
         read_pair(tmp_path)
+
+
+def test_a_secret_as_kubernetes_mounts_it_is_read_through_its_links(tmp_path: Path) -> None:
+    (tmp_path / "..2027_01_15").mkdir()
+    write_pair(tmp_path / "..2027_01_15", b"key", b"certificate")
+    (tmp_path / "..data").symlink_to("..2027_01_15")
+    for name in ("ca.crt", "ca.key"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    assert read_pair(tmp_path).key == b"key"
+
+
+@pytest.mark.parametrize(("mode", "accepted"), [(0o440, True), (0o640, True), (0o660, False), (0o444, False)])
+def test_root_may_lend_the_key_to_our_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, accepted: bool
+) -> None:
+    """PostgreSQL's rule, and how Kubernetes mounts a secret for an unprivileged process."""
+    if os.geteuid() != 0:
+        pytest.skip("only root owns what root lends; run the tests as root")
+    write_pair(tmp_path, b"key", b"certificate")
+    (tmp_path / "ca.key").chmod(mode)
+    monkeypatch.setattr("os.geteuid", lambda: 10001)
+    if accepted:
+        assert read_pair(tmp_path).key == b"key"
+    else:
+        with pytest.raises(PermissionError, match="open to others"):
+            read_pair(tmp_path)
 
 
 @pytest.mark.parametrize(("gone", "there"), [("ca.key", "ca.crt"), ("ca.crt", "ca.key")])

@@ -12,7 +12,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, BrokenBody, Forget, Reply
 from regproxy.model.connect import ConnectDecision, Refuse
 from regproxy.model.event import Event, Labels, Outcome
-from regproxy.model.leaf import Leaf
+from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.model.message import Head
 from regproxy.wire.frames import VERSION, Welcome
 from regproxy.wire.remote import RemoteCore
@@ -48,7 +48,7 @@ class Script:
 
     async def leaf(self, name: str) -> Leaf:
         if name != "quay.io":
-            raise ValueError(f"no leaf for {name}")
+            raise NotValidNow("the CA ended") if name == "late.example" else ValueError(f"no leaf for {name}")
         return Leaf(name, b"pem", 1.0, 3.0, 2.0)
 
     async def answer(self, ask: Ask) -> Answer:

@@ -26,11 +26,12 @@ from regproxy.model.answer import (
 )
 from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
+from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.wire import remote
-from regproxy.wire.frames import MAX_INLINE
-from tests.wire.joined import LABELS, QUAY, Fill, Joined, Script, asked, descriptors, told, until
+from regproxy.wire.frames import MAX_INLINE, VERSION, Welcome
+from tests.wire.joined import LABELS, QUAY, WELCOME, Fill, Joined, Script, asked, descriptors, told, until
 
 DIGEST = Digest("sha256", "a" * 64)
 HEAD = Head(200, (("ETag", '"\xe9"'),), "Fine")
@@ -90,11 +91,28 @@ def test_a_connect_is_decided_once_for_each_client_until_the_policy_changes(deci
     told(story)
 
 
+def test_another_welcome_reaches_edges_that_are_there_and_those_that_come() -> None:
+    async def story(both: Joined) -> None:
+        both.server.renew(Welcome(VERSION, "/cache", b"other pem", "CC:DD", WELCOME.listeners))
+        await until(lambda: both.edge.welcomed().ca_fingerprint == "CC:DD")
+        assert both.forgotten[-1] == Forget(), "its leaves are asked for anew"
+        for each in tuple(both.server._edges):
+            each.channel.close()
+        await until(lambda: both.server.edges == 0)
+        await until(lambda: both.server.edges == 1)
+        await both.edge.leaf("quay.io")
+        assert both.edge.welcomed().ca_fingerprint == "CC:DD"
+
+    told(story)
+
+
 def test_a_leaf_comes_whole_and_a_refused_one_says_why() -> None:
     async def story(both: Joined) -> None:
         assert await both.edge.leaf("quay.io") == await both.core.leaf("quay.io")
         with pytest.raises(ValueError, match=r"no leaf for bank\.example"):
             await both.edge.leaf("bank.example")
+        with pytest.raises(NotValidNow, match="the CA ended"):
+            await both.edge.leaf("late.example")
 
     told(story)
 

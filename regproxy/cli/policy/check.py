@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from regproxy.policy.load import Loaded
 from regproxy.policy.report import as_github, as_object, as_sarif
 from regproxy.rehearsal.reachability import prove
 from regproxy.rehearsal.scenarios import failures
-from regproxy.tls.authority import load as load_ca
 from regproxy.tls.constraints import as_address
+from regproxy.tls.directory import read_holdings
 
 MAX_FIXES = 10
 
@@ -128,7 +127,7 @@ def _fix(path: Path) -> None:
 def _permits(directory: Path, passphrase_file: Path | None) -> Callable[[str], bool]:
     """What the CA may sign for; one that does not exist yet will cover every name that the policy has."""
     try:
-        return load_ca(directory, time.time(), passphrase_file).permits
+        return read_holdings(directory, passphrase_file).permits
     except FileNotFoundError:
         return lambda host: as_address(host) is None
     except (OSError, ValueError) as error:
