@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 
-from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.catalogue import CATALOGUE
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "grafana").glob("*.json"))
-# Made where the store is known.
-GAUGES = set(re.findall(r'gauge\("(\w+)"', (ROOT / "regproxy" / "app" / "serve.py").read_text()))
 
 
 def panels(path: Path) -> list[dict[str, Any]]:
@@ -21,8 +19,7 @@ def panels(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_panel_asks_for_metrics_that_exist(path: Path) -> None:
-    families = {family.name for family in Metrics([], "0").registry.collect()}
-    known = {f"{name}_total" for name in families} | families | {f"regproxy_{name}" for name in GAUGES}
+    known = {name for metric in CATALOGUE for name in metric.queried}
     for panel in panels(path):
         for target in panel["targets"]:
             asked = set(re.findall(r"regproxy_\w+", target["expr"]))

@@ -1,9 +1,7 @@
 """`/metrics`, `/livez` and `/readyz`: read-only, without a Host check, so that probes reach them by any name."""
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from tornado.httputil import HTTPServerRequest
 
 from regproxy.admin.server import Page, Server
@@ -13,9 +11,9 @@ _TEXT = "text/plain; charset=utf-8"
 
 
 class Health(Server):
-    """Serves the three paths; `ready` says why not, or None."""
+    """Serves the three paths; `metrics` gets an Accept and gives page and media type, `ready` says why not, or None."""
 
-    def __init__(self, metrics: Callable[[], bytes], ready: Callable[[], str | None]) -> None:
+    def __init__(self, metrics: Callable[[str], Awaitable[tuple[bytes, str]]], ready: Callable[[], str | None]) -> None:
         super().__init__(self._page, Page(500, _TEXT, b"an internal error; the log says more\n"), MAX_BODY)
         self._metrics = metrics
         self._ready = ready
@@ -25,8 +23,8 @@ class Health(Server):
             return Page(405, _TEXT, b"")
         match request.path:
             case "/metrics":
-                # Rendering may take milliseconds with many series: not on the loop that serves clients.
-                return Page(200, CONTENT_TYPE_LATEST, await asyncio.to_thread(self._metrics))
+                body, kind = await self._metrics(request.headers.get("Accept", ""))
+                return Page(200, kind, body)
             case "/livez":
                 return Page(200, _TEXT, b"alive\n")
             case "/readyz":

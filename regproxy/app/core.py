@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from regproxy.cache.answer import Cache
@@ -14,6 +14,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Forget
 from regproxy.model.entry import Challenge
 from regproxy.model.event import Event, StoreFailed
+from regproxy.model.measure import Measured, StoreMeasured
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
 from regproxy.store.rows import Changes
@@ -103,6 +104,11 @@ class Core:
     def forget(self) -> None:
         """What edges remember no longer holds, answers and leaves."""
         self._engines.forget(Forget())
+
+    def measure(self) -> Iterator[Measured]:
+        """How things are now."""
+        usage = self.store.usage()
+        yield StoreMeasured(usage.content, usage.reserved, usage.entries, usage.limit)
 
     async def _maintain(self) -> None:
         while True:

@@ -20,10 +20,12 @@ from regproxy.app.handed import Handed
 from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
 from regproxy.app.reloading import reload_steps
+from regproxy.app.scrape import Scrape
 from regproxy.app.seam import Seam
 from regproxy.app.start import Start
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
+from regproxy.model.measure import CaMeasured
 from regproxy.reload.active import Active
 from regproxy.reload.authority import RunningCa
 from regproxy.reload.reloader import Reloader
@@ -55,7 +57,9 @@ class Service:
         self._prepared = prepared
         self._log = log
         self._active = Active(prepared.start.policy)
-        self._metrics = Metrics((registry.name for registry in self._active.policy.registries), __version__)
+        policy = prepared.start.policy
+        names = (registry.name for registry in policy.registries), (tier.name for tier in policy.tiers)
+        self._metrics = Metrics(*names, (__version__,), time.time)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -72,13 +76,15 @@ class Service:
         prepared = self._prepared
         settings = prepared.settings
         self._log.gather(asyncio.get_running_loop().call_soon)
-        health = Health(self._metrics.render, self._lacks)
+        scrape = Scrape(self._metrics)
+        health = Health(scrape.page, self._lacks)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
         core = await Core.open(settings.cache_directory, lambda: self._active.policy, self._report, listeners)
         steps = ca_steps(settings, lambda: self._active.policy, lambda _: self._renew(core), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
-        self._gauges(core, ca)
+        scrape.ask(core.measure)
+        scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after),))
         await self._watch(core, ca)
         seam = Seam(core.cache, lambda: ca.holdings, time.time)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
@@ -173,14 +179,6 @@ class Service:
         self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed))
         addresses = ", ".join(self._prepared.settings.listen)
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})
-
-    def _gauges(self, core: Core, ca: RunningCa) -> None:
-        gauge, usage = self._metrics.gauge, core.store.usage
-        gauge("cache_content_bytes", "Bytes that content takes on disk", lambda: usage().content)
-        gauge("cache_reserved_bytes", "Bytes set aside for what is being fetched", lambda: usage().reserved)
-        gauge("cache_entries", "Contents on disk", lambda: usage().entries)
-        gauge("ca_not_after_timestamp_seconds", "When the CA ends", lambda: ca.holdings.ca.not_after)
-        gauge("cache_limit_bytes", "The size limit of the cache", lambda: usage().limit)
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:

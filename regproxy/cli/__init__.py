@@ -5,6 +5,7 @@ import click
 from regproxy import __version__
 from regproxy.cli.ca import ca_group
 from regproxy.cli.cache import cache_group
+from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
 from regproxy.cli.serve import serve_command
 
@@ -19,3 +20,4 @@ main.add_command(serve_command)
 main.add_command(policy_group)
 main.add_command(ca_group)
 main.add_command(cache_group)
+main.add_command(metrics_command)

@@ -216,7 +216,7 @@ class PolicyStarted:
 
 @dataclass(frozen=True, slots=True)
 class PolicyReloaded:
-    """A reload ended; `checksum` and `registries` are those of the policy that runs now, whichever it is.
+    """A reload ended; `checksum`, `registries` and `tiers` are those of the policy that runs now, whichever it is.
 
     `trigger` is `file`, `signal` or `api`, `at` in seconds since the epoch; `findings` and `changes` (what is decided
     differently) are a few sentences each.
@@ -226,6 +226,7 @@ class PolicyReloaded:
     trigger: str
     checksum: str
     registries: tuple[str, ...]
+    tiers: tuple[str, ...]
     at: float
     milliseconds: float
     findings: tuple[str, ...] = ()

@@ -89,8 +89,10 @@ class Reloader:
             case _:
                 assert_never(result)
         policy = self._active.policy
-        names = tuple(registry.name for registry in policy.registries)
-        return PolicyReloaded(word, trigger, policy.checksum, names, time.time(), seconds * 1000, findings, changes)
+        registries = tuple(registry.name for registry in policy.registries)
+        tiers = tuple(tier.name for tier in policy.tiers)
+        ended, milliseconds = time.time(), seconds * 1000
+        return PolicyReloaded(word, trigger, policy.checksum, registries, tiers, ended, milliseconds, findings, changes)
 
 
 def _bounded(sentences: tuple[str, ...]) -> tuple[str, ...]:

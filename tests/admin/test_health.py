@@ -14,7 +14,7 @@ from tests.lab.processes import free_port
 def ask(port: int, method: str, path: str) -> tuple[int, bytes, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request(method, path, headers={"Host": "any.name"})
+        connection.request(method, path, headers={"Host": "any.name", "Accept": "text/plain"})
         answer = connection.getresponse()
         return answer.status, answer.read(), answer.getheader("Content-Type", "")
     finally:
@@ -28,17 +28,20 @@ def ask(port: int, method: str, path: str) -> tuple[int, bytes, str]:
         (None, "GET", "/readyz", 200, b"ready\n"),
         ("draining", "GET", "/readyz", 503, b"draining\n"),
         ("draining", "GET", "/livez", 200, b"alive\n"),
-        (None, "GET", "/metrics", 200, b"x 1\n"),
+        (None, "GET", "/metrics", 200, b"x 1 for text/plain\n"),
         (None, "HEAD", "/metrics", 200, b""),
         (None, "GET", "/", 404, b"see /metrics, /livez and /readyz\n"),
         (None, "POST", "/metrics", 405, b""),
     ],
 )
 def test_health_and_metrics_are_read_only(state: str | None, method: str, path: str, status: int, body: bytes) -> None:
+    async def page(accept: str) -> tuple[bytes, str]:
+        return f"x 1 for {accept}\n".encode(), "text/plain"
+
     async def story() -> None:
         port = free_port()
         why: Callable[[], str | None] = lambda: state  # noqa: E731 -- as the service gives it
-        health = Health(lambda: b"x 1\n", why)
+        health = Health(page, why)
         health.start([bind(f"127.0.0.1:{port}")])
         found = await asyncio.to_thread(ask, port, method, path)
         assert found[:2] == (status, body)

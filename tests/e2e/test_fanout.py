@@ -40,7 +40,7 @@ def client(proxy: Proxy) -> Client:
 
 def received(proxy: Proxy) -> float:
     """Bytes of bodies from the upstream, as the proxy counts them."""
-    return proxy.metrics()['regproxy_upstream_received_bytes_total{registry="hostile"}']
+    return proxy.metrics()['regproxy_upstream_received_bytes_total{purpose="blob",registry="hostile"}']
 
 
 def test_a_hundred_cold_clients_of_one_large_layer_are_one_transfer(
@@ -206,7 +206,7 @@ def test_wrong_bytes_reach_nobody_whole_are_not_stored_and_are_counted(proxy: Pr
     assert [file for file in (proxy.cache / "blobs").rglob("*") if file.is_file()] == []
     lines = proxy.access(at_least=3)
     assert [line["complete"] for line in lines] == [False] * 3
-    assert proxy.metrics()['regproxy_digest_mismatches_total{kind="blob"}'] == 3
+    assert proxy.metrics()['regproxy_cache_integrity_failures_total{kind="blob",where="upstream"}'] == 3
 
 
 @pytest.mark.parametrize("cut", [1000, MIB])

@@ -313,7 +313,7 @@ def test_every_request_is_one_line_whichever_edge_served_it(start: Callable[[int
     lines = proxy.access(at_least=40)
     assert len(lines) == 40
     assert {line["kind"] for line in lines} == {"ping"}
-    assert proxy.metrics()['regproxy_connects_total{decision="intercept"}'] == 40
+    assert proxy.metrics()['regproxy_connect_requests_total{decision="intercept"}'] == 40
 
 
 def _ping(proxy: Proxy, times: int) -> None:

@@ -191,7 +191,7 @@ def test_a_new_registry_is_intercepted_at_its_next_connect_where_the_ca_covers_i
     both = policy(first, hostile_block(hostile, pki), head=tunnel)
     assert reload(proxy, both)["result"] == "success"
     assert outcome(proxy) == "miss"
-    assert proxy.metrics()['regproxy_cache_results_total{kind="manifest",outcome="miss",registry="hostile"}'] == 1
+    assert proxy.metrics()['regproxy_cache_requests_total{kind="manifest",outcome="miss",registry="hostile"}'] == 1
 
     stranger = Block("stranger", ("stranger.example",), {}, pki.root)
     refused = reload(proxy, policy(first, hostile_block(hostile, pki), stranger, head=tunnel))
@@ -212,9 +212,9 @@ def test_cache_limits_change_at_once(story: Story, hostile: Hostile, pki: Pki) -
     with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
         for body in bodies:
             assert client.get(f"/v2/team/app/blobs/{body.digest}").digest == body.digest
-    until(lambda: proxy.metrics()["regproxy_cache_content_bytes"] >= 6 * MIB, 10, "six blobs stored")
+    until(lambda: proxy.metrics()["regproxy_cache_bytes"] >= 6 * MIB, 10, "six blobs stored")
     reload(proxy, policy(block, head="cache { size 3MiB; min-free 1MiB; }\n"))
-    until(lambda: proxy.metrics()["regproxy_cache_content_bytes"] <= 3 * MIB, 10, "room made at once")
+    until(lambda: proxy.metrics()["regproxy_cache_bytes"] <= 3 * MIB, 10, "room made at once")
     assert proxy.metrics()["regproxy_cache_limit_bytes"] == 3 * MIB
 
 

@@ -1,6 +1,7 @@
 """Events counted: labels from closed sets, every value there from the first scrape."""
 
-import re
+import time
+from collections import Counter
 
 import pytest
 
@@ -23,9 +24,25 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
-from regproxy.telemetry.metrics import MAX_REGISTRIES, Metrics
+from regproxy.model.measure import StoreMeasured
+from regproxy.telemetry.catalogue import CATALOGUE
+from regproxy.telemetry.exposition import exposition
+from regproxy.telemetry.labels import KIND, MAX_REGISTRIES
+from regproxy.telemetry.metrics import Metrics
 
 LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
+
+
+def made(*registries: str, tiers: tuple[str, ...] = ("tags",)) -> Metrics:
+    return Metrics(registries, tiers, ("0",), lambda: 5.0)
+
+
+def lines(metrics: Metrics, accept: str = "") -> list[str]:
+    return exposition(metrics.sampled(), accept)[0].decode().splitlines()
+
+
+def series(metrics: Metrics) -> list[str]:
+    return [line for line in lines(metrics) if line.startswith("regproxy_")]
 
 
 @pytest.mark.parametrize(
@@ -33,23 +50,23 @@ LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
     [
         (
             ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 7, 1.5, LABELS),
-            'regproxy_cache_results_total{kind="manifest",outcome="hit",registry="quay"} 1.0',
+            'regproxy_cache_requests_total{kind="manifest",outcome="hit",registry="quay"} 1.0',
         ),
         (
             ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 7, 1.5, LABELS),
-            'regproxy_requests_total{registry="quay",status="200"} 1.0',
+            'regproxy_http_requests_total{code="200",kind="manifest",method="GET",registry="quay"} 1.0',
         ),
         (
             ExchangeFinished("10.0.0.1", "x.example", "GET", 200, 7, 1.5, Labels(Outcome.PASS, "stranger", "odd")),
-            'regproxy_cache_results_total{kind="other",outcome="pass",registry="other"} 1.0',
+            'regproxy_cache_requests_total{kind="other",outcome="pass",registry="other"} 1.0',
         ),
         (
             UpstreamFinished("quay", "blob", "GET", 200, 9, 1.0),
-            'regproxy_upstream_requests_total{method="GET",purpose="blob",registry="quay",status="200"} 1.0',
+            'regproxy_upstream_requests_total{code="200",method="GET",purpose="blob",registry="quay"} 1.0',
         ),
         (
             UpstreamFinished("quay", "blob", "BREW", 0, 0, 1.0, "dns"),
-            'regproxy_upstream_failures_total{failure="dns",registry="quay"} 1.0',
+            'regproxy_upstream_failures_total{reason="dns",registry="quay"} 1.0',
         ),
         (
             UpstreamThrottled("quay", "quay.io", "abuse"),
@@ -57,92 +74,142 @@ LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
         ),
         (
             QuotaObserved("quay", "anonymous", 100, 41, 7.0),
-            'regproxy_registry_pulls_remaining{account="anonymous",registry="quay"} 41.0',
+            'regproxy_ratelimit_remaining_pulls{account="anonymous",registry="quay"} 41.0',
         ),
         (
             QuotaObserved("quay", "anonymous", 100, 41, 7.0),
-            'regproxy_registry_pulls_limit{account="anonymous",registry="quay"} 100.0',
+            'regproxy_ratelimit_limit_pulls{account="anonymous",registry="quay"} 100.0',
         ),
         (
             QuotaObserved("stranger", "anonymous", 100, 41, 7.0),
-            'regproxy_registry_pulls_observed_timestamp_seconds{account="anonymous",registry="other"} 7.0',
+            'regproxy_ratelimit_observed_timestamp_seconds{account="anonymous",registry="other"} 7.0',
         ),
         (
             BreakerChanged("quay", "quay.io", is_open=True, cause="refused"),
-            'regproxy_upstream_breaker_open{registry="quay"} 1.0',
+            'regproxy_upstream_up{registry="quay"} 0.0',
         ),
-        (ConnectFinished("c", "a", "tunnel", 200), 'regproxy_connects_total{decision="tunnel"} 1.0'),
+        (ConnectFinished("c", "a", "tunnel", 200), 'regproxy_connect_requests_total{decision="tunnel"} 1.0'),
         (TunnelClosed("c", "a", 3, 4, 1.0), 'regproxy_tunnel_bytes_total{direction="received"} 4.0'),
         (
             HandshakeFailed("c", "a", "unknown_ca"),
-            'regproxy_client_tls_handshake_failures_total{cause="unknown_ca"} 1.0',
+            'regproxy_client_tls_handshakes_total{result="unknown_ca"} 1.0',
         ),
-        (EntryStored("blob", 5), 'regproxy_cache_stored_bytes_total{kind="blob"} 5.0'),
-        (EntryEvicted(5, "size"), 'regproxy_cache_evicted_bytes_total{cause="size"} 5.0'),
-        (DigestMismatched("quay.io", "blob", "sha256:0"), 'regproxy_digest_mismatches_total{kind="blob"} 1.0'),
+        (EntryStored("blob", 5), 'regproxy_cache_filled_bytes_total{kind="blob"} 5.0'),
+        (EntryEvicted(5, "size"), 'regproxy_cache_evicted_bytes_total{reason="size"} 5.0'),
+        (
+            DigestMismatched("quay.io", "blob", "sha256:0"),
+            'regproxy_cache_integrity_failures_total{kind="blob",where="upstream"} 1.0',
+        ),
         (StoreFailed("write", "no space"), 'regproxy_store_failures_total{operation="write"} 1.0'),
+        (
+            ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 7, 1.5, LABELS),
+            'regproxy_response_bytes_total{kind="manifest",registry="quay",source="cache"} 7.0',
+        ),
+        (
+            ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 7, 1.5, LABELS),
+            'regproxy_policy_decisions_total{tier="tags"} 1.0',
+        ),
+        (
+            ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 2048, 30.0, LABELS),
+            'regproxy_http_transfer_seconds_bucket{kind="manifest",le="0.1"} 1.0',
+        ),
+        (
+            ExchangeFinished("10.0.0.1", "quay.io", "GET", 200, 2048, 30.0, LABELS),
+            'regproxy_http_response_size_bytes_sum{kind="manifest"} 2048.0',
+        ),
+        (
+            UpstreamFinished("quay", "token", "GET", 401, 9, 1.0),
+            'regproxy_upstream_token_requests_total{registry="quay",result="denied"} 1.0',
+        ),
+        (
+            UpstreamFinished("quay", "blob", "GET", 206, 9, 1.0),
+            'regproxy_upstream_last_success_timestamp_seconds{registry="quay"} 5.0',
+        ),
+        (
+            EntryEvicted(5, "damaged"),
+            'regproxy_cache_integrity_failures_total{kind="other",where="disk"} 1.0',
+        ),
     ],
 )
 def test_an_event_is_counted(event: Event, line: str) -> None:
-    metrics = Metrics(["quay"], "0")
+    metrics = made("quay")
     metrics.observe(event)
-    assert line in metrics.render().decode().splitlines()
+    assert line in lines(metrics)
 
 
-def test_cache_results_exist_before_the_first_request() -> None:
-    text = Metrics(["quay"], "0").render().decode()
+def test_what_can_happen_is_there_before_it_happens() -> None:
+    text = lines(made("quay"))
     for outcome in Outcome:
-        assert f'regproxy_cache_results_total{{kind="blob",outcome="{outcome}",registry="quay"}} 0.0' in text
-
-
-def test_what_others_limit_is_there_before_it_happens_and_a_breaker_closes() -> None:
-    metrics = Metrics(["quay"], "0")
-    text = metrics.render().decode()
+        assert f'regproxy_cache_requests_total{{kind="blob",outcome="{outcome}",registry="quay"}} 0.0' in text
     for reason in ("pull_limit", "abuse", "client"):
         assert f'regproxy_upstream_throttled_total{{reason="{reason}",registry="quay"}} 0.0' in text
-    for is_open in (True, True, False, False):
+    assert 'regproxy_upstream_up{registry="quay"} 1.0' in text
+    for metric in CATALOGUE:
+        there = any(line.startswith(metric.queried) for line in text if not line.startswith("#"))
+        assert there is not metric.known_later, metric.name
+
+
+def test_an_upstream_is_up_again_when_its_last_breaker_has_closed() -> None:
+    metrics = made("quay")
+    for is_open, up in ((True, 0.0), (True, 0.0), (False, 0.0), (False, 1.0)):
         metrics.observe(BreakerChanged("quay", "quay.io", is_open=is_open))
-    assert 'regproxy_upstream_breaker_open{registry="quay"} 0.0' in metrics.render().decode()
+        assert f'regproxy_upstream_up{{registry="quay"}} {up}' in lines(metrics)
 
 
-def test_strangers_add_no_series() -> None:
-    metrics = Metrics(["quay"], "0")
-    for number in range(1000):
-        stranger = Labels(Outcome.MISS, f"r{number}", f"k{number}", f"repo{number}", f"tag{number}", f"tier{number}")
-        metrics.observe(ExchangeFinished(f"10.0.0.{number}", f"h{number}", f"M{number}", 200, 1, 1, stranger))
-        metrics.observe(UpstreamFinished(f"r{number}", "blob", f"M{number}", 200, 1, 1))
-        metrics.observe(UpstreamThrottled(f"r{number}", f"h{number}", "abuse"))
-        metrics.observe(BreakerChanged(f"r{number}", f"h{number}", is_open=True))
-    series = [line for line in metrics.render().decode().splitlines() if not line.startswith("#")]
-    assert len(series) < 200
+def test_strangers_stay_within_the_bound_and_a_scrape_is_quick(soak: float) -> None:
+    metrics = made(*(f"registry-{number}" for number in range(11)), tiers=tuple(f"tier-{n}" for n in range(10)))
+    outcomes, kinds = list(Outcome), [*KIND.values]
+    for n in range(int(100_000 * soak)):
+        outcome, kind, registry = outcomes[n % 12], kinds[n // 12 % 9], f"registry-{n % 37}"
+        stranger = Labels(outcome, registry, kind if n % 3 else f"kind-{n}", f"a/{n}", f"tag-{n}", f"tier-{n % 50}")
+        method = ("GET", "HEAD", "POST", f"M{n}")[n % 4]
+        metrics.observe(ExchangeFinished(f"10.0.0.{n}", f"h{n}", method, 100 + n % 500, 1, 1, stranger))
+        metrics.observe(UpstreamFinished(registry, f"p{n}", f"M{n}", 100 + n % 500, 1, 1, ("", "dns", f"f{n}")[n % 3]))
+        metrics.observe(UpstreamThrottled(registry, f"h{n}", f"r{n}"))
+        metrics.observe(QuotaObserved(registry, f"account-{n}", 100, 41, 7.0))
+        metrics.observe(BreakerChanged(registry, f"h{n}", is_open=True))
+    counted = Counter(line.partition("{")[0].partition(" ")[0] for line in series(metrics))
+    for metric in CATALOGUE:
+        assert sum(counted[name] for name in metric.queried) <= metric.bound, metric.name
+    assert sum(counted.values()) < 6000
+    assert min(scrape_seconds(metrics) for _ in range(3)) < 0.1
+    (requests,) = (one for one in metrics.sampled() if one.metric.name == "cache_requests")
+    assert sum(value for _, value in requests.counts) == int(100_000 * soak)
 
 
-def test_gauges_are_read_at_each_scrape() -> None:
-    metrics, values = Metrics([], "0"), iter([1.0, 2.0])
-    metrics.gauge("cache_entries", "x", lambda: next(values))
-    found = [re.search(r"^regproxy_cache_entries (\S+)$", metrics.render().decode(), re.MULTILINE) for _ in range(2)]
-    assert [match.group(1) if match else "" for match in found] == ["1.0", "2.0"]
+def scrape_seconds(metrics: Metrics) -> float:
+    began = time.thread_time()
+    exposition(metrics.sampled(), "application/openmetrics-text;version=1.0.0")
+    return time.thread_time() - began
+
+
+def test_how_things_are_is_shown() -> None:
+    metrics = made()
+    for number in (1, 2):
+        metrics.measured(StoreMeasured(content=number, reserved=0, objects=3, limit=4))
+        assert f"regproxy_cache_bytes {number}.0" in lines(metrics)
+    assert "regproxy_cache_limit_bytes 4.0" in lines(metrics)
 
 
 def policy_samples(metrics: Metrics) -> dict[str, float]:
-    lines = (line.rpartition(" ") for line in metrics.render().decode().splitlines())
-    return {name.removeprefix("regproxy_policy_"): float(value) for name, _, value in lines if "_policy_" in name[:17]}
+    samples = (line.rpartition(" ") for line in series(metrics))
+    return {name.removeprefix("regproxy_policy_"): float(value) for name, _, value in samples if "_policy_" in name}
 
 
 def test_a_failed_reload_shows_until_the_file_says_what_runs() -> None:
-    metrics = Metrics(["hub"], "1")
+    metrics = made("hub")
     metrics.observe(PolicyStarted("a", 10.0, resumed=False))
     assert policy_samples(metrics)["last_reload_successful"] == 1
-    metrics.observe(PolicyReloaded("failure", "file", "a", ("hub",), 20.0, 5.0))
+    metrics.observe(PolicyReloaded("failure", "file", "a", ("hub",), (), 20.0, 5.0))
     failed = policy_samples(metrics)
     assert failed["last_reload_successful"] == 0
     assert failed["last_reload_success_timestamp_seconds"] == 10
     assert failed['reloads_total{result="failure"}'] == 1
     assert failed['reloads_total{result="success"}'] == 0
     assert failed['info{checksum="a"}'] == 1
-    metrics.observe(PolicyReloaded("unchanged", "file", "a", ("hub",), 30.0, 5.0))
+    metrics.observe(PolicyReloaded("unchanged", "file", "a", ("hub",), (), 30.0, 5.0))
     assert policy_samples(metrics)["last_reload_successful"] == 1
-    metrics.observe(PolicyReloaded("success", "file", "b", ("hub", "new"), 40.0, 5.0))
+    metrics.observe(PolicyReloaded("success", "file", "b", ("hub", "new"), (), 40.0, 5.0))
     swapped = policy_samples(metrics)
     assert swapped["last_reload_success_timestamp_seconds"] == 40
     assert 'info{checksum="a"}' not in swapped
@@ -151,27 +218,25 @@ def test_a_failed_reload_shows_until_the_file_says_what_runs() -> None:
 
 
 def test_a_resumed_policy_shows_until_a_reload_succeeds() -> None:
-    metrics = Metrics(["hub"], "1")
+    metrics = made("hub")
     metrics.observe(PolicyStarted("a", 10.0, resumed=True))
     resumed = policy_samples(metrics)
     assert (resumed["resumed"], resumed["last_reload_successful"]) == (1, 0)
-    metrics.observe(PolicyReloaded("success", "file", "b", (), 40.0, 5.0))
+    metrics.observe(PolicyReloaded("success", "file", "b", (), (), 40.0, 5.0))
     mended = policy_samples(metrics)
     assert (mended["resumed"], mended["last_reload_successful"]) == (0, 1)
 
 
 def test_registries_of_a_reloaded_policy_get_their_own_label_within_the_bound() -> None:
-    metrics = Metrics(["quay"], "1")
+    metrics = made("quay")
     new = ExchangeFinished("10.0.0.1", "x", "GET", 200, 7, 1.5, Labels(Outcome.HIT, "new", "manifest"))
     metrics.observe(new)
-    metrics.observe(PolicyReloaded("success", "file", "b", ("new",), 40.0, 5.0))
+    metrics.observe(PolicyReloaded("success", "file", "b", ("new",), (), 40.0, 5.0))
     metrics.observe(new)
-    text = metrics.render().decode()
     for name in ("other", "new"):
-        assert f'regproxy_requests_total{{registry="{name}",status="200"}} 1.0' in text
+        line = f'regproxy_http_requests_total{{code="200",kind="manifest",method="GET",registry="{name}"}} 1.0'
+        assert line in lines(metrics)
     many = tuple(f"r{number:04}" for number in range(MAX_REGISTRIES + 10))
-    metrics.observe(PolicyReloaded("success", "file", "c", many, 50.0, 5.0))
-    shown = set(
-        re.findall(r'cache_results_total{kind="blob",outcome="hit",registry="([^"]+)"}', metrics.render().decode())
-    )
-    assert len(shown) == MAX_REGISTRIES
+    metrics.observe(PolicyReloaded("success", "file", "c", many, (), 50.0, 5.0))
+    shown = {line.partition(" ")[0] for line in lines(metrics) if line.startswith("regproxy_upstream_up{")}
+    assert len(shown) == MAX_REGISTRIES + 1

@@ -1,0 +1,154 @@
+"""The catalogue: every metric there is, one row each; `docs/metrics.md` is made from it."""
+
+from regproxy.telemetry import labels as by
+from regproxy.telemetry.metric import Metric
+
+KIB = 1024
+FIRST_BYTE = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+TRANSFER = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+SIZES = tuple(float(KIB * 4**power) for power in range(12))  # 1 KiB to 4 GiB
+
+CLIENTS = (
+    Metric(
+        "http_requests",
+        "counter",
+        "Requests of clients on intercepted connections, counted when their answer ends.",
+        (by.REGISTRY, by.KIND, by.METHOD, by.CODE),
+        known_later=True,
+    ),
+    Metric(
+        "http_transfer_seconds",
+        "histogram",
+        "From a request's head to the end of its answer; size and client count, too.",
+        (by.KIND,),
+        TRANSFER,
+    ),
+    Metric("http_response_size_bytes", "histogram", "Bytes of the bodies of answers.", (by.KIND,), SIZES),
+    Metric(
+        "response_bytes",
+        "counter",
+        "Bytes of bodies to clients: from the cache, from a transfer that another request began, from one of their "
+        "own, or the proxy's own words.",
+        (by.REGISTRY, by.KIND, by.SOURCE),
+    ),
+    Metric("connect_requests", "counter", "CONNECT requests by what became of them.", (by.DECISION,)),
+    Metric("tunnel_bytes", "counter", "Bytes through blind tunnels, as the client sees them.", (by.DIRECTION,)),
+    Metric(
+        "client_tls_handshakes",
+        "counter",
+        "TLS handshakes of clients by how they ended; unknown_ca: the client does not trust the proxy's CA.",
+        (by.HANDSHAKE,),
+    ),
+)
+
+CACHE = (
+    Metric(
+        "cache_requests",
+        "counter",
+        "Requests by how the cache answered them, in the words of the log and of Cache-Status.",
+        (by.REGISTRY, by.KIND, by.OUTCOME),
+    ),
+    Metric("cache_bytes", "gauge", "Bytes that content takes on disk."),
+    Metric("cache_reserved_bytes", "gauge", "Bytes set aside for what is being fetched."),
+    Metric("cache_objects", "gauge", "Pieces of content on disk."),
+    Metric("cache_limit_bytes", "gauge", "The size limit of the cache."),
+    Metric("cache_filled_bytes", "counter", "Bytes of verified content stored.", (by.KIND,)),
+    Metric("cache_evicted_bytes", "counter", "Bytes of content that left the cache.", (by.EVICTION,)),
+    Metric("cache_evicted_objects", "counter", "Pieces of content that left the cache.", (by.EVICTION,)),
+    Metric(
+        "cache_integrity_failures",
+        "counter",
+        "Bodies that are not what their digest says: from an upstream, or on disk, where their kind is not known.",
+        (by.KIND, by.WHERE),
+    ),
+    Metric("store_failures", "counter", "Times that the disk refused; the pull goes on without it.", (by.OPERATION,)),
+)
+
+UPSTREAM = (
+    Metric(
+        "upstream_requests",
+        "counter",
+        "Requests sent to upstreams; code none: no answer came.",
+        (by.REGISTRY, by.PURPOSE, by.METHOD, by.CODE),
+        known_later=True,
+    ),
+    Metric("upstream_received_bytes", "counter", "Bytes of bodies from upstreams.", (by.REGISTRY, by.PURPOSE)),
+    Metric("upstream_failures", "counter", "Requests to upstreams without a usable answer.", (by.REGISTRY, by.FAILURE)),
+    Metric(
+        "upstream_throttled",
+        "counter",
+        "Answers 429 from upstreams: a limit on pulls, on requests, or to a client's own credential.",
+        (by.REGISTRY, by.THROTTLE),
+    ),
+    Metric(
+        "upstream_token_requests", "counter", "Requests to the token services of registries.", (by.REGISTRY, by.TOKEN)
+    ),
+    Metric("upstream_up", "gauge", "0 while an authority of the registry is not asked, for it failed.", (by.REGISTRY,)),
+    Metric(
+        "upstream_last_success_timestamp_seconds",
+        "gauge",
+        "When the registry last gave a usable answer.",
+        (by.REGISTRY,),
+        known_later=True,
+    ),
+)
+
+_ALLOWANCE = (by.REGISTRY, by.ACCOUNT)
+RATE_LIMITS = (
+    Metric(
+        "ratelimit_limit_pulls", "gauge", "Pulls in a window, as the registry last said.", _ALLOWANCE, known_later=True
+    ),
+    Metric(
+        "ratelimit_remaining_pulls", "gauge", "Pulls left, as the registry last said.", _ALLOWANCE, known_later=True
+    ),
+    Metric(
+        "ratelimit_observed_timestamp_seconds",
+        "gauge",
+        "When the registry last said what is left.",
+        _ALLOWANCE,
+        known_later=True,
+    ),
+)
+
+POLICY = (
+    Metric("policy_decisions", "counter", "Requests by the tier that decided them.", (by.TIER,)),
+    Metric(
+        "policy_info",
+        "gauge",
+        "1 for the policy that runs, by the SHA-256 of its texts.",
+        (by.CHECKSUM,),
+        known_later=True,
+    ),
+    Metric("policy_resumed", "gauge", "1 while the last good policy runs because the policy file did not load."),
+    Metric("policy_last_reload_successful", "gauge", "Whether what the policy file says is what runs."),
+    Metric(
+        "policy_last_reload_success_timestamp_seconds",
+        "gauge",
+        "When the policy file was last loaded.",
+        known_later=True,
+    ),
+    Metric("policy_reloads", "counter", "Reloads of the policy.", (by.RELOAD,)),
+    Metric("policy_reload_duration_seconds", "histogram", "How long reloads took.", (), TRANSFER),
+)
+
+AUTHORITY = (
+    Metric("ca_not_after_timestamp_seconds", "gauge", "When the CA that signs ends, its chain included."),
+    Metric("ca_last_reload_successful", "gauge", "Whether what the CA's files hold is in force."),
+    Metric("ca_reloads", "counter", "Reloads of the CA's files.", (by.RELOAD,)),
+)
+
+PROCESS = (
+    Metric("build_info", "gauge", "1 for the version that runs.", (by.VERSION,)),
+    Metric("scrape_seconds", "gauge", "How long the last scrape of this page took."),
+)
+
+GROUPS = {
+    "Clients": CLIENTS,
+    "Cache": CACHE,
+    "Upstreams": UPSTREAM,
+    "Rate limits": RATE_LIMITS,
+    "Policy": POLICY,
+    "CA": AUTHORITY,
+    "Process": PROCESS,
+}
+CATALOGUE = tuple(metric for group in GROUPS.values() for metric in group)
