@@ -17,6 +17,7 @@ from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
 from regproxy.cache.wanted import Wanted
+from regproxy.model.account import Anonymous
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
 from regproxy.model.connect import ConnectDecision
@@ -130,14 +131,14 @@ class Cache:
             return await self._passage.credentialed(lookup)
         match decision:
             case Passed():
-                return await self._passage.anonymous(lookup)
+                return await self._passage.streamed(lookup)
             case Cached():
                 try:
                     return await self._cached(lookup)
                 except OSError as error:
                     # The store cannot be read: a cache failure is never a pull failure.
                     self._engines.report(StoreFailed("look-up", str(error)))
-                    return await self._passage.anonymous(lookup)
+                    return await self._passage.streamed(lookup)
             case _:
                 assert_never(decision)
 
@@ -149,11 +150,13 @@ class Cache:
             case Kind.MANIFEST if resource.tag is not None:
                 return await self._tags.answer(lookup, resource.tag)
             case Kind.TAGS | Kind.REFERRERS | Kind.CATALOG:
-                if isinstance(lookup.terms.fresh, Origin):
+                if not isinstance(lookup.terms.fresh, Origin):
+                    return await self._lists.answer(lookup)
+                if isinstance(lookup.account, Anonymous):
                     return await self._generics.answer(Wanted.list(lookup))
-                return await self._lists.answer(lookup)
+                return await self._passage.streamed(lookup)
             case _:
-                return await self._passage.anonymous(lookup)
+                return await self._passage.streamed(lookup)
 
 
 def _still_meant(registry: Registry, ask: Ask) -> bool:

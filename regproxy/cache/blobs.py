@@ -5,7 +5,7 @@ from typing import assert_never
 
 from regproxy.cache.fetches import Answered, Started, Unstorable
 from regproxy.cache.fill import Fill
-from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup
+from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Said
 from regproxy.cache.passing import PassedBy
 from regproxy.cache.replies import kept_fields, link_head
 from regproxy.model.answer import Filling
@@ -26,7 +26,7 @@ class Blobs:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._fills: dict[LinkKey, Fill] = {}
+        self._fills: dict[LinkKey, dict[str, Fill]] = {}
         self._passed_by: PassedBy[LinkKey, Unstorable] = PassedBy(engines.clock)
 
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
@@ -34,16 +34,16 @@ class Blobs:
         passed_by = self._passed_by.get(key)
         if passed_by is not None:
             return passed_by
-        fill = self._fills.get(key)
+        fill = await self._running(lookup, key)
         if fill is not None and fill.prefix is not None:
             return Unstorable(fill.prefix)
         joined = fill is not None and not fill.over
         if fill is None or fill.over:
             request = lookup.upstream("GET", lookup.resource.path, ACCEPT_ANY)
             limit = min(lookup.terms.max_object, self._engines.store.limits.max_object)
-            fill = Fill(self._engines, request, key.repository, key.digest, limit)
-            self._fills[key] = fill
-            self._engines.spawn(self._run(key, fill))
+            fill = Fill(self._engines, lookup, request, key.digest, limit)
+            self._fills.setdefault(key, {})[lookup.account.label] = fill
+            self._engines.spawn(self._run(key, lookup.account.label, fill))
         fill.followers.join()
         try:
             answer = await self._begun(lookup, key, fill, joined=joined)
@@ -53,6 +53,16 @@ class Blobs:
         if not isinstance(answer, Filling):
             fill.followers.leave()
         return answer
+
+    async def _running(self, lookup: Lookup, key: LinkKey) -> Fill | None:
+        """The fill of the caller's own account, or any that has begun where the caller may read."""
+        label = lookup.account.label
+        if label not in (fills := self._fills.get(key, {})) and fills and await self._engines.admits(lookup):
+            fills = self._fills.get(key, {})
+            return fills.get(label) or next(
+                (fill for fill in fills.values() if isinstance(fill.begun, Started) and not fill.over), None
+            )
+        return self._fills.get(key, {}).get(label)
 
     async def _begun(
         self, lookup: Lookup, key: LinkKey, fill: Fill, *, joined: bool
@@ -69,13 +79,16 @@ class Blobs:
             case _:
                 assert_never(beginning)
 
-    async def _run(self, key: LinkKey, fill: Fill) -> None:
+    async def _run(self, key: LinkKey, label: str, fill: Fill) -> None:
         try:
-            await fill.run(lambda writer, head: self._commit(key, writer, head))
+            await fill.run(lambda writer, said: self._commit(key, writer, said))
         finally:
             # At once: who comes a turn later must not join a fill whose file is closed.
-            if self._fills.get(key) is fill:
-                del self._fills[key]
+            fills = self._fills.get(key, {})
+            if fills.get(label) is fill:
+                del fills[label]
+            if not fills:
+                self._fills.pop(key, None)
             self._pass_by(key, fill)
 
     def _pass_by(self, key: LinkKey, fill: Fill) -> None:
@@ -83,15 +96,14 @@ class Blobs:
             # Those who read the part file still will ask for the rest when they come to its end.
             readers = fill.followers
             self._passed_by.put(key, Unstorable(fill.prefix), OUTGREW_SECONDS, lambda: readers.count > 0)
-        elif fill.unstorable:
+        elif isinstance(fill.begun, Unstorable):
             self._passed_by.put(key, Unstorable(), NO_ROOM_SECONDS)
 
     def _link(self, head: Head, size: int) -> Link:
         kind = media_type(field(head.fields, "content-type"))
         return Link(kind, size, kept_fields(head.fields), self._engines.clock(), "get")
 
-    async def _commit(self, key: LinkKey, writer: Writer, head: Head) -> None:
+    async def _commit(self, key: LinkKey, writer: Writer, said: Said) -> None:
         content = await writer.commit(key.digest)
-        link = self._link(head, content.size)
-        public = (key.authority, key.repository, link.checked_at)
-        await self._engines.store.record(Changes(links=((key, link),), public=(public,)))
+        link = self._link(said.head, content.size)
+        await self._engines.store.record(Changes(links=((key, link),), public=said.public))

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from regproxy.cache.blobs import Blobs
 from regproxy.cache.fetches import Answered, Flights, Unstorable
-from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup, Negative
+from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup, Negative, Party
 from regproxy.cache.manifests import Manifests, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import failed, kept_fields, link_head, refused, relayed, with_length
@@ -32,20 +32,20 @@ class Contents:
         self._passage = passage
         self._manifests = manifests
         self._blobs = Blobs(engines)
-        self._checks: Flights[LinkKey, Head] = Flights(engines)
+        self._checks: Flights[tuple[LinkKey, Party], Head] = Flights(engines)
 
     async def answer(self, lookup: Lookup, digest: Digest) -> Answer:
         """Serve, revalidate or fetch the content that the request names by digest."""
         key = LinkKey(lookup.ask.authority, lookup.resource.repository, lookup.resource.kind, digest)
-        link = await self._usable(key)
-        negative = self._engines.negatives.get(key)
+        link = await self._usable(lookup, key)
+        negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = Validated(link.checked_at) if link else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
         match step:
             case Serve() if link is not None:
                 if step.refresh:
-                    self._checks.join(key, lambda: self._check(lookup, key))
+                    self._join(lookup, key)
                 return self._stored(lookup, key, link, outcome_of_serving(step))
             case Serve() if negative is not None:
                 return relayed(negative.head, negative.body, lookup.labels(outcome_of_serving(step)))
@@ -56,15 +56,14 @@ class Contents:
             case Refuse(status=status, text=text):
                 return refused(status, "UNAVAILABLE", f"regproxy: {text}", lookup.labels(Outcome.LOCAL))
             case Pass():
-                return await self._passage.anonymous(lookup)
+                return await self._passage.streamed(lookup)
             case _:
                 assert_never(step)
 
-    async def _usable(self, key: LinkKey) -> Link | None:
-        """The link, if the content is here and the repository is public: knowing a digest is no right to it."""
-        store = self._engines.store
-        link = await store.link(key)
-        if link is None or not await store.is_public(key.authority, key.repository):
+    async def _usable(self, lookup: Lookup, key: LinkKey) -> Link | None:
+        """The link, if the content is here and the caller may read there: knowing a digest is no right to it."""
+        link = await self._engines.store.link(key)
+        if link is None or not await self._engines.admits(lookup):
             return None
         return link if await self._engines.content(key.digest) is not None else None
 
@@ -75,11 +74,15 @@ class Contents:
         head = link_head(key.digest, link, now)
         return Stored(head, key.digest, link.size, lookup.labels(outcome), until, lookup.audience)
 
+    def _join(self, lookup: Lookup, key: LinkKey) -> tuple[asyncio.Task[Head], bool]:
+        return self._checks.join((key, lookup.party), lambda: self._check(lookup, key))
+
     async def _check(self, lookup: Lookup, key: LinkKey) -> Head:
         """One HEAD upstream; freshens the link, or makes one where the same authority gave the bytes before."""
         fields = ACCEPT_MANIFESTS if key.kind is Kind.MANIFEST else ACCEPT_ANY
         request = lookup.upstream("HEAD", lookup.resource.path, fields)
-        head, _, _ = await self._engines.upstream.fetch(request, key.repository, 0)
+        said = await self._engines.ask(lookup, request, 0)
+        head = said.head
         store = self._engines.store
         content = await self._engines.content(key.digest)
         if head.status == 200 and content is not None and await store.linked_in(key.authority, key.digest):
@@ -87,16 +90,15 @@ class Contents:
             now = self._engines.clock()
             kind = media_type(field(head.fields, "content-type"))
             link = Link(kind, content.size, kept_fields(head.fields), now, old.proof if old else "head")
-            public = (key.authority, key.repository, now)
-            await record(self._engines, Changes(links=((key, link),), public=(public,)))
-        elif head.status in (401, 403):
-            await record(self._engines, Changes(private=((key.authority, key.repository),)))
-        elif head.status in ABSENCES:
+            await record(self._engines, Changes(links=((key, link),), public=said.public))
+        elif said.public or said.private:
+            await record(self._engines, Changes(public=said.public, private=said.private))
+        elif head.status in ABSENCES and await self._engines.admits(lookup):
             await record(self._engines, Changes(dropped_links=(key,)))
         return head
 
     async def _revalidate(self, lookup: Lookup, key: LinkKey, link: Link, within: float | None) -> Answer:
-        task, _ = self._checks.join(key, lambda: self._check(lookup, key))
+        task, _ = self._join(lookup, key)
         done, _ = await asyncio.wait({task}, timeout=within)
         if not done:
             return self._stored(lookup, key, link, Outcome.STALE)
@@ -118,7 +120,7 @@ class Contents:
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
         store = self._engines.store
         here = await self._engines.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
-        if here and (link := await self._usable(key)) is not None:
+        if here and (link := await self._usable(lookup, key)) is not None:
             # A fill that ended between the first look and this one.
             return self._stored(lookup, key, link, Outcome.HIT)
         try:
@@ -135,17 +137,17 @@ class Contents:
             case Answered(head=head, body=body):
                 return self._absent(lookup, key, head, body)
             case Unstorable(prefix=prefix):
-                return await self._passage.anonymous(lookup, prefix)
+                return await self._passage.streamed(lookup, prefix)
             case _:
                 return found
 
     async def _by_head(self, lookup: Lookup, key: LinkKey) -> Answer | None:
         """Answer from one HEAD upstream; None when a GET needs the bytes all the same."""
-        task, _ = self._checks.join(key, lambda: self._check(lookup, key))
+        task, _ = self._join(lookup, key)
         head = await asyncio.shield(task)
         if head.status != 200:
             return self._absent(lookup, key, head, b"")
-        link = await self._usable(key)
+        link = await self._usable(lookup, key)
         if link is not None:
             return self._stored(lookup, key, link, Outcome.MISS)
         return _head_only(lookup, key.digest, head) if lookup.ask.method == "HEAD" else None
@@ -155,7 +157,7 @@ class Contents:
         try:
             fetched, joined = await self._manifests.fetch(lookup, key)
         except ValueError:
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
         if isinstance(fetched, Answered):
             return self._absent(lookup, key, fetched.head, fetched.body)
         outcome = Outcome.COLLAPSED if joined else Outcome.MISS
@@ -166,7 +168,7 @@ class Contents:
         now = self._engines.clock()
         verdict = judge(lookup.terms, None, Status(head.status), now)
         if isinstance(verdict, Relay) and verdict.remember:
-            self._engines.remember(key, Negative(Absent(head.status, now), head, body))
+            self._engines.remember((key, lookup.account.label), Negative(Absent(head.status, now), head, body))
         return refusal(lookup, head, body)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from regproxy.cache.batch import Batch
 from regproxy.cache.fetches import Answered, Beginning, Started, Unstorable, answered, goes_on
 from regproxy.cache.followers import Followers
-from regproxy.cache.lookup import Engines
+from regproxy.cache.lookup import Engines, Lookup, Said
 from regproxy.cache.replies import unusable
 from regproxy.cache.verification import HOLD_BACK, Prefix
 from regproxy.model.answer import BrokenBody, Interrupted
@@ -36,7 +36,7 @@ WORTH_SHARE = 0.1
 WORTH_REST = 64 * 1024 * 1024
 LINGER_SECONDS = 30.0
 
-Commit = Callable[[Writer, Head], Coroutine[Any, Any, None]]
+Commit = Callable[[Writer, Said], Coroutine[Any, Any, None]]
 
 
 class Fill:
@@ -45,14 +45,14 @@ class Fill:
     def __init__(
         self,
         engines: Engines,
+        lookup: Lookup,
         request: UpstreamRequest,
-        repository: str,
         digest: Digest,
         max_object: float = math.inf,
     ) -> None:
         self._engines = engines
+        self._lookup = lookup
         self._request = request
-        self._repository = repository
         self._digest = digest
         self._max_object = max_object
         self._writer: Writer | None = None
@@ -108,11 +108,12 @@ class Fill:
         self._task = asyncio.current_task()
         try:
             transfer = await self._open(())
+            said = self._engines.said(self._lookup, transfer.head, b"", transfer.account)
             if transfer.head.status != 200:
                 await self._collect(transfer)
             elif (writer := await self._begin(transfer)) is not None:
                 await self._receive(transfer, writer)
-                await self._finish(transfer.head, writer, commit)
+                await self._finish(said, writer, commit)
         except (UpstreamFailed, ValueError) as error:
             if self.beginning.done():
                 self.followers.fail(BrokenBody(str(error)))
@@ -138,7 +139,8 @@ class Fill:
 
     async def _open(self, fields: Fields) -> OpenTransfer:
         request = replace(self._request, fields=(*self._request.fields, *fields))
-        self._transfer = await self._engines.upstream.open(request, self._repository, self)
+        lookup = self._lookup
+        self._transfer = await self._engines.upstream.open(request, lookup.resource.repository, self, lookup.account)
         return self._transfer
 
     async def _collect(self, transfer: OpenTransfer) -> None:
@@ -207,7 +209,7 @@ class Fill:
         transfer.resume()
         return transfer
 
-    async def _finish(self, head: Head, writer: Writer, commit: Commit) -> None:
+    async def _finish(self, said: Said, writer: Writer, commit: Commit) -> None:
         self._batch.flush()
         if self.over:
             return
@@ -217,7 +219,7 @@ class Fill:
             raise ValueError(f"the bytes do not hash to {self._digest}")
         self.followers.complete(writer.written)
         try:
-            await commit(writer, head)
+            await commit(writer, said)
         except OSError as error:
             self._engines.report(StoreFailed("commit", str(error)))
 
@@ -270,11 +272,11 @@ class Fill:
     # For readers.
 
     @property
-    def unstorable(self) -> bool:
-        """Whether the disk had no room for it."""
+    def begun(self) -> Beginning | None:
+        """How it began, if it has."""
         beginning = self.beginning
         settled = beginning.done() and not beginning.cancelled() and beginning.exception() is None
-        return settled and isinstance(beginning.result(), Unstorable)
+        return beginning.result() if settled else None
 
     @property
     def over(self) -> bool:

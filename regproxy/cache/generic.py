@@ -59,7 +59,7 @@ class Generics:
         """Pass a request on; one that changed something takes what is stored of it along (RFC 9111 §4.4)."""
         ask = wanted.ask
         if wanted.lookup is not None:
-            return await self._passage.anonymous(wanted.lookup)
+            return await self._passage.streamed(wanted.lookup)
         answer = await self._passage.other(ask, wanted.registry, wanted.labels(Outcome.PASS), inflow)
         if ask.method not in SAFE and 200 <= answer.head.status < 400:
             try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from regproxy.cache.lookup import Engines
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.model.entry import BindingKey, GenericKey, LinkKey
 from regproxy.model.oci import Kind, Resource
@@ -28,7 +29,7 @@ async def kept(engines: Engines, authority: Authority, resource: Resource) -> Ke
         found = await _row(engines, authority, resource, key)
         if found is not None:
             return found
-    negative = engines.negatives.get(key) if key is not None else None
+    negative = engines.negatives.get((key, ANONYMOUS.label)) if key is not None else None
     return Kept(Gone(engines.clock() - negative.absent.since)) if negative is not None else Kept()
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from regproxy.cache.fetches import Answered, Flights
-from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup
+from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Party
 from regproxy.cache.manifests import digest_of, keep_bytes, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import API_VERSION, failed, kept_fields, refused, with_length
@@ -39,12 +39,12 @@ class Lists:
     def __init__(self, engines: Engines, passage: Passage) -> None:
         self._engines = engines
         self._passage = passage
-        self._flights: Flights[GenericKey, Listed | Answered] = Flights(engines)
+        self._flights: Flights[tuple[GenericKey, Party], Listed | Answered] = Flights(engines)
 
     async def answer(self, lookup: Lookup) -> Answer:
         """Serve, revalidate or fetch the list that the request names."""
         if lookup.ask.method != "GET":
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
         key = GenericKey(lookup.ask.authority, lookup.resource.target)
         row = await self._row(lookup, key)
         decision = Cached(lookup.tier, lookup.terms)
@@ -53,21 +53,20 @@ class Lists:
         match step:
             case Serve() if row is not None:
                 if step.refresh:
-                    self._flights.join(key, lambda: self._fetch(lookup, key, row))
+                    self._join(lookup, key, row)
                 return self._stored(lookup, row, outcome_of_serving(step))
             case Fetch() | Revalidate() | Serve():
                 return await self._ask(lookup, key, row, step.within if isinstance(step, Revalidate) else None)
             case Refuse(status=status, text=text):
                 return refused(status, "UNAVAILABLE", f"regproxy: {text}", lookup.labels(Outcome.LOCAL))
             case Pass():
-                return await self._passage.anonymous(lookup)
+                return await self._passage.streamed(lookup)
             case _:
                 assert_never(step)
 
     async def _row(self, lookup: Lookup, key: GenericKey) -> Generic | None:
         store = self._engines.store
-        repository = lookup.resource.repository
-        if not await store.is_public(key.authority, repository):
+        if not await self._engines.admits(lookup):
             return None
         row = await store.generic(key)
         return row if row is not None and await self._engines.content(row.digest) is not None else None
@@ -80,7 +79,7 @@ class Lists:
         return Stored(head, row.digest, row.size, lookup.labels(outcome), until, lookup.audience)
 
     async def _ask(self, lookup: Lookup, key: GenericKey, row: Generic | None, within: float | None) -> Answer:
-        task, joined = self._flights.join(key, lambda: self._fetch(lookup, key, row))
+        task, joined = self._join(lookup, key, row)
         done, _ = await asyncio.wait({task}, timeout=within if row is not None else None)
         if not done and row is not None:
             return self._stored(lookup, row, Outcome.STALE)
@@ -92,7 +91,7 @@ class Lists:
                 return self._stored(lookup, row, outcome)
             return failed(error, lookup.labels(outcome))
         except ValueError:
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
         outcome = self._outcome(lookup, row, _upstreamed(listed))
         if row is not None and outcome is Outcome.STALE:
             return self._stored(lookup, row, outcome)
@@ -107,30 +106,33 @@ class Lists:
         known = Validated(row.validated_at) if row is not None else None
         return outcome_of_asking(lookup.terms, known, upstream, self._engines.clock())
 
+    def _join(
+        self, lookup: Lookup, key: GenericKey, row: Generic | None
+    ) -> tuple[asyncio.Task[Listed | Answered], bool]:
+        return self._flights.join((key, lookup.party), lambda: self._fetch(lookup, key, row))
+
     async def _fetch(self, lookup: Lookup, key: GenericKey, row: Generic | None) -> Listed | Answered:
         etag = field(row.fields, "etag") if row is not None else None
         fields: Fields = (*ACCEPT_ANY, ("If-None-Match", etag)) if etag else ACCEPT_ANY
-        repository = lookup.resource.repository
-        request = lookup.upstream("GET", key.target, fields)
-        head, body, _ = await self._engines.upstream.fetch(request, repository, MAX_MANIFEST)
+        said = await self._engines.ask(lookup, lookup.upstream("GET", key.target, fields), MAX_MANIFEST)
+        head, body = said.head, said.body
         now = self._engines.clock()
         if head.status == 304 and row is not None:
             fresh = replace(row, validated_at=now)
             await record(self._engines, Changes(generics=((key, fresh),)))
             return Listed(fresh, None, same=True)
         if head.status != 200:
-            if head.status in (401, 403):
-                await record(self._engines, Changes(private=((key.authority, repository),)))
+            if said.private:
+                await record(self._engines, Changes(private=said.private))
             return Answered(head, body)
         digest = digest_of(body)
         kind = field(head.fields, "content-type") or "application/json"
         fields = (("Content-Type", kind), *kept_fields(head.fields))
         found = Generic(digest, len(body), fields, now, now)
         if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
-            public = ((key.authority, repository, now),)
-            await record(self._engines, Changes(generics=((key, found),), public=public))
+            await record(self._engines, Changes(generics=((key, found),), public=said.public))
         if row is not None and row.digest != digest:
-            self._engines.forget(Forget(key.authority, repository))
+            self._engines.forget(Forget(*lookup.place))
         return Listed(found, body, same=row is not None and row.digest == digest)
 
 

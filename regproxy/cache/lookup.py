@@ -5,8 +5,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from regproxy.cache.grants import Grants, Place, Reader
 from regproxy.cache.passing import PassedBy
 from regproxy.freshness.lifetime import Absent, Validated, fresh_until
+from regproxy.model.account import ANONYMOUS, Account
+from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, Audience, Forget
 from regproxy.model.decision import Terms
 from regproxy.model.entry import BindingKey, Content, LinkKey
@@ -24,6 +27,11 @@ MAX_NEGATIVES = 10_000
 # How long content that can be neither read nor removed is taken for not there.
 UNREADABLE_SECONDS = 600.0
 
+# Answers that say that who asked may read there, or may not.
+_READ = frozenset({200, 206, 304})
+_REFUSED = frozenset({401, 403})
+# The label of an account, and whether pulls are kept for who asks.
+Party = tuple[str, bool]
 _REPEATABLE = frozenset([Outcome.HIT, Outcome.REVALIDATED])
 ACCEPT_MANIFESTS: Fields = (("Accept", ", ".join(MANIFEST_TYPES)),)
 ACCEPT_ANY: Fields = (("Accept", "*/*"),)
@@ -31,7 +39,10 @@ ACCEPT_ANY: Fields = (("Accept", "*/*"),)
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """What one request asks for and what the policy granted it; taken once, never looked up again."""
+    """What one request asks for and what the policy granted it; taken once, never looked up again.
+
+    `account` goes upstream with what is asked there.
+    """
 
     ask: Ask
     registry: Registry
@@ -39,6 +50,22 @@ class Lookup:
     tier: str
     terms: Terms
     audience: Audience = Audience.CALLER
+    account: Account = ANONYMOUS
+
+    @property
+    def party(self) -> Party:
+        """Who may share what is asked upstream: those for whom pulls are kept must not hear what others are refused."""
+        return self.account.label, self.has_reserve
+
+    @property
+    def place(self) -> Place:
+        """Where grants are given: a repository of an authority."""
+        return self.ask.authority, self.resource.repository
+
+    @property
+    def reader(self) -> Reader:
+        """Who wants to read where."""
+        return Reader(self.place, self.account)
 
     @property
     def has_reserve(self) -> bool:
@@ -74,27 +101,44 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Negative:
-    """A remembered 404 or 410, in memory only."""
+    """A remembered 404 or 410, in memory only, and for the account that it was answered to."""
 
     absent: Absent
     head: Head
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An upstream's answer, the label of the account that got it, and what it says of strangers, for `Changes`."""
+
+    head: Head
+    body: bytes
+    label: str
+    public: tuple[tuple[Authority, str, float], ...] = ()
+    private: tuple[Place, ...] = ()
+
+
+# What was asked for, and the label of the account that asked.
+NegativeKey = tuple[BindingKey | LinkKey, str]
+
+
 @dataclass(slots=True)
 class Engines:
-    """What the cache works with; owns the negatives, what cannot be read, and the background tasks."""
+    """What the cache works with; owns the grants, the negatives, what cannot be read, and the background tasks."""
 
     store: Store
     upstream: Upstream
     clock: Callable[[], float]
     report: Callable[[Event], None]
-    negatives: dict[BindingKey | LinkKey, Negative] = field(default_factory=dict)
+    negatives: dict[NegativeKey, Negative] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     watchers: list[Callable[[Forget], None]] = field(default_factory=list)
     unreadable: PassedBy[Digest, bool] = field(init=False)
+    grants: Grants = field(init=False)
 
     def __post_init__(self) -> None:
+        self.grants = Grants(self.store, self.clock)
         self.unreadable = PassedBy(self.clock)
 
     async def content(self, digest: Digest) -> Content | None:
@@ -122,7 +166,30 @@ class Engines:
         for watcher in self.watchers:
             watcher(forget)
 
-    def remember(self, key: BindingKey | LinkKey, negative: Negative) -> None:
+    async def admits(self, lookup: Lookup) -> bool:
+        """Whether the caller may be served what is stored."""
+        return await self.grants.admits(lookup.reader)
+
+    async def ask(self, lookup: Lookup, request: UpstreamRequest, limit: int) -> Said:
+        """Ask upstream as the lookup's account, and take note of whom it lets read.
+
+        Raises UpstreamFailed, and ValueError for a body of more than `limit` bytes.
+        """
+        repository = lookup.resource.repository
+        head, body, proved = await self.upstream.fetch(request, repository, limit, lookup.account)
+        return self.said(lookup, head, body, proved)
+
+    def said(self, lookup: Lookup, head: Head, body: bytes, proved: Account) -> Said:
+        """What an answer to this account says of who may read there."""
+        public: tuple[tuple[Authority, str, float], ...] = ()
+        private: tuple[Place, ...] = ()
+        if head.status in _READ:
+            public = self.grants.learned(lookup.place, proved)
+        elif head.status in _REFUSED:
+            private = self.grants.refused(lookup.place, proved)
+        return Said(head, body, proved.label, public, private)
+
+    def remember(self, key: NegativeKey, negative: Negative) -> None:
         """Keep a negative answer; the oldest goes first."""
         self.negatives.pop(key, None)
         while len(self.negatives) >= MAX_NEGATIVES:

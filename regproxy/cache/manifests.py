@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from regproxy.cache.fetches import Answered, Flights, answered
-from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
+from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup, Party, Said
 from regproxy.cache.replies import kept_fields
 from regproxy.model.address import Authority
 from regproxy.model.ambiguity import ambiguity
@@ -14,7 +14,7 @@ from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Link, LinkKey
 from regproxy.model.event import DigestMismatched, StoreFailed
 from regproxy.model.manifest import children
-from regproxy.model.message import Head, field, media_type
+from regproxy.model.message import field, media_type
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
 from regproxy.store.rows import Changes
 from regproxy.upstream.failure import UpstreamFailed
@@ -33,32 +33,31 @@ class Manifests:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        # Those for whom pulls are kept fly alone: what the others are refused must not reach them.
-        self._flights: Flights[tuple[LinkKey, bool], Fetched | Answered] = Flights(engines)
+        self._flights: Flights[tuple[LinkKey, Party], Fetched | Answered] = Flights(engines)
 
     async def fetch(self, lookup: Lookup, key: LinkKey) -> tuple[Fetched | Answered, bool]:
         """The manifest or the upstream's refusal, and whether the transfer was another's.
 
         Raises UpstreamFailed when there is no usable answer, ValueError when the manifest is larger than 4 MiB.
         """
-        task, joined = self._flights.join((key, lookup.has_reserve), lambda: self._fetch(lookup, key))
+        task, joined = self._flights.join((key, lookup.party), lambda: self._fetch(lookup, key))
         return await asyncio.shield(task), joined
 
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Fetched | Answered:
         path = f"/v2/{key.repository}/manifests/{key.digest}"
         request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
-        head, body, _ = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
-        if head.status != 200:
-            return answered(key.authority.name, head, body)
-        return await self.keep(key, head, body, Changes())
+        said = await self._engines.ask(lookup, request, MAX_MANIFEST)
+        if said.head.status != 200:
+            return answered(key.authority.name, said.head, said.body)
+        return await self.keep(key, said, Changes())
 
-    async def keep(self, key: LinkKey, head: Head, body: bytes, changes: Changes) -> Fetched:
+    async def keep(self, key: LinkKey, said: Said, changes: Changes) -> Fetched:
         """Verify a manifest, then keep it with its link and `changes` in one transaction.
 
         Raises UpstreamFailed when the bytes do not hash to the digest or may be read in two ways; a disk that refuses
         is reported, not raised.
         """
-        now = self._engines.clock()
+        head, body, now = said.head, said.body, self._engines.clock()
         link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), now, "get")
         if digest_of(body, key.digest.algorithm) != key.digest:
             name = key.authority.name
@@ -66,11 +65,8 @@ class Manifests:
             raise UpstreamFailed(FailureClass.RESET, f"{name}: the bytes do not hash to {key.digest}")
         if (why := ambiguity(body, link.media_type)) is not None:
             raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: {why}")
-        public = (key.authority, key.repository, now)
         references = tuple((key.digest, child) for child in children(body))
-        changes = replace(
-            changes, links=(*changes.links, (key, link)), public=(*changes.public, public), references=references
-        )
+        changes = replace(changes, links=(*changes.links, (key, link)), public=said.public, references=references)
         if await keep_bytes(self._engines, key.digest, body, key.kind):
             await record(self._engines, changes)
         return Fetched(body, link)

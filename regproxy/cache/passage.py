@@ -31,8 +31,8 @@ class Passage:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def anonymous(self, lookup: Lookup, prefix: Prefix | None = None) -> Answer:
-        """Stream a resource under /v2/ with our anonymous token; `prefix` is what is known of it already."""
+    async def streamed(self, lookup: Lookup, prefix: Prefix | None = None) -> Answer:
+        """Stream a resource under /v2/ as the lookup's account; `prefix` is what is known of it already."""
         resource, ask = lookup.resource, lookup.ask
         fields = only(ask.fields, FORWARDED_FIELDS - {"authorization", "user-agent", "accept"})
         accept = only(ask.fields, frozenset(["accept"])) or (
@@ -41,7 +41,7 @@ class Passage:
         request = lookup.upstream(ask.method, resource.target, (*accept, *fields))
 
         def follow(request: UpstreamRequest, sink: BodySink) -> Coroutine[Any, Any, OpenTransfer]:
-            return self._engines.upstream.open(request, resource.repository, sink)
+            return self._engines.upstream.open(request, resource.repository, sink, lookup.account)
 
         return await self._resource(lookup, request, follow, prefix)
 

@@ -4,7 +4,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from regproxy.cache.fetches import Answered, answered
-from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup
+from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup, Said
 from regproxy.cache.manifests import Manifests, digest_of, record
 from regproxy.cache.replies import kept_fields
 from regproxy.freshness.verdict import ABSENCES
@@ -15,7 +15,6 @@ from regproxy.model.message import Fields, Head, content_length, field, media_ty
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind, parse_digest
 from regproxy.store.rows import Changes
 from regproxy.upstream.failure import UpstreamFailed
-from regproxy.upstream.request import UpstreamRequest
 
 TOO_MANY = 429
 
@@ -51,35 +50,33 @@ class Resolver:
         what we have.
         """
         accept: Fields = (("Accept", key.accept),) if key.accept else ACCEPT_MANIFESTS
-        target = f"/v2/{key.repository}/manifests/{key.tag}"
-        free = lookup.upstream("HEAD", target, accept)
-        if method == "head" and (resolved := await self._ask_by_head(free, key, binding)) is not None:
+        if method == "head" and (resolved := await self._ask_by_head(lookup, key, accept, binding)) is not None:
             return resolved
         etag = f'"{binding.digest}"' if binding is not None and method == "etag" else None
         fields = (*accept, ("If-None-Match", etag)) if etag else accept
-        request = lookup.upstream("GET", target, fields)
-        head, body, _ = await self._engines.upstream.fetch(request, key.repository, MAX_MANIFEST)
-        if head.status == 304 and binding is not None:
-            return await self._freshened(key, binding)
-        if head.status == TOO_MANY and method != "head":
+        said = await self._engines.ask(lookup, lookup.upstream("GET", target(key), fields), MAX_MANIFEST)
+        if said.head.status == 304 and binding is not None:
+            return await self._freshened(key, binding, said)
+        if said.head.status == TOO_MANY and method != "head":
             with contextlib.suppress(UpstreamFailed):
-                found = await self._ask_by_head(free, key, binding)
+                found = await self._ask_by_head(lookup, key, accept, binding)
                 if isinstance(found, Resolved) or (found is not None and found.head.status != TOO_MANY):
                     return found
-        if head.status != 200:
-            return await self._not_there(key, binding, answered(key.authority.name, head, body))
-        return await self._by_get(key, binding, head, body)
+        if said.head.status != 200:
+            return await self._not_there(key, binding, said)
+        return await self._by_get(key, binding, said)
 
     async def _ask_by_head(
-        self, request: UpstreamRequest, key: BindingKey, binding: Binding | None
+        self, lookup: Lookup, key: BindingKey, accept: Fields, binding: Binding | None
     ) -> Resolved | Answered | None:
         """What a HEAD says; None when it names no digest."""
-        head, _, _ = await self._engines.upstream.fetch(request, key.repository, 0)
-        if head.status != 200:
-            return await self._not_there(key, binding, Answered(head, b""))
-        return await self._by_head(key, binding, head)
+        said = await self._engines.ask(lookup, lookup.upstream("HEAD", target(key), accept), 0)
+        if said.head.status != 200:
+            return await self._not_there(key, binding, said)
+        return await self._by_head(key, binding, said)
 
-    async def _by_head(self, key: BindingKey, binding: Binding | None, head: Head) -> Resolved | None:
+    async def _by_head(self, key: BindingKey, binding: Binding | None, said: Said) -> Resolved | None:
+        head = said.head
         try:
             digest = parse_digest(field(head.fields, "docker-content-digest") or "")
             size = content_length(head.fields)
@@ -88,24 +85,23 @@ class Resolver:
         if size is None or not digest.verifiable:
             return None
         if binding is not None and binding.digest == digest:
-            return await self._freshened(key, binding)
-        found = self._new_binding(digest, head, size)
-        public = (key.authority, key.repository, found.stored_at)
+            return await self._freshened(key, binding, said)
+        found = self._new_binding(digest, said, size)
         # What the tag meant is kept until the new manifest is here: a pull limit must not lose both.
         known = binding is None or await self.held(key, digest) is not None
-        await record(self._engines, Changes(bindings=((key, found),) if known else (), public=(public,)))
-        self._engines.negatives.pop(key, None)
+        await record(self._engines, Changes(bindings=((key, found),) if known else (), public=said.public))
+        self._engines.negatives.pop((key, said.label), None)
         return Resolved(found, same=False)
 
-    async def _by_get(self, key: BindingKey, binding: Binding | None, head: Head, body: bytes) -> Resolved:
-        digest = self._named_digest(key, head, body)
+    async def _by_get(self, key: BindingKey, binding: Binding | None, said: Said) -> Resolved:
+        digest = self._named_digest(key, said.head, said.body)
         same = binding is not None and binding.digest == digest
-        found = self._new_binding(digest, head, len(body))
+        found = self._new_binding(digest, said, len(said.body))
         if same and binding is not None:
             found = replace(found, stored_at=binding.stored_at)
-        await self._manifests.keep(link_key(key, digest), head, body, Changes(bindings=((key, found),)))
-        self._engines.negatives.pop(key, None)
-        return Resolved(found, same, body)
+        await self._manifests.keep(link_key(key, digest), said, Changes(bindings=((key, found),)))
+        self._engines.negatives.pop((key, said.label), None)
+        return Resolved(found, same, said.body)
 
     def _named_digest(self, key: BindingKey, head: Head, body: bytes) -> Digest:
         """The digest of a tag's manifest; raises UpstreamFailed when the registry names another."""
@@ -121,26 +117,35 @@ class Resolver:
             raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the manifest does not hash to {digest}")
         return found
 
-    def _new_binding(self, digest: Digest, head: Head, size: int) -> Binding:
-        now = self._engines.clock()
-        kind = media_type(field(head.fields, "content-type"))
-        return Binding(digest, kind, size, kept_fields(head.fields), now, now)
+    def _new_binding(self, digest: Digest, said: Said, size: int) -> Binding:
+        now, fields = self._engines.clock(), said.head.fields
+        return Binding(
+            digest, media_type(field(fields, "content-type")), size, kept_fields(fields), now, now, account=said.label
+        )
 
-    async def _freshened(self, key: BindingKey, binding: Binding) -> Resolved:
-        found = replace(binding, validated_at=self._engines.clock(), gone_at=None)
-        public = (key.authority, key.repository, found.validated_at)
-        await record(self._engines, Changes(bindings=((key, found),), public=(public,)))
+    async def _freshened(self, key: BindingKey, binding: Binding, said: Said) -> Resolved:
+        found = replace(binding, validated_at=self._engines.clock(), gone_at=None, account=said.label)
+        await record(self._engines, Changes(bindings=((key, found),), public=said.public))
         return Resolved(found, same=True)
 
-    async def _not_there(self, key: BindingKey, binding: Binding | None, answered: Answered) -> Answered:
-        """Our anonymous question was refused: the name is gone, or the repository is no longer public."""
-        status = answered.head.status
-        if status in ABSENCES and binding is not None and binding.gone_at is None:
-            gone = replace(binding, gone_at=self._engines.clock())
-            await record(self._engines, Changes(bindings=((key, gone),)))
-        elif status in (401, 403):
-            await record(self._engines, Changes(private=((key.authority, key.repository),)))
-        return answered
+    async def _not_there(self, key: BindingKey, binding: Binding | None, said: Said) -> Answered:
+        """The question was refused: the name is gone, or the account may not read there.
+
+        To others than who was told what the tag meant a registry may say 404 of what they may not read: that is theirs
+        alone.
+        """
+        gone = said.head.status in ABSENCES and binding is not None and binding.gone_at is None
+        if gone and binding is not None and binding.account == said.label:
+            row = replace(binding, gone_at=self._engines.clock())
+            await record(self._engines, Changes(bindings=((key, row),)))
+        elif said.private:
+            await record(self._engines, Changes(private=said.private))
+        return answered(key.authority.name, said.head, said.body)
+
+
+def target(key: BindingKey) -> str:
+    """The path of the tag's manifest."""
+    return f"/v2/{key.repository}/manifests/{key.tag}"
 
 
 def link_key(key: BindingKey, digest: Digest) -> LinkKey:

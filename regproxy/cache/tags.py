@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from regproxy.cache.fetches import Answered, Flights
-from regproxy.cache.lookup import Engines, Lookup, Negative
+from regproxy.cache.lookup import Engines, Lookup, Negative, Party
 from regproxy.cache.manifests import Manifests, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import binding_head, failed, refused, relayed, with_length
@@ -33,13 +33,12 @@ class Tags:
         self._passage = passage
         self._manifests = manifests
         self._resolver = Resolver(engines, manifests)
-        # Those for whom pulls are kept fly alone: what the others are refused must not reach them.
-        self._flights: Flights[tuple[BindingKey, bool], Resolved | Answered] = Flights(engines)
+        self._flights: Flights[tuple[BindingKey, Party], Resolved | Answered] = Flights(engines)
 
     async def answer(self, lookup: Lookup, tag: str) -> Answer:
         """Serve, revalidate or resolve the tag that the request names."""
         key, binding = await self._binding(lookup, tag)
-        negative = self._engines.negatives.get(key)
+        negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = _known(binding) if binding else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
@@ -49,7 +48,7 @@ class Tags:
                 return relayed(head, body, lookup.labels(outcome_of_serving(step)))
             case Serve() if binding is not None:
                 if step.refresh:
-                    self._flights.join((key, lookup.has_reserve), lambda: self._refresh(lookup, key, binding))
+                    self._flights.join((key, lookup.party), lambda: self._refresh(lookup, key, binding))
                 return await self._serve(lookup, key, binding, outcome_of_serving(step))
             case Revalidate() if binding is not None:
                 return await self._revalidate(lookup, key, binding, step)
@@ -58,7 +57,7 @@ class Tags:
             case Refuse(status=status, text=text):
                 return refused(status, "UNAVAILABLE", f"regproxy: {text}", lookup.labels(Outcome.LOCAL))
             case Pass():
-                return await self._passage.anonymous(lookup)
+                return await self._passage.streamed(lookup)
             case _:
                 assert_never(step)
 
@@ -66,7 +65,7 @@ class Tags:
         """The native binding if the client admits it, else the one for what the client admits."""
         key = BindingKey(lookup.ask.authority, lookup.resource.repository, tag)
         store = self._engines.store
-        if not await store.is_public(key.authority, key.repository):
+        if not await self._engines.admits(lookup):
             return key, None
         accept = joined(lookup.ask.fields, "accept")
         binding = await store.binding(key)
@@ -101,7 +100,8 @@ class Tags:
         return await self._by_digest(lookup, key, binding, old)
 
     def _counts_pulls(self, lookup: Lookup) -> bool:
-        return self._engines.upstream.counts_pulls(lookup.upstream("GET", lookup.resource.path, ()))
+        request = lookup.upstream("GET", lookup.resource.path, ())
+        return self._engines.upstream.counts_pulls(request, lookup.account)
 
     async def _by_digest(self, lookup: Lookup, key: BindingKey, binding: Binding, old: Binding | None) -> Answer:
         """The tag is known and its bytes are not: get them by digest, for the tag may have moved meanwhile.
@@ -113,14 +113,14 @@ class Tags:
             found, joined_other = await self._manifests.fetch(lookup, link_key(key, binding.digest))
             if isinstance(found, Answered) and found.head.status in ABSENCES:
                 # The registry no longer has what the tag meant: ask what it means now.
-                resolved = await self._join(lookup, key, binding, "full")
-                return await self._resolved(lookup, key, resolved, Outcome.EXPIRED)
+                task, _ = self._join(lookup, key, binding, "full")
+                return await self._resolved(lookup, key, await asyncio.shield(task), Outcome.EXPIRED)
         except UpstreamFailed as error:
             if old is not None and self._outcome(lookup, old, Failed(error.failure)) is Outcome.STALE:
                 return await self._serve(lookup, key, old, Outcome.STALE)
             return failed(error, lookup.labels(Outcome.ERROR))
         except ValueError:
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
         if isinstance(found, Answered):
             if old is not None and self._outcome(lookup, old, Status(found.head.status)) is Outcome.STALE:
                 return await self._serve(lookup, key, old, Outcome.STALE)
@@ -153,34 +153,30 @@ class Tags:
         verdict = judge(lookup.terms, None, Status(answered.head.status), now)
         if isinstance(verdict, Relay) and verdict.remember:
             absent = Absent(answered.head.status, now)
-            self._engines.remember(key, Negative(absent, answered.head, answered.body))
+            self._engines.remember((key, lookup.account.label), Negative(absent, answered.head, answered.body))
         return refusal(lookup, answered.head, answered.body)
 
     # Asking upstream.
 
-    async def _join(self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str) -> Resolved | Answered:
-        task, _ = self._flights.join(
-            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, binding, method)
-        )
-        return await asyncio.shield(task)
+    def _join(
+        self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str
+    ) -> tuple[asyncio.Task[Resolved | Answered], bool]:
+        resolve = self._resolver.resolve
+        return self._flights.join((key, lookup.party), lambda: resolve(lookup, key, binding, method))
 
     async def _fetch(self, lookup: Lookup, key: BindingKey) -> Answer:
         method = "head" if lookup.ask.method == "HEAD" else "full"
-        task, joined_other = self._flights.join(
-            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, None, method)
-        )
+        task, joined_other = self._join(lookup, key, None, method)
         try:
             resolved = await asyncio.shield(task)
             return await self._resolved(lookup, key, resolved, Outcome.COLLAPSED if joined_other else Outcome.MISS)
         except UpstreamFailed as error:
             return failed(error, lookup.labels(Outcome.ERROR))
         except ValueError:
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
 
     async def _revalidate(self, lookup: Lookup, key: BindingKey, binding: Binding, step: Revalidate) -> Answer:
-        task, _ = self._flights.join(
-            (key, lookup.has_reserve), lambda: self._resolver.resolve(lookup, key, binding, step.method)
-        )
+        task, _ = self._join(lookup, key, binding, step.method)
         done, _ = await asyncio.wait({task}, timeout=step.within)
         if not done:
             return await self._serve(lookup, key, binding, Outcome.STALE)
@@ -192,7 +188,7 @@ class Tags:
                 return await self._serve(lookup, key, binding, outcome)
             return failed(error, lookup.labels(outcome))
         except ValueError:
-            return await self._passage.anonymous(lookup)
+            return await self._passage.streamed(lookup)
         outcome = self._outcome(lookup, binding, _upstreamed(resolved))
         if outcome is Outcome.STALE:
             return await self._serve(lookup, key, binding, outcome)

@@ -92,7 +92,7 @@ class Wanted:
         fields = (*self.sent, *conditions)
         if self.lookup is not None:
             request = self.lookup.upstream(self.ask.method, self.ask.target, fields)
-            return await engines.upstream.open(request, self.lookup.resource.repository, sink)
+            return await engines.upstream.open(request, self.lookup.resource.repository, sink, self.lookup.account)
         ask = self.ask
         request = UpstreamRequest(ask.authority, ask.scheme, self.registry, ask.method, ask.target, fields, "other")
         return await engines.upstream.relay(request, sink)

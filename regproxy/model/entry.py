@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.model.message import Fields
 from regproxy.model.oci import Digest, Kind
@@ -35,7 +36,7 @@ class BindingKey:
 class Binding:
     """What a tag meant when we last asked; the policy grants its lifetime at look-up.
 
-    `gone_at`: since when the registry answers 404 to the credential class that made the binding.
+    `account`: the label of the account that was told so; `gone_at`: since when the registry answers 404 to that one.
     """
 
     digest: Digest
@@ -45,6 +46,7 @@ class Binding:
     stored_at: float
     validated_at: float
     gone_at: float | None = None
+    account: str = ANONYMOUS.label
 
 
 @dataclass(frozen=True, slots=True)

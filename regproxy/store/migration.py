@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.entry import content_path
 from regproxy.model.manifest import children
 from regproxy.model.oci import MAX_MANIFEST, parse_digest
@@ -18,7 +19,9 @@ def migrate(tables: Tables, directory: Path) -> int:
     if found >= FORMAT:
         return found
     with tables.transaction():
-        _to_2(tables, directory)
+        if found < 2:
+            _to_2(tables, directory)
+        _to_3(tables)
         tables.set_format(FORMAT)
     return found
 
@@ -43,6 +46,11 @@ def _to_2(tables: Tables, directory: Path) -> None:
     for manifest, body in _manifests(tables, directory):
         for child in children(body):
             tables.change("INSERT OR IGNORE INTO reference VALUES (?, ?)", manifest, str(child))
+
+
+def _to_3(tables: Tables) -> None:
+    """Which account was told what a tag means: until now there was one."""
+    tables.change(f"ALTER TABLE binding ADD COLUMN account TEXT NOT NULL DEFAULT '{ANONYMOUS.label}'")
 
 
 def _manifests(tables: Tables, directory: Path) -> Iterator[tuple[str, bytes]]:

@@ -72,13 +72,13 @@ def _drops(changes: Changes) -> Iterator[Statement]:
 def read_binding(tables: Tables, key: BindingKey) -> Binding | None:
     """What the tag meant."""
     row = tables.one(
-        "SELECT digest, media_type, size, fields, stored_at, validated_at, gone_at FROM binding"
+        "SELECT digest, media_type, size, fields, stored_at, validated_at, gone_at, account FROM binding"
         " WHERE authority = ? AND repository = ? AND tag = ? AND accept = ?",
         *_binding_key(key),
     )
     if row is None:
         return None
-    digest, media_type, size, fields, stored_at, validated_at, gone_at = row
+    digest, media_type, size, fields, stored_at, validated_at, gone_at, account = row
     return Binding(
         parse_digest(_text(digest)),
         _text(media_type),
@@ -87,6 +87,7 @@ def read_binding(tables: Tables, key: BindingKey) -> Binding | None:
         _seconds(stored_at),
         _seconds(validated_at),
         None if gone_at is None else _seconds(gone_at),
+        _text(account),
     )
 
 
@@ -187,8 +188,8 @@ def _generic_key(key: GenericKey) -> tuple[Value, ...]:
 
 
 def _binding(row: Binding) -> tuple[Value, ...]:
-    fields = _dump(row.fields)
-    return str(row.digest), row.media_type, row.size, fields, row.stored_at, row.validated_at, row.gone_at
+    times = (row.stored_at, row.validated_at, row.gone_at)
+    return str(row.digest), row.media_type, row.size, _dump(row.fields), *times, row.account
 
 
 def _read_generic(row: Sequence[Value]) -> Generic:

@@ -3,7 +3,7 @@
 The triggers keep `total` by pool in the transaction of each change, so that opening a large cache adds nothing up.
 """
 
-FORMAT = 2
+FORMAT = 3
 
 _CONTENT = """CREATE TABLE content (
     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
@@ -43,7 +43,7 @@ STATEMENTS = (
     """CREATE TABLE binding (
         authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, accept TEXT NOT NULL,
         digest TEXT NOT NULL, media_type TEXT NOT NULL, size INTEGER NOT NULL, fields TEXT NOT NULL,
-        stored_at REAL NOT NULL, validated_at REAL NOT NULL, gone_at REAL,
+        stored_at REAL NOT NULL, validated_at REAL NOT NULL, gone_at REAL, account TEXT NOT NULL,
         PRIMARY KEY (authority, repository, tag, accept)
     )""",
     """CREATE TABLE link (

@@ -33,8 +33,8 @@ def test_the_first_format_is_taken_over_whole(tmp_path: Path) -> None:
     async def story() -> None:
         for _ in range(2):
             async with opened(tmp_path) as store:
-                assert (tmp_path / "VERSION").read_text() == "2\n"
-                assert await store._index.run(Tables.format) == 2
+                assert (tmp_path / "VERSION").read_text() == "3\n"
+                assert await store._index.run(Tables.format) == 3
                 for body in (MANIFEST, CONFIG, *LAYERS):
                     assert await store.content(digest_of(body)) is not None
                     assert read(store, digest_of(body)) == body
