@@ -29,6 +29,9 @@ need openssl openssl
 need git git
 need nginx nginx
 need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
+need shellcheck shellcheck
+need curl curl
+need_file /lib/systemd/systemd systemd
 need cc gcc
 need_file /usr/include/stdio.h libc6-dev
 need_file /usr/include/openssl/ssl.h libssl-dev

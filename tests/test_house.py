@@ -12,7 +12,7 @@ PACKAGE = ROOT / "regproxy"
 FLOORS = {
     "model": 0,
     "freshness": 1, "policy": 1,
-    "store": 2, "upstream": 2, "tls": 2, "telemetry": 2, "wire": 2, "rehearsal": 2,
+    "store": 2, "upstream": 2, "tls": 2, "telemetry": 2, "wire": 2, "rehearsal": 2, "setup": 2,
     "cache": 3,
     "proxy": 4, "admin": 4,
     "reload": 5, "settings": 5,

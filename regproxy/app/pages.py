@@ -1,38 +1,49 @@
-"""The proxy port's own pages: what it is, and the CA that clients must trust."""
+"""The proxy port's own pages: what it is, the CA that clients must trust, and how to set them up."""
 
 from collections.abc import Callable
 
-from regproxy.proxy.edge import Page
+from regproxy import __version__
+from regproxy.model.address import parse_authority
+from regproxy.proxy.edge import Page, Visit
+from regproxy.setup.facts import HTTP_PORT, Facts
+from regproxy.setup.page import as_html, as_text
+from regproxy.setup.platforms import platform
 
-# The seed's probes look for this sentence.
-WORKING = "docker-registry-proxy: The docker caching proxy is working!"
-_HTML = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>regproxy</title>
-<h1>regproxy is working</h1>
-<p>This is a caching <code>HTTPS_PROXY</code> for container images. Trust <a href="/ca.crt">its CA certificate</a>,
-then set <code>HTTPS_PROXY</code> to this address in the environment of dockerd, containerd or podman.</p>
-<p>SHA-256 of the CA certificate: <code>{fingerprint}</code></p>
-</html>
-"""
+_TEXT = "text/plain; charset=utf-8"
+_HTML = "text/html; charset=utf-8"
 
 
 class Pages:
-    """Serves `/` and `/ca.crt`."""
+    """Serves `/`, `/ca.crt`, `/ca.sha256` and `/setup/…`; scripts name the proxy as the client named it."""
 
-    def __init__(self, certificates: Callable[[], bytes], fingerprint: Callable[[], str]) -> None:
-        """The two say what clients must trust now."""
+    def __init__(
+        self, certificates: Callable[[], bytes], fingerprint: Callable[[], str], probe: Callable[[], str]
+    ) -> None:
+        """The first two say what clients must trust now, the third names a registry that scripts try the proxy with."""
         self._certificates = certificates
         self._fingerprint = fingerprint
+        self._probe = probe
 
-    def page(self, path: str, accept: str) -> Page | None:
-        """The page at that path; browsers get HTML, probes the seed's sentence."""
-        match path:
-            case "/":
-                if "text/html" in accept:
-                    html = _HTML.format(fingerprint=self._fingerprint())
-                    return Page("text/html; charset=utf-8", html.encode())
-                return Page("text/plain; charset=utf-8", f"{WORKING}\n".encode())
-            case "/ca.crt":
+    async def page(self, visit: Visit) -> Page | None:
+        """The page at that path; raises ValueError where a client names no host that could stand in a script."""
+        match visit.path.strip("/").split("/"):
+            case [""]:
+                return self._front(visit)
+            case ["ca.crt"]:
                 return Page("application/x-x509-ca-cert", self._certificates())
+            case ["ca.sha256"]:
+                return Page(_TEXT, f"{self._fingerprint()}\n".encode())
+            case ["setup", name] if (found := platform(name)) is not None:
+                return Page(_TEXT, found.text(self._facts(visit)).encode())
             case _:
                 return None
+
+    def _front(self, visit: Visit) -> Page:
+        facts = self._facts(visit)
+        if visit.browser:
+            return Page(_HTML, as_html(facts, __version__, visit.client).encode())
+        return Page(_TEXT, as_text(facts, __version__, visit.client).encode())
+
+    def _facts(self, visit: Visit) -> Facts:
+        proxy = parse_authority(visit.host, HTTP_PORT)
+        return Facts(proxy, self._certificates().decode("ascii"), self._fingerprint(), self._probe())

@@ -31,6 +31,7 @@ from regproxy.reload.authority import RunningCa
 from regproxy.reload.reloader import Reloader
 from regproxy.reload.watcher import Watcher
 from regproxy.settings.serve import ServeSettings
+from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
 from regproxy.tls.directory import Holdings
@@ -118,7 +119,8 @@ class Service:
         """What an edge needs to serve."""
         directory, names = str(self._prepared.settings.cache_directory.absolute()), tuple(map(str, listeners))
         bundle = ca.holdings.bundle(time.time())
-        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names)
+        registry = probe(self._active.policy.registries)
+        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry)
 
     def _renew(self, core: Core) -> None:
         """Another CA is in force: edges hand it out, and ask for new leaves."""

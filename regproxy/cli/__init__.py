@@ -8,6 +8,7 @@ from regproxy.cli.cache import cache_group
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
 from regproxy.cli.serve import serve_command
+from regproxy.cli.setup import setup_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -21,3 +22,4 @@ main.add_command(policy_group)
 main.add_command(ca_group)
 main.add_command(cache_group)
 main.add_command(metrics_command)
+main.add_command(setup_command)

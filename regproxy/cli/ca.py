@@ -69,7 +69,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
 
     Refuses when the directory holds one: clients would have to be told to trust another.
     """
-    permits = names_to_permit(_registries(policy), ca_permit)
+    permits = names_to_permit(policy_registries(policy), ca_permit)
     try:
         ca = create(ca_directory(ca_dir), permits, time.time())
     except (ValueError, OSError) as error:
@@ -100,8 +100,8 @@ def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) ->
         sys.exit(1)
 
 
-def _registries(policy: Path | None) -> tuple[Registry, ...]:
-    """The registries of the policy that a start would choose; a policy with findings makes no CA."""
+def policy_registries(policy: Path | None) -> tuple[Registry, ...]:
+    """The registries of the policy that a start would choose; one with findings is a failure, and none of them."""
     try:
         loaded = choose_policy(policy, os.environ).loaded
     except ValueError as error:

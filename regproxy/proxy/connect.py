@@ -1,5 +1,6 @@
 """The proxy port: CONNECT leads to a tunnel, an interception or a refusal; the rest is the proxy's own, or refused."""
 
+import socket
 import time
 from collections.abc import Awaitable
 from typing import assert_never
@@ -22,7 +23,7 @@ from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
-from regproxy.proxy.edge import Edge
+from regproxy.proxy.edge import Edge, Visit
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.stream import ClientStream
@@ -107,7 +108,7 @@ class _FrontRequest(HTTPMessageDelegate):
         if self._exchange is not None:
             self._exchange.finish()
         if self._page_asked is not None:
-            self._page(*self._page_asked)
+            self._edge.spawn(self._page(*self._page_asked), self._stream)
 
     def on_connection_close(self) -> None:
         """The client is gone."""
@@ -116,18 +117,30 @@ class _FrontRequest(HTTPMessageDelegate):
 
     # The proxy's own pages.
 
-    def _page(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+    async def _page(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        path, browser = start_line.path.partition("?")[0], "text/html" in headers.get("Accept", "")
         page = None
-        if start_line.method in ("GET", "HEAD"):
-            page = self._edge.page(start_line.path.partition("?")[0], headers.get("Accept", ""))
+        try:
+            if start_line.method in ("GET", "HEAD"):
+                host = headers.get("Host") or _local(self._stream.socket)
+                page = await self._edge.page(Visit(path, self._client, host, browser))
+        except ValueError as error:
+            self._refuse(400, f"regproxy: the Host field: {error}")
+            return
+        except CoreAway as error:
+            self._refuse(503, str(error))
+            return
         if page is None:
             self._refuse(404, "regproxy: no such page; this is a proxy: set HTTPS_PROXY, or see / and /ca.crt")
             return
         fields = {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Cache-Control": "no-cache"}
         body = page.body if start_line.method == "GET" else b""
-        self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders(fields), body)
-        self._stream.await_request()
-        self._connection.finish()
+        try:
+            self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders(fields), body)
+            self._stream.await_request()
+            self._connection.finish()
+        except StreamClosedError:
+            return
 
     # Plain HTTP.
 
@@ -244,6 +257,12 @@ class _FrontRequest(HTTPMessageDelegate):
 
     def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
         self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])
+
+
+def _local(connection: socket.socket) -> str:
+    """The address that a client connected to, which stands for the name of the proxy where it gives none."""
+    host, port = connection.getsockname()[:2]
+    return str(Authority(str(host).removeprefix("::ffff:"), port))
 
 
 def _plain_authority(url: str) -> Authority:

@@ -1,7 +1,7 @@
 """What every connection of an edge shares: the core, what it answered before, where content lies, who is connected."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,23 @@ class Page:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request for such a resource: by whom, and by which name they reached the proxy."""
+
+    path: str
+    client: str
+    host: str
+    browser: bool
+
+
 @dataclass(slots=True)
 class Edge:
     """One edge's connections; owns the tasks that serve them."""
 
     core: Core
     contexts: Contexts
-    page: Callable[[str, str], Page | None]
+    page: Callable[[Visit], Awaitable[Page | None]]
     content_directory: Path
     listeners: frozenset[Authority] = frozenset()
     memory: Memory = field(default_factory=Memory)

@@ -88,13 +88,14 @@ FromEdge = Hello | Asked | Connecting | LeafWanted | Gone | Happened
 
 
 class Welcome(Frame, frozen=True):
-    """The first frame of the core: what an edge needs to serve."""
+    """The first frame of the core: what an edge needs to serve; `probe` is a registry that setup scripts try."""
 
     version: int
     content_directory: str
     ca_certificate: bytes
     ca_fingerprint: str
     listeners: tuple[str, ...]
+    probe: str
 
 
 class Intercepted(Frame, frozen=True):

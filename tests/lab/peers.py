@@ -31,6 +31,7 @@ PEERS = {
     "nginx-stream": Peer(
         ("nginx",), "nginx libnginx-mod-stream", files=("/usr/lib/nginx/modules/ngx_stream_module.so",)
     ),
+    "shellcheck": Peer(("shellcheck",), "shellcheck"),
     "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
 

@@ -94,7 +94,7 @@ async def serving(directory: Path) -> AsyncIterator[Serving]:
     core = ScriptedCore(ca=ca)
     port = free_port()
     listening = bind(f"127.0.0.1:{port}")
-    pages = Pages(lambda: ca.pem, lambda: ca.fingerprint)
+    pages = Pages(lambda: ca.pem, lambda: ca.fingerprint, lambda: "quay.io")
     content = directory / "content"
     edge = Edge(core, Contexts(core.leaf, time.time), pages.page, content, reached_by([listening]))
     listener = Listener(edge, [listening])

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from regproxy.app.pages import WORKING
 from regproxy.model.address import Authority
 from regproxy.model.connect import Intercept, Tunnel
 from regproxy.model.event import ConnectFinished, TunnelClosed
@@ -17,13 +16,15 @@ from regproxy.model.leaf import Leaf, NotValidNow
 from tests.lab.client import Refused, connect, plain
 from tests.proxy.serving import ScriptedCore, Serving, told
 
+WORKING = "docker-registry-proxy: The docker caching proxy is working!"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
 def test_the_proxy_says_what_it_is_and_hands_out_its_ca(tmp_path: Path) -> None:
     async def story(serving: Serving) -> None:
         page = await asyncio.to_thread(plain, serving.port, "GET", "/")
-        assert (page.status, page.body.decode().strip()) == (200, WORKING)
+        assert (page.status, page.body.decode().splitlines()[0]) == (200, WORKING)
+        assert f"http://127.0.0.1:{serving.port}/setup/docker" in page.body.decode()
         html = await asyncio.to_thread(lambda: plain(serving.port, "GET", "/", Accept="text/html"))
         assert b"<h1>" in html.body
         ca = await asyncio.to_thread(plain, serving.port, "GET", "/ca.crt")

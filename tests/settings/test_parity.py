@@ -1,5 +1,6 @@
 """The seed's settings, one by one: what each means here. A row's id is the promise to whoever migrates."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from regproxy.model.decision import Cached, FailureClass
 from regproxy.model.event import Outcome
 from regproxy.policy.diagnostic import Severity
 from regproxy.policy.policy import Policy
+from regproxy.proxy.edge import Visit
 from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory, default_cache_directory
 from regproxy.settings.seed import PLACEHOLDER
@@ -225,8 +227,11 @@ def test_it_listens_on_3128_of_both_address_families() -> None:
 
 
 def test_the_probe_finds_its_words_and_ca_crt_is_served() -> None:
-    pages = Pages(lambda: b"certificate", lambda: "ab:cd")
-    probe, certificate = pages.page("/", "*/*"), pages.page("/ca.crt", "*/*")
+    pages = Pages(lambda: b"certificate", lambda: "ab:cd", lambda: "")
+    probe, certificate = (
+        asyncio.run(pages.page(Visit(path, "10.0.0.1", "proxy.example:3128", browser=False)))
+        for path in ("/", "/ca.crt")
+    )
     assert probe is not None
     assert certificate is not None
     assert b"docker-registry-proxy: The docker caching proxy is working!" in probe.body

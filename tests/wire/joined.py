@@ -21,7 +21,7 @@ from regproxy.wire.serving import EdgeServer
 
 QUAY = Authority("quay.io", 443)
 LABELS = Labels(Outcome.HIT, "quay", "blob", "a/b", "x", "by-digest")
-WELCOME = Welcome(VERSION, "/cache", b"pem", "AA:BB", ("127.0.0.1:3128", "[::1]:3128"))
+WELCOME = Welcome(VERSION, "/cache", b"pem", "AA:BB", ("127.0.0.1:3128", "[::1]:3128"), "quay.io")
 
 
 def asked(target: str = "/v2/a/b/manifests/x", method: str = "GET") -> Ask:

@@ -93,7 +93,7 @@ def test_a_connect_is_decided_once_for_each_client_until_the_policy_changes(deci
 
 def test_another_welcome_reaches_edges_that_are_there_and_those_that_come() -> None:
     async def story(both: Joined) -> None:
-        both.server.renew(Welcome(VERSION, "/cache", b"other pem", "CC:DD", WELCOME.listeners))
+        both.server.renew(Welcome(VERSION, "/cache", b"other pem", "CC:DD", WELCOME.listeners, ""))
         await until(lambda: both.edge.welcomed().ca_fingerprint == "CC:DD")
         assert both.forgotten[-1] == Forget(), "its leaves are asked for anew"
         for each in tuple(both.server._edges):

@@ -1,0 +1,6 @@
+
+DAEMON=containerd
+
+platform() {
+    for_units '' containerd.service
+}

@@ -1,0 +1,6 @@
+
+DAEMON=CRI-O
+
+platform() {
+    for_units '' crio.service
+}

@@ -1,0 +1,14 @@
+
+# What runs inside each node.
+node_script() {
+    cat <<'NODE_SCRIPT'
+@NODE@
+NODE_SCRIPT
+}
+
+reachable() {
+    case $PROXY in
+        *//localhost:* | *//127.* | *//\[::1\]*)
+            fail "a node cannot reach this machine's $PROXY: fetch this script by an address that the nodes reach" ;;
+    esac
+}
