@@ -13,6 +13,7 @@ from regproxy.cache.login import Login
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.manifests import Manifests
 from regproxy.cache.passage import Passage
+from regproxy.cache.pushes import Pushes, precedes_push
 from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
@@ -24,12 +25,9 @@ from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Cached, Denied, Origin, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import is_method
-from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
+from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify, is_push
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
-
-PUSH_METHODS = frozenset(["POST", "PUT", "PATCH", "DELETE"])
-NO_PUSH = "regproxy: pushing through this proxy is not allowed; push to the registry directly"
 
 
 class Cache:
@@ -44,6 +42,7 @@ class Cache:
         self._contents = Contents(engines, self._passage, manifests)
         self._tags = Tags(engines, self._passage, manifests)
         self._lists = Lists(engines, self._passage)
+        self._pushes = Pushes(engines, self._passage, self._contents, self._tags, self._lists)
         self._generics = Generics(engines, self._passage)
 
     def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
@@ -90,7 +89,7 @@ class Cache:
             case OtherPath():
                 return await self._other(policy, ask, registry, inflow)
             case Resource():
-                return await self._resource(policy, ask, registry, target)
+                return await self._resource(policy, ask, registry, target, inflow)
             case _:
                 assert_never(target)
 
@@ -109,7 +108,9 @@ class Cache:
             case _:
                 assert_never(decision)
 
-    async def _resource(self, policy: Policy, ask: Ask, registry: Registry, resource: Resource) -> Answer:
+    async def _resource(
+        self, policy: Policy, ask: Ask, registry: Registry, resource: Resource, inflow: Inflow | None
+    ) -> Answer:
         decision = policy.on_request(_policy_request(ask, registry, resource))
         lookup = Lookup(
             ask,
@@ -117,19 +118,22 @@ class Cache:
             resource,
             decision.tier,
             decision.terms if isinstance(decision, Cached) else Terms(),
+            self._engines.clock(),
             Audience.CALLER if policy.looks_at_clients else Audience.EVERYONE,
         )
         if isinstance(decision, Denied):
             sentence = _denial(decision.tier, decision.text)
             return refused(decision.status, "DENIED", sentence, lookup.labels(Outcome.DENIED))
-        labels = lookup.labels(Outcome.LOCAL)
-        if ask.method in PUSH_METHODS or resource.kind is Kind.UPLOAD:
-            return refused(405, "UNSUPPORTED", NO_PUSH, labels, (("Allow", "GET, HEAD"),))
+        if is_push(ask.method, resource):
+            return await self._pushes.answer(lookup, inflow)
         if ask.method not in ("GET", "HEAD"):
+            labels = lookup.labels(Outcome.LOCAL)
             return refused(405, "UNSUPPORTED", "regproxy: only GET and HEAD", labels, (("Allow", "GET, HEAD"),))
         if credential(ask.fields) is not None:
             return await self._passage.credentialed(lookup)
         match decision:
+            case Passed() | Cached() if precedes_push(lookup):
+                return await self._passage.streamed(lookup)
             case Passed():
                 return await self._passage.streamed(lookup)
             case Cached():

@@ -70,7 +70,7 @@ class Blobs:
         beginning = await asyncio.shield(fill.beginning)
         match beginning:
             case Started(head=head, size=size):
-                link = self._link(head, size or 0)
+                link = _link(head, size or 0, self._engines.clock())
                 answer = link_head(key.digest, link, link.checked_at)
                 outcome = Outcome.COLLAPSED if joined else Outcome.MISS
                 return Filling(answer, size, fill.open_reader(), fill.followers, lookup.labels(outcome))
@@ -78,6 +78,10 @@ class Blobs:
                 return beginning
             case _:
                 assert_never(beginning)
+
+    def deleted(self, key: LinkKey) -> None:
+        """The registry was told to delete it: nobody joins those who fetch it still."""
+        self._fills.pop(key, None)
 
     async def _run(self, key: LinkKey, label: str, fill: Fill) -> None:
         try:
@@ -99,11 +103,13 @@ class Blobs:
         elif isinstance(fill.begun, Unstorable):
             self._passed_by.put(key, Unstorable(), NO_ROOM_SECONDS)
 
-    def _link(self, head: Head, size: int) -> Link:
-        kind = media_type(field(head.fields, "content-type"))
-        return Link(kind, size, kept_fields(head.fields), self._engines.clock(), "get")
-
     async def _commit(self, key: LinkKey, writer: Writer, said: Said) -> None:
         content = await writer.commit(key.digest)
-        link = self._link(said.head, content.size)
-        await self._engines.store.record(Changes(links=((key, link),), public=said.public))
+        link = _link(said.head, content.size, said.at)
+        changes = Changes(links=((key, link),), public=said.public)
+        await self._engines.store.record(self._engines.overtaking.current(changes))
+
+
+def _link(head: Head, size: int, at: float) -> Link:
+    kind = media_type(field(head.fields, "content-type"))
+    return Link(kind, size, kept_fields(head.fields), at, "get")

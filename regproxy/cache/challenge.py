@@ -1,16 +1,19 @@
 """The one challenge that clients see, ours, and the token that anonymous callers get."""
 
 import json
+import re
 from urllib.parse import parse_qsl
 
 from regproxy.model.address import Authority
-from regproxy.model.message import Fields, field
+from regproxy.model.message import Fields, field, joined
 from regproxy.model.oci import TOKEN_PATH
+from regproxy.upstream.authenticate import parse_challenges
 
 # One powerless constant: never checked, never refused, never forwarded, so restarts and replicas accept it.
 ANONYMOUS_TOKEN = "regproxy-anonymous.v1"  # noqa: S105 -- no secret: it opens what is public
 _ANONYMOUS_PREFIX = "regproxy-anonymous"
 ANONYMOUS_ANSWER = json.dumps({"token": ANONYMOUS_TOKEN, "access_token": ANONYMOUS_TOKEN, "expires_in": 3600}).encode()
+_SCOPE = re.compile(r"[a-z0-9:/._,* -]{1,1024}\Z")
 _CREDENTIAL_FIELDS = frozenset(["username", "password", "refresh_token", "account", "assertion"])
 
 
@@ -20,6 +23,20 @@ def our_challenge(authority: Authority, scheme: str, repository: str = "") -> Fi
     if repository:
         value += f',scope="repository:{repository}:pull"'
     return (("WWW-Authenticate", value),)
+
+
+def push_challenge(authority: Authority, scheme: str, repository: str, fields: Fields) -> Fields:
+    """Ours, in the place of a registry's own: of the same scheme, and for what the registry says is missing."""
+    try:
+        offered = dict(parse_challenges(joined(fields, "www-authenticate") or ""))
+    except ValueError:
+        offered = {}
+    if "basic" in offered and "bearer" not in offered:
+        return basic_challenge(authority)
+    asked = offered.get("bearer", {}).get("scope", "")
+    scope = asked if _SCOPE.match(asked) else f"repository:{repository}:pull,push"
+    ((name, value),) = our_challenge(authority, scheme)
+    return ((name, f'{value},scope="{scope}"'),)
 
 
 def basic_challenge(authority: Authority) -> Fields:

@@ -14,6 +14,7 @@ from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import ABSENCES, Failed, Relay, Same, Upstreamed, judge
 from regproxy.freshness.verdict import Answered as Status
+from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Link, LinkKey
@@ -60,6 +61,12 @@ class Contents:
             case _:
                 assert_never(step)
 
+    def deleted(self, authority: Authority, repository: str, digest: Digest) -> None:
+        """The registry was told to delete it: nobody joins those who fetch it still, or ask whether it is there."""
+        self._checks.leave(lambda flight: (flight[0].authority, flight[0].digest) == (authority, digest))
+        self._manifests.deleted(LinkKey(authority, repository, Kind.MANIFEST, digest))
+        self._blobs.deleted(LinkKey(authority, repository, Kind.BLOB, digest))
+
     async def _usable(self, lookup: Lookup, key: LinkKey) -> Link | None:
         """The link, if the content is here and the caller may read there: knowing a digest is no right to it."""
         link = await self._engines.store.link(key)
@@ -87,9 +94,8 @@ class Contents:
         content = await self._engines.content(key.digest)
         if head.status == 200 and content is not None and await store.linked_in(key.authority, key.digest):
             old = await store.link(key)
-            now = self._engines.clock()
             kind = media_type(field(head.fields, "content-type"))
-            link = Link(kind, content.size, kept_fields(head.fields), now, old.proof if old else "head")
+            link = Link(kind, content.size, kept_fields(head.fields), said.at, old.proof if old else "head")
             await record(self._engines, Changes(links=((key, link),), public=said.public))
         elif said.public or said.private:
             await record(self._engines, Changes(public=said.public, private=said.private))
@@ -168,7 +174,9 @@ class Contents:
         now = self._engines.clock()
         verdict = judge(lookup.terms, None, Status(head.status), now)
         if isinstance(verdict, Relay) and verdict.remember:
-            self._engines.remember((key, lookup.account.label), Negative(Absent(head.status, now), head, body))
+            self._engines.remember(
+                (key, lookup.account.label), Negative(Absent(head.status, now), head, body), lookup.at
+            )
         return refusal(lookup, head, body)
 
 

@@ -35,8 +35,13 @@ class Flights(Generic[K, R]):
         task.add_done_callback(lambda done: self._landed(key, done))
         return task, False
 
+    def leave(self, is_old: Callable[[K], bool]) -> None:
+        """Nobody joins these any more; who waits for one already still gets what it brings."""
+        self._tasks = {key: task for key, task in self._tasks.items() if not is_old(key)}
+
     def _landed(self, key: K, task: asyncio.Task[R]) -> None:
-        del self._tasks[key]
+        if self._tasks.get(key) is task:
+            del self._tasks[key]
         if not task.cancelled():
             task.exception()  # Taken note of here: a background flight has nobody else who would.
 

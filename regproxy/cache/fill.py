@@ -108,7 +108,7 @@ class Fill:
         self._task = asyncio.current_task()
         try:
             transfer = await self._open(())
-            said = self._engines.said(self._lookup, transfer.head, b"", transfer.account)
+            said = self._engines.said(self._lookup, transfer.head, b"", transfer.account, self._lookup.at)
             if transfer.head.status != 200:
                 await self._collect(transfer)
             elif (writer := await self._begin(transfer)) is not None:

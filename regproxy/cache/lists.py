@@ -14,6 +14,7 @@ from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import Answered as Status
 from regproxy.freshness.verdict import Failed, New, Same, Upstreamed
+from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Forget, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Generic, GenericKey
@@ -63,6 +64,10 @@ class Lists:
                 return await self._passage.streamed(lookup)
             case _:
                 assert_never(step)
+
+    def overtaken(self, authority: Authority) -> None:
+        """A push changed a repository of this registry: nobody joins what was asked before."""
+        self._flights.leave(lambda flight: flight[0].authority == authority)
 
     async def _row(self, lookup: Lookup, key: GenericKey) -> Generic | None:
         store = self._engines.store
@@ -115,8 +120,7 @@ class Lists:
         etag = field(row.fields, "etag") if row is not None else None
         fields: Fields = (*ACCEPT_ANY, ("If-None-Match", etag)) if etag else ACCEPT_ANY
         said = await self._engines.ask(lookup, lookup.upstream("GET", key.target, fields), MAX_MANIFEST)
-        head, body = said.head, said.body
-        now = self._engines.clock()
+        head, body, now = said.head, said.body, said.at
         if head.status == 304 and row is not None:
             fresh = replace(row, validated_at=now)
             await record(self._engines, Changes(generics=((key, fresh),)))

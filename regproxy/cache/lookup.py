@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from regproxy.cache.grants import Grants, Place, Reader
+from regproxy.cache.overtaking import Overtaking
 from regproxy.cache.passing import PassedBy
 from regproxy.freshness.lifetime import Absent, Validated, fresh_until
 from regproxy.model.account import ANONYMOUS, Account
@@ -41,7 +42,7 @@ ACCEPT_ANY: Fields = (("Accept", "*/*"),)
 class Lookup:
     """What one request asks for and what the policy granted it; taken once, never looked up again.
 
-    `account` goes upstream with what is asked there.
+    `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there.
     """
 
     ask: Ask
@@ -49,6 +50,7 @@ class Lookup:
     resource: Resource
     tier: str
     terms: Terms
+    at: float
     audience: Audience = Audience.CALLER
     account: Account = ANONYMOUS
 
@@ -110,11 +112,15 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An upstream's answer, the label of the account that got it, and what it says of strangers, for `Changes`."""
+    """An upstream's answer, the label of the account that got it, and what it says of strangers, for `Changes`.
+
+    `at` is when it was asked: what it says is no younger, and a push may have overtaken it.
+    """
 
     head: Head
     body: bytes
     label: str
+    at: float
     public: tuple[tuple[Authority, str, float], ...] = ()
     private: tuple[Place, ...] = ()
 
@@ -136,10 +142,12 @@ class Engines:
     watchers: list[Callable[[Forget], None]] = field(default_factory=list)
     unreadable: PassedBy[Digest, bool] = field(init=False)
     grants: Grants = field(init=False)
+    overtaking: Overtaking = field(init=False)
 
     def __post_init__(self) -> None:
         self.grants = Grants(self.store, self.clock)
         self.unreadable = PassedBy(self.clock)
+        self.overtaking = Overtaking(self.clock)
 
     async def content(self, digest: Digest) -> Content | None:
         """The content, if it is here and nobody failed to read it."""
@@ -175,11 +183,11 @@ class Engines:
 
         Raises UpstreamFailed, and ValueError for a body of more than `limit` bytes.
         """
-        repository = lookup.resource.repository
+        repository, at = lookup.resource.repository, self.clock()
         head, body, proved = await self.upstream.fetch(request, repository, limit, lookup.account)
-        return self.said(lookup, head, body, proved)
+        return self.said(lookup, head, body, proved, at)
 
-    def said(self, lookup: Lookup, head: Head, body: bytes, proved: Account) -> Said:
+    def said(self, lookup: Lookup, head: Head, body: bytes, proved: Account, at: float) -> Said:
         """What an answer to this account says of who may read there."""
         public: tuple[tuple[Authority, str, float], ...] = ()
         private: tuple[Place, ...] = ()
@@ -187,10 +195,12 @@ class Engines:
             public = self.grants.learned(lookup.place, proved)
         elif head.status in _REFUSED:
             private = self.grants.refused(lookup.place, proved)
-        return Said(head, body, proved.label, public, private)
+        return Said(head, body, proved.label, at, public, private)
 
-    def remember(self, key: NegativeKey, negative: Negative) -> None:
-        """Keep a negative answer; the oldest goes first."""
+    def remember(self, key: NegativeKey, negative: Negative, asked_at: float) -> None:
+        """Keep a negative answer, unless a push overtook it; the oldest goes first."""
+        if self.overtaking.overtook(key[0].authority, key[0].repository, asked_at):
+            return
         self.negatives.pop(key, None)
         while len(self.negatives) >= MAX_NEGATIVES:
             self.negatives.pop(next(iter(self.negatives)))

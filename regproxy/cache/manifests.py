@@ -43,6 +43,10 @@ class Manifests:
         task, joined = self._flights.join((key, lookup.party), lambda: self._fetch(lookup, key))
         return await asyncio.shield(task), joined
 
+    def deleted(self, key: LinkKey) -> None:
+        """The registry was told to delete it: nobody joins those who fetch it still."""
+        self._flights.leave(lambda flight: flight[0] == key)
+
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Fetched | Answered:
         path = f"/v2/{key.repository}/manifests/{key.digest}"
         request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
@@ -57,8 +61,8 @@ class Manifests:
         Raises UpstreamFailed when the bytes do not hash to the digest or may be read in two ways; a disk that refuses
         is reported, not raised.
         """
-        head, body, now = said.head, said.body, self._engines.clock()
-        link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), now, "get")
+        head, body = said.head, said.body
+        link = Link(media_type(field(head.fields, "content-type")), len(body), kept_fields(head.fields), said.at, "get")
         if digest_of(body, key.digest.algorithm) != key.digest:
             name = key.authority.name
             self._engines.report(DigestMismatched(name, str(key.kind), str(key.digest)))
@@ -90,8 +94,9 @@ async def keep_bytes(engines: Engines, digest: Digest, body: bytes, kind: Kind) 
 async def record(engines: Engines, changes: Changes) -> None:
     """Write rows; what the disk refuses is reported and forgotten: a cache failure is never a pull failure.
 
-    Edges forget the repositories that are answered differently from now on.
+    What a push overtook is left out. Edges forget the repositories that are answered differently from now on.
     """
+    changes = engines.overtaking.current(changes)
     try:
         await engines.store.record(changes)
     except OSError as error:
@@ -102,7 +107,7 @@ async def record(engines: Engines, changes: Changes) -> None:
 
 def _changed(changes: Changes) -> set[tuple[Authority, str]]:
     """Where something means something new, is gone, or is no longer for everyone; not where it was only confirmed."""
-    found = set(changes.private)
+    found = set(changes.private) | {(pushed.authority, pushed.repository) for pushed in changes.pushed}
     found |= {(key.authority, key.repository) for key in changes.dropped_links}
     found |= {(key.authority, key.repository) for key in changes.dropped_bindings}
     for key, row in changes.bindings:

@@ -1,6 +1,6 @@
 """Requests that nothing is stored of: passed by the policy, too large to keep, or with the client's login."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -79,7 +79,7 @@ class Passage:
         """Relay `/v2/` with the client's own credential: is it good?"""
         fields = only(end_to_end(ask.fields), FORWARDED_FIELDS)
         request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, "/v2/", fields, "other")
-        return await self._relay(ask, request, labels, "", None)
+        return await self.relay(ask, request, labels, lambda head: _v2_head(ask, head, ""))
 
     async def other(self, ask: Ask, registry: Registry, labels: Labels, inflow: Inflow | None) -> Answer:
         """Pass any other path unchanged in both directions."""
@@ -87,26 +87,37 @@ class Passage:
         ours = ["authorization"] if credential(ask.fields) is None else []
         fields = without(end_to_end(ask.fields), ["host", "content-length", "expect", *ours])
         request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow)
-        return await self._relay(ask, request, labels, None, inflow)
+        # Redirects and all fields are the client's.
+        return await self.relay(
+            ask, request, labels, lambda head: Head(head.status, end_to_end(head.fields)), inflow, follows=False
+        )
 
-    async def _relay(
-        self, ask: Ask, request: UpstreamRequest, labels: Labels, repository: str | None, inflow: Inflow | None
+    async def relay(
+        self,
+        ask: Ask,
+        request: UpstreamRequest,
+        labels: Labels,
+        shown: Callable[[Head], Head],
+        inflow: Inflow | None = None,
+        *,
+        follows: bool = True,
     ) -> Answer:
-        """Stream an answer; `repository` None: outside /v2/, where redirects and all fields are the client's."""
+        """Stream an answer with the fields given, its head as `shown`, which raises ValueError to refuse it."""
         outflow = Outflow()
-        outside = repository is None
+        transfer = None
         try:
-            transfer = await self._engines.upstream.relay(request, outflow, follows=not outside)
+            transfer = await self._engines.upstream.relay(request, outflow, follows=follows)
+            head = shown(transfer.head)
         except (UpstreamFailed, ValueError) as error:
+            if transfer is not None:
+                transfer.cancel()
             outflow.discard()
             return failed(unusable(ask.authority, error), replace(labels, outcome=Outcome.ERROR))
         except BaseException:
             outflow.discard()
             raise
         outflow.carry(inflow)
-        head = transfer.head
-        shown = Head(head.status, end_to_end(head.fields)) if outside else _v2_head(ask, head, repository or "")
-        return self._stream(transfer, outflow, shown, labels)
+        return self._stream(transfer, outflow, head, labels)
 
     def _stream(self, transfer: OpenTransfer, outflow: Outflow, head: Head, labels: Labels) -> Streaming:
         self._engines.spawn(outflow.run(transfer))

@@ -170,9 +170,12 @@ class Inflow:
         self._resume = resume
 
     def read(self, limit: int) -> bytes | None:
-        """Up to `limit` bytes; None when there are none yet, empty at the end."""
+        """Up to `limit` bytes; None when there are none yet, empty at the end.
+
+        Raises ValueError for a body that broke off: the upstream must not take what came of it for the whole.
+        """
         if self._closed:
-            return b""
+            raise ValueError("nobody reads this request's body any more")
         try:
             return self._socket.recv(limit)
         except BlockingIOError:
@@ -180,8 +183,8 @@ class Inflow:
                 self._waiting = True
                 self._loop.add_reader(self._socket, self._readable)
             return None
-        except OSError:
-            return b""
+        except OSError as error:
+            raise ValueError("the client broke off its request") from error
 
     async def read_all(self, limit: int) -> bytes:
         """The whole body; raises ValueError when it is larger than `limit`."""

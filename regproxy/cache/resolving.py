@@ -86,7 +86,7 @@ class Resolver:
             return None
         if binding is not None and binding.digest == digest:
             return await self._freshened(key, binding, said)
-        found = self._new_binding(digest, said, size)
+        found = _new_binding(digest, said, size)
         # What the tag meant is kept until the new manifest is here: a pull limit must not lose both.
         known = binding is None or await self.held(key, digest) is not None
         await record(self._engines, Changes(bindings=((key, found),) if known else (), public=said.public))
@@ -96,7 +96,7 @@ class Resolver:
     async def _by_get(self, key: BindingKey, binding: Binding | None, said: Said) -> Resolved:
         digest = self._named_digest(key, said.head, said.body)
         same = binding is not None and binding.digest == digest
-        found = self._new_binding(digest, said, len(said.body))
+        found = _new_binding(digest, said, len(said.body))
         if same and binding is not None:
             found = replace(found, stored_at=binding.stored_at)
         await self._manifests.keep(link_key(key, digest), said, Changes(bindings=((key, found),)))
@@ -117,14 +117,8 @@ class Resolver:
             raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: the manifest does not hash to {digest}")
         return found
 
-    def _new_binding(self, digest: Digest, said: Said, size: int) -> Binding:
-        now, fields = self._engines.clock(), said.head.fields
-        return Binding(
-            digest, media_type(field(fields, "content-type")), size, kept_fields(fields), now, now, account=said.label
-        )
-
     async def _freshened(self, key: BindingKey, binding: Binding, said: Said) -> Resolved:
-        found = replace(binding, validated_at=self._engines.clock(), gone_at=None, account=said.label)
+        found = replace(binding, validated_at=said.at, gone_at=None, account=said.label)
         await record(self._engines, Changes(bindings=((key, found),), public=said.public))
         return Resolved(found, same=True)
 
@@ -141,6 +135,12 @@ class Resolver:
         elif said.private:
             await record(self._engines, Changes(private=said.private))
         return answered(key.authority.name, said.head, said.body)
+
+
+def _new_binding(digest: Digest, said: Said, size: int) -> Binding:
+    fields, at = said.head.fields, said.at
+    kind = media_type(field(fields, "content-type"))
+    return Binding(digest, kind, size, kept_fields(fields), at, at, account=said.label)
 
 
 def target(key: BindingKey) -> str:

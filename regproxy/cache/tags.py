@@ -16,6 +16,7 @@ from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import ABSENCES, Failed, New, Relay, Same, Upstreamed, judge
 from regproxy.freshness.verdict import Answered as Status
+from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Binding, BindingKey
@@ -60,6 +61,10 @@ class Tags:
                 return await self._passage.streamed(lookup)
             case _:
                 assert_never(step)
+
+    def overtaken(self, authority: Authority, repository: str) -> None:
+        """A push changed this repository: what was asked before is answered to those who asked, and to nobody else."""
+        self._flights.leave(lambda flight: (flight[0].authority, flight[0].repository) == (authority, repository))
 
     async def _binding(self, lookup: Lookup, tag: str) -> tuple[BindingKey, Binding | None]:
         """The native binding if the client admits it, else the one for what the client admits."""
@@ -153,7 +158,8 @@ class Tags:
         verdict = judge(lookup.terms, None, Status(answered.head.status), now)
         if isinstance(verdict, Relay) and verdict.remember:
             absent = Absent(answered.head.status, now)
-            self._engines.remember((key, lookup.account.label), Negative(absent, answered.head, answered.body))
+            negative = Negative(absent, answered.head, answered.body)
+            self._engines.remember((key, lookup.account.label), negative, lookup.at)
         return refusal(lookup, answered.head, answered.body)
 
     # Asking upstream.

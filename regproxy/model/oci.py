@@ -127,6 +127,14 @@ class Malformed:
     sentence: str
 
 
+PUSH_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+def is_push(method: str, resource: Resource) -> bool:
+    """Whether a request is part of a push: it changes a repository, or asks how far an upload is."""
+    return method in PUSH_METHODS or resource.kind is Kind.UPLOAD
+
+
 Target = Ping | TokenRequest | Resource | OtherPath | Malformed
 
 

@@ -84,6 +84,7 @@ class Registry:
     redirect_hosts: tuple[HostPattern, ...] = ()
     scheme: Literal["https", "http"] = "https"
     intercept: bool = True
+    push: bool = False
     connect_to: tuple[ConnectTo, ...] = ()
     proxy: ParentProxy | None = None
     ca_files: tuple[str, ...] = ()

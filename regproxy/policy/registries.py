@@ -102,7 +102,8 @@ def _registry(
         token_hosts=tuple(pattern for pattern, _ in _hosts(checked, "token-hosts", 443)),
         redirect_hosts=tuple(pattern for pattern, _ in _hosts(checked, "redirect-hosts", 443)),
         scheme=scheme,
-        intercept=not _is_off(checked.one("intercept")),
+        intercept=not _says(checked.one("intercept"), "off"),
+        push=_says(checked.one("push"), "allow"),
         proxy=parent_proxy(checked, files, found),
         ca_files=tuple(_ca_files(checked, found)),
         allow_address=tuple(
@@ -133,8 +134,8 @@ def _scheme(entry: Entry | None) -> Literal["https", "http"]:
             return "https"
 
 
-def _is_off(entry: Entry | None) -> bool:
-    return entry is not None and any(isinstance(given, Word) and given.text == "off" for given in entry.arguments)
+def _says(entry: Entry | None, word: str) -> bool:
+    return entry is not None and any(isinstance(given, Word) and given.text == word for given in entry.arguments)
 
 
 def _hosts(checked: Checked, key: str, port: int) -> list[tuple[HostPattern, Span]]:

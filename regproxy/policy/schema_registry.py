@@ -57,6 +57,12 @@ REGISTRY = BlockType(
         Directive("redirect-hosts", "HOST_PATTERN...", "where blobs are redirected to; tunnelled, may be private"),
         Directive("scheme", "https|http", "how the registries are spoken to", "https"),
         Directive("intercept", "on|off", "off: tunnel these hosts and cache nothing", "on"),
+        Directive(
+            "push",
+            "allow|refuse",
+            "whether clients may change repositories through us, each with its own credential and never with ours",
+            "refuse",
+        ),
         Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
     ),
     blocks(UPSTREAM, TLS, LIMITS),

@@ -95,6 +95,7 @@ def _registry(registry: Registry) -> Shown:
         *_texts("redirect-hosts", _hosts(registry.redirect_hosts)),
         Row("scheme", registry.scheme),
         Row("intercept", "on" if registry.intercept else "off"),
+        Row("push", "allow" if registry.push else "refuse"),
         *_texts("allow-address", map(str, registry.allow_address)),
     )
     dialled = tuple(

@@ -1,8 +1,6 @@
 """One request in, one answer out, on an intercepted connection."""
 
 import asyncio
-import os
-import socket
 import time
 
 from tornado.http1connection import HTTP1Connection
@@ -10,7 +8,7 @@ from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine,
 from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, parse_authority
-from regproxy.model.answer import Answer, Ask, BrokenBody, CoreAway, Reply, RequestBody, Stored
+from regproxy.model.answer import Answer, Ask, BrokenBody, CoreAway, Reply, Stored
 from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import content_length, printable
@@ -20,6 +18,7 @@ from regproxy.proxy.edge import Edge
 from regproxy.proxy.memory import MAX_BODY, place
 from regproxy.proxy.reply import Replier
 from regproxy.proxy.stream import ClientStream
+from regproxy.proxy.upload import Upload
 
 ATTEMPTS = 3
 MAX_METHOD = 32
@@ -49,9 +48,7 @@ class Exchange(HTTPMessageDelegate):
         self._named = named
         self._authority = decided.authority
         self._scheme = decided.scheme
-        # Our end of the request's body, and the core's, until it is asked.
-        self._body: socket.socket | None = None
-        self._unasked: int | None = None
+        self._upload: Upload | None = None
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
@@ -70,16 +67,13 @@ class Exchange(HTTPMessageDelegate):
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
         misdirected, target = self._identity(start_line.path, headers)
-        body = None
         try:
             size = content_length(fields)
         except ValueError:
             size, misdirected = None, misdirected or "Content-Length is not one number"
         if size or "Transfer-Encoding" in headers:
-            self._body, theirs = socket.socketpair()
-            self._body.setblocking(False)
-            self._unasked = theirs.detach()
-            body = RequestBody(self._unasked, size)
+            self._upload = Upload(size)
+        body = self._upload.body if self._upload is not None else None
         ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
         self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
         # Work that is cancelled before it began asks nobody.
@@ -110,34 +104,23 @@ class Exchange(HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> "asyncio.Future[None] | None":
         """Hand on a piece of the request's body; the client is read no faster than the upstream takes it."""
-        return asyncio.ensure_future(self._pass_on(chunk)) if self._body is not None else None
-
-    async def _pass_on(self, chunk: bytes) -> None:
-        if self._body is not None:
-            try:
-                await asyncio.get_running_loop().sock_sendall(self._body, chunk)
-            except OSError:
-                self._close_body()
+        return asyncio.ensure_future(self._upload.write(chunk)) if self._upload is not None else None
 
     def finish(self) -> None:
         """The request is whole."""
-        self._close_body()
+        if self._upload is not None:
+            self._upload.finish()
 
     def on_connection_close(self) -> None:
         """The client is gone: stop answering."""
         if self._task is not None:
             self._task.cancel()
-        self._close_body()
-
-    def _close_body(self) -> None:
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+        if self._upload is not None:
+            self._upload.close()
 
     def _close_unasked(self) -> None:
-        if self._unasked is not None:
-            os.close(self._unasked)
-            self._unasked = None
+        if self._upload is not None:
+            self._upload.close_unasked()
 
     async def _answer(self, ask: Ask, misdirected: str | None) -> None:
         began = time.monotonic()
@@ -182,7 +165,8 @@ class Exchange(HTTPMessageDelegate):
 
     async def _ask(self, ask: Ask) -> Answer:
         """The core's answer; small content that may be repeated is taken in hand."""
-        self._unasked = None
+        if self._upload is not None:
+            self._upload.asked()
         try:
             answer = await self._edge.core.answer(ask)
         except CoreAway as error:

@@ -1,6 +1,7 @@
 """Sending an answer: its body from wherever it is, flow control, and the fields that all intercepted answers carry."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from dataclasses import dataclass
@@ -104,7 +105,13 @@ class Replier:
 
     async def _streaming(self, answer: Streaming, body: socket.socket) -> None:
         await self._head(answer.head, answer.labels)
-        await self._flowing(answer, body)
+        if self._ask.method != "HEAD":
+            await self._flowing(answer, body)
+            return
+        # A client that has its head may leave before we know that no more comes.
+        self.sent.complete = True
+        with contextlib.suppress(BrokenBody):
+            await self._flowing(answer, body)
 
     async def _reply(self, answer: Reply) -> None:
         head, body = answer.head, answer.body

@@ -15,7 +15,7 @@ from regproxy.model.connect import ConnectDecision, Intercept
 from regproxy.model.connect import Refuse as RefuseConnect
 from regproxy.model.decision import Cached, Decision, Denied, FailureClass, Origin, Passed
 from regproxy.model.event import Outcome
-from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify
+from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify, is_push
 from regproxy.model.refusal import failure_status
 from regproxy.policy.policy import Policy
 from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
@@ -63,7 +63,11 @@ def happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances) -> Happen
             return Happening(connect, decision)
         case _ if isinstance(target, OtherPath):
             return begun.passed()
-        case _ if rehearsed.method not in ("GET", "HEAD") or target.kind is Kind.UPLOAD:
+        case _ if is_push(rehearsed.method, target):
+            registry = policy.registry_of(rehearsed.authority)
+            allowed = registry is not None and registry.push
+            return begun.passed() if allowed else begun.ends(Outcome.LOCAL, 405)
+        case _ if rehearsed.method not in ("GET", "HEAD"):
             return begun.ends(Outcome.LOCAL, 405)
         case Passed():
             return begun.passed()

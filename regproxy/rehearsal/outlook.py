@@ -120,7 +120,7 @@ def _why(explanation: Explanation, happening: Happening, given: Circumstances) -
         case Denied(tier=tier, text=text):
             return f'tier {tier} denies it: "{text}"'
         case _ if happening.outcome is Outcome.LOCAL:
-            return "only GET and HEAD are let through; push to the registry directly"
+            return "it is refused; where its registry says `push allow`, a push is let through"
         case Passed() | Cached() if happening.outcome is Outcome.ERROR and happening.plan is None:
             return f"it is passed on, and the registry {_upstream(given.upstream)}"
         case Passed(tier=tier):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.entry import Binding, BindingKey, Challenge, Generic, GenericKey, Link, LinkKey
@@ -14,13 +15,24 @@ Statement = tuple[str, tuple[Value, ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push gave another meaning or took away: a tag, a digest, or, None, no more than the repository's lists."""
+
+    authority: Authority
+    repository: str
+    reference: str | Digest | None
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What one answer taught us, written together or not at all.
 
     `public` carries when our anonymous token last read the repository; `private` takes that back. What is dropped
-    goes first, so that one set of changes may replace a row.
+    goes first, so that one set of changes may replace a row. What was `pushed` takes along what names it: bindings,
+    links, and the repository's lists.
     """
 
+    pushed: tuple[Pushed, ...] = ()
     dropped_bindings: tuple[BindingKey, ...] = ()
     dropped_links: tuple[LinkKey, ...] = ()
     dropped_generics: tuple[GenericKey, ...] = ()
@@ -65,8 +77,27 @@ def _drops(changes: Changes) -> Iterator[Statement]:
         yield "DELETE FROM link WHERE authority = ? AND repository = ? AND kind = ? AND digest = ?", _link_key(link_key)
     for generic_key in changes.dropped_generics:
         yield "DELETE FROM generic WHERE authority = ? AND target = ? AND variant = ?", _generic_key(generic_key)
+    for pushed in changes.pushed:
+        yield from _pushed(pushed)
     for authority, repository in changes.private:
         yield "DELETE FROM public WHERE authority = ? AND repository = ?", (str(authority), repository)
+
+
+def _pushed(pushed: Pushed) -> Iterator[Statement]:
+    where = (str(pushed.authority), pushed.repository, str(pushed.reference))
+    match pushed.reference:
+        case Digest():
+            yield "DELETE FROM binding WHERE authority = ? AND repository = ? AND digest = ?", where
+            yield "DELETE FROM link WHERE authority = ? AND repository = ? AND digest = ?", where
+        case str():
+            yield "DELETE FROM binding WHERE authority = ? AND repository = ? AND tag = ?", where
+        case None:
+            pass
+        case _:
+            assert_never(pushed.reference)
+    # A repository's name has no character that means something in a GLOB.
+    for target in (f"/v2/{pushed.repository}/tags/*", f"/v2/{pushed.repository}/referrers/*", "/v2/_catalog*"):
+        yield "DELETE FROM generic WHERE authority = ? AND target GLOB ?", (str(pushed.authority), target)
 
 
 def read_binding(tables: Tables, key: BindingKey) -> Binding | None:

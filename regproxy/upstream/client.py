@@ -130,7 +130,7 @@ class Client:
         # Through a proxy, what is dialled is the proxy; it is named by the operator as a host of the block is.
         named = registry.proxy is not None or registry.names(request.authority)
         reach = Reach(named, registry.allow_address, self._listeners)
-        transfer = Transfer(request, sink, self._limits, reach, self._report)
+        transfer = Transfer(request, sink, self._limits.of(request.purpose), reach, self._report)
         if registry.proxy is not None and (refusal := _literal_refused(request, self._listeners)) is not None:
             transfer.refuse(refusal)
             return transfer

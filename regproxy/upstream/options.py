@@ -8,7 +8,7 @@ from regproxy.model.registry import ParentProxy
 from regproxy.upstream.request import Limits, UpstreamRequest
 
 # Blobs and other paths have connections of their own, one transfer on each: a layer must not hold a manifest up.
-LARGE = frozenset({"blob", "other"})
+LARGE = frozenset({"blob", "upload", "other"})
 USER_AGENT = f"regproxy/{__version__}"
 _LIFETIME_OF_CONNECTIONS = 600
 # CURLOPT_SUPPRESS_CONNECT_HEADERS (curl/curl.h), which pycurl has no name for.

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from regproxy.model.address import Authority
@@ -49,7 +49,7 @@ class BodySink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One request to one authority; `purpose` is `manifest`, `blob`, `token`, `list` or `other`.
+    """One request to one authority; `purpose` is `manifest`, `blob`, `upload`, `token`, `list` or `other`.
 
     `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it. Raises
     ValueError for a target or method that could break the request line.
@@ -84,14 +84,20 @@ class Limits:
     """The bounds of one exchange; times in seconds, sizes in bytes.
 
     `connect` covers name look-up, TCP and TLS. `stall` whole seconds below `slowest` bytes a second end a transfer.
+    An upload may be silent for `upload` seconds on either side: a client compresses, a registry puts together.
     """
 
     connect: float = 5.0
     first_byte: float = 30.0
     stall: int = 30
+    upload: int = 300
     slowest: int = 1024
     head_bytes: int = 64 * 1024
     head_fields: int = 100
     informational: int = 16
     concurrent: int = 128
     queued: int = 1024
+
+    def of(self, purpose: str) -> "Limits":
+        """The limits of one request for this purpose."""
+        return replace(self, first_byte=self.upload, stall=self.upload) if purpose == "upload" else self

@@ -104,6 +104,20 @@ class Images:
         """One platform with a layer of 200 MiB."""
         return self._image("large", 2003, (200 * MIB, MIB), ("linux/amd64",))
 
+    def sized(self, mebibytes: int) -> Image:
+        """One platform, so large, in two layers; docker's types, which every client loads and pushes as they are."""
+        name = f"sized-{mebibytes}"
+        if name not in self._made:
+            sizes = (mebibytes * MIB // 2,) * 2
+            self._made[name] = make_image(
+                self.directory / name,
+                seed=3000 + mebibytes,
+                layers=sizes,
+                platforms=("linux/amd64",),
+                image_format="docker",
+            )
+        return self._made[name]
+
     def _image(
         self, name: str, seed: int, sizes: Sequence[int], platforms: Sequence[str] = ("linux/amd64", "linux/arm64")
     ) -> Image:

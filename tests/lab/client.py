@@ -111,6 +111,18 @@ class Client:
         """One whole exchange; http.client.IncompleteRead if the answer is cut."""
         return _reply(self.send(method, target, fields, body))
 
+    def chunked(self, method: str, target: str, chunks: list[bytes], fields: Mapping[str, str]) -> Reply:
+        """One whole exchange whose request has a body in these chunks, without a length."""
+        headers = {"Host": self._host, "Transfer-Encoding": "chunked"} | dict(fields)
+        self._connection.request(method, target, iter(chunks), headers, encode_chunked=True)
+        return _reply(self._connection.getresponse())
+
+    def begun(self, method: str, target: str, first: bytes) -> None:
+        """The head of a request whose body comes in chunks, and the first of them."""
+        self._connection.putrequest(method, target, skip_accept_encoding=True)
+        self._connection.putheader("Transfer-Encoding", "chunked")
+        self._connection.endheaders(b"%x\r\n%s\r\n" % (len(first), first))
+
     def get(self, target: str, **fields: str) -> Reply:
         """GET, with fields whose names need no hyphen."""
         return self.request("GET", target, fields)

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.lab.images import sha256
+from tests.lab.images import Image, sha256
 from tests.lab.peers import search_path
 from tests.lab.processes import Process, Processes, clean_environment
 from tests.lab.proxy import Proxy
 
 _TIMEOUT = 60.0
+_PUSH = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,10 @@ class Puller(Protocol):
 
     def remove(self, reference: str) -> None:
         """Forget the image and its layers, so that the next pull asks for everything again."""
+        ...
+
+    def push(self, image: Image, reference: str) -> tuple[bool, str]:
+        """Put an image of one platform under `host/repository:tag`; whether that went well, and what was printed."""
         ...
 
 
@@ -104,6 +109,11 @@ class Skopeo:
         digests = frozenset({sha256((target / "manifest.json").read_bytes())} if ok else ())
         return Pulled(ok, output, digests, seconds)
 
+    def push(self, image: Image, reference: str) -> tuple[bool, str]:
+        credentials = ["--dest-creds", self._credentials[1]] if self._credentials else []
+        command = ["skopeo", "copy", "--insecure-policy", "--preserve-digests", *credentials]
+        return run([*command, f"dir:{image.path}", f"docker://{reference}"], self._environment, _PUSH)[:2]
+
     def remove(self, reference: str) -> None:
         """Nothing: every pull has a new folder."""
 
@@ -127,8 +137,12 @@ class Podman:
         command = [*self._command, "image", "inspect", "--format", "{{json .RepoDigests}}", reference]
         return _after_at(json.loads(_expect(command, self._environment)))
 
+    def push(self, image: Image, reference: str) -> tuple[bool, str]:
+        name = _expect([*self._command, "pull", "-q", f"dir:{image.path}"], self._environment).strip()
+        return run([*self._command, "push", name, f"docker://{reference}"], self._environment, _PUSH)[:2]
+
     def remove(self, reference: str) -> None:
-        _expect([*self._command, "rmi", "-f", reference], self._environment)
+        _expect([*self._command, "rmi", "-f", "-a"], self._environment)
 
 
 class Containerd:
@@ -141,6 +155,7 @@ class Containerd:
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = environment
+        self._directory = directory
         self._command = ["ctr", "-a", str(directory / "c.sock")]
         self._credentials = ["--user", credentials] if credentials else []
         configuration = directory / "config.toml"
@@ -164,6 +179,11 @@ class Containerd:
         listing = _expect([*self._command, "images", "ls", f"name=={reference}"], self._environment)
         return frozenset(word for word in listing.split() if word.startswith("sha256:"))
 
+    def push(self, image: Image, reference: str) -> tuple[bool, str]:
+        archive = _archive(image, "oci-archive", self._directory, reference)
+        _expect([*self._command, "images", "import", "--index-name", reference, archive], self._environment)
+        return run([*self._command, "images", "push", *self._credentials, reference], self._environment, _PUSH)[:2]
+
     def remove(self, reference: str) -> None:
         _expect([*self._command, "images", "rm", "--sync", reference], self._environment)
 
@@ -176,6 +196,7 @@ class Dockerd:
     def __init__(self, processes: Processes, environment: dict[str, str], directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = environment
+        self._directory = directory
         socket = f"unix://{directory / 'd.sock'}"
         self._command = ["docker", "-H", socket]
         (directory / "daemon.json").write_text("{}")
@@ -198,8 +219,22 @@ class Dockerd:
         command = [*self._command, "image", "inspect", "--format", "{{json .RepoDigests}}", reference]
         return _after_at(json.loads(_expect(command, self._environment)))
 
+    def push(self, image: Image, reference: str) -> tuple[bool, str]:
+        archive = _archive(image, "docker-archive", self._directory, reference)
+        _expect([*self._command, "load", "-i", archive], self._environment)
+        return run([*self._command, "push", reference], self._environment, _PUSH)[:2]
+
     def remove(self, reference: str) -> None:
         _expect([*self._command, "rmi", "-f", reference], self._environment)
+
+
+def _archive(image: Image, kind: str, directory: Path, reference: str) -> str:
+    """The image as one file, for clients that load what they push."""
+    file = directory / f"{image.digest.partition(':')[2]}.tar"
+    named = f"{kind}:{file}" + (f":{reference}" if kind == "docker-archive" else "")
+    command = ["skopeo", "copy", "-q", "--insecure-policy", f"dir:{image.path}", named]
+    _expect(command, clean_environment(HOME=os.fspath(directory)))
+    return str(file)
 
 
 def _start(process: Process, probe: list[str], environment: dict[str, str]) -> None:

@@ -42,7 +42,10 @@ class Account:
 
 
 class TokenService:
-    """Anyone may pull what is not in `private`; that needs its account, by Basic or by the OAuth2 form."""
+    """Anyone may pull what is not in `private`, and who has an account may push it.
+
+    What is in `private` needs its account, by Basic or by the OAuth2 form.
+    """
 
     def __init__(self, leaf: Leaf, signer: Signer, private: Mapping[str, Account] | None = None) -> None:
         self.port = free_port()
@@ -132,9 +135,11 @@ class TokenService:
         kind, _, rest = scope.partition(":")
         repository, _, actions = rest.rpartition(":")
         owner = self._private.get(repository)
-        if kind != "repository" or "pull" not in actions.split(",") or (owner is not None and owner != account):
+        if kind != "repository" or (owner is not None and owner != account):
             return None
-        return {"type": kind, "name": repository, "actions": ["pull"]}
+        granted = {"pull"} if account is None else {"pull", "push", "delete"}
+        given = sorted(granted.intersection(actions.split(",")))
+        return {"type": kind, "name": repository, "actions": given} if given else None
 
     def _sign(self, access: list[dict[str, object]], subject: str) -> str:
         now = int(time.time())

@@ -28,7 +28,8 @@ def test_every_directive_reaches_the_block() -> None:
     found = policy(
         'registry full { hosts "R.example"; aliases "alias.example" "other.example:5000";'
         ' token-hosts "auth.example:8443";'
-        ' redirect-hosts "*.cdn.example" "minio.lan:9000"; scheme http; intercept off; allow-address "127.0.0.0/8";'
+        ' redirect-hosts "*.cdn.example" "minio.lan:9000"; scheme http; intercept off; push allow;'
+        ' allow-address "127.0.0.0/8";'
         ' upstream { connect-to "r.example" "127.0.0.1:5000"; connect-to "auth.example:8443" "[::1]:1"; }'
         ' tls { ca file "/a.pem"; ca file "/b.pem"; } limits { pulls 180/6h; concurrent 32; } }'
     )
@@ -41,6 +42,7 @@ def test_every_directive_reaches_the_block() -> None:
             redirect_hosts=(HostPattern("cdn.example", 443, wildcard=True), HostPattern("minio.lan", 9000)),
             scheme="http",
             intercept=False,
+            push=True,
             connect_to=(
                 ConnectTo(Authority("r.example", 80), Authority("127.0.0.1", 5000)),
                 ConnectTo(Authority("auth.example", 8443), Authority("::1", 1)),

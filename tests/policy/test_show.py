@@ -45,6 +45,7 @@ registry corp {
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; }
+registry pushed { hosts "pushed.corp.example"; push allow; }
 tunnel { allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7"; }
 defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; max-object 500MB; }
 tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.example:8443"; deny 403 "see \"wiki\""; }
@@ -116,6 +117,7 @@ def registries() -> st.SearchStrategy[str]:
         statement("redirect-hosts", listed("cdn.example", "*.cdn.example:80")),
         statement("scheme", st.sampled_from(["http", "https"])),
         statement("intercept", st.sampled_from(["on", "off"])),
+        statement("push", st.sampled_from(["allow", "refuse"])),
         statement("allow-address", listed("10.0.0.0/8", "::1/128")),
         limits().map(lambda inside: f"limits {{ {inside}}} "),
     )

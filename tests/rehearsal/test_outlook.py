@@ -225,7 +225,7 @@ def test_what_the_registry_took_away_is_not_called_stored() -> None:
 
 def test_a_push_is_answered_here() -> None:
     assert told("a", method="PUT").answer == "local: the client gets 405"
-    assert told("a", method="PUT").why == "only GET and HEAD are let through; push to the registry directly"
+    assert told("a", method="PUT").why == "it is refused; where its registry says `push allow`, a push is let through"
 
 
 @pytest.mark.parametrize(
