@@ -66,6 +66,11 @@ class Policy:
         """The same policy with other limits of the cache."""
         return replace(self, cache=limits)
 
+    def with_pushes(self) -> "Policy":
+        """The same policy with pushes allowed to every registry that it names."""
+        registries = tuple(replace(registry, push=True) for registry in self.registries)
+        return replace(self, connecting=replace(self.connecting, registries=registries))
+
 
 def make_policy(
     name: str,

@@ -9,7 +9,7 @@ from regproxy.policy.load import Loaded, load
 from regproxy.policy.source import Source
 from regproxy.settings.files import PolicyFiles
 from regproxy.settings.packaged import known_sources, packaged_source
-from regproxy.settings.seed import CACHE_VARIABLES, cache_limits, seed_policy, triggers
+from regproxy.settings.seed import CACHE_VARIABLES, allows_push, cache_limits, seed_policy, triggers
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +67,21 @@ def _seed_sentence(variables: tuple[str, ...], manifest_cache: bool) -> str:
 
 
 def _default(environ: Mapping[str, str]) -> Chosen:
-    """The packaged policy, with the cache limits of the environment."""
+    """The packaged policy, with the cache limits of the environment, and pushes where it allows them."""
     loaded = load(packaged_source("default"), known_sources())
     size, inactive = cache_limits(environ)
     sentence = "policy: default (packaged); name another with --policy"
-    overlay = _set(environ, CACHE_VARIABLES)
-    if not overlay or loaded.policy is None:
+    push = allows_push(environ)
+    overlay = _set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH") if push else CACHE_VARIABLES)
+    policy = loaded.policy
+    if not overlay or policy is None:
         return Chosen(loaded, sentence)
-    limits = loaded.policy.cache
+    limits = policy.cache
     limits = replace(
         limits,
         size=limits.size if size is None else size,
         inactive=limits.inactive if inactive is None else float(inactive),
     )
-    changed = replace(loaded, policy=loaded.policy.with_cache(limits))
+    policy = policy.with_cache(limits)
+    changed = replace(loaded, policy=policy.with_pushes() if push else policy)
     return Chosen(changed, f"policy: default (packaged), with {' and '.join(overlay)} from the environment")

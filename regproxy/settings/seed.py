@@ -37,7 +37,7 @@ registry docker-hub {{
     aliases        "index.docker.io" "docker.io";
     token-hosts    "auth.docker.io";
     redirect-hosts "production.cloudflare.docker.com" "production.cloudfront.docker.com";
-}}
+{push}}}
 
 {registries}
 tunnel {{
@@ -90,8 +90,6 @@ def refuse_unsupported(environ: Mapping[str, str]) -> None:
             "AUTH_REGISTRIES is set, but credentials for registries are not supported yet; "
             "unset it (clients may log in themselves, their pulls are passed on)"
         )
-    if environ.get("ALLOW_PUSH", "").strip() == "true":
-        raise ValueError("ALLOW_PUSH is true, but pushing through the proxy is not supported yet; unset it")
 
 
 def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
@@ -102,13 +100,20 @@ def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
         return None
     manifest_cache = environ.get("ENABLE_MANIFEST_CACHE", "") == "true"
     size, inactive = cache_limits(environ)
+    push = "push allow;\n" if allows_push(environ) else ""
     text = _HEAD.format(
         size=size_in_words(32 * 1024**3 if size is None else size),
         inactive=duration(60 * 86400 if inactive is None else inactive),
-        registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES)),
+        registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES), push),
+        push=push,
         tiers="".join(_TIER.format(**tier) for tier in _tiers(environ, manifest_cache)),
     )
     return SeedPolicy(formatted(text), variables, manifest_cache, _warnings(environ))
+
+
+def allows_push(environ: Mapping[str, str]) -> bool:
+    """Whether ALLOW_PUSH switches pushes on: only "true" does, as in the seed."""
+    return environ.get("ALLOW_PUSH", "") == "true"
 
 
 def cache_limits(environ: Mapping[str, str]) -> tuple[int | None, int | None]:
@@ -129,7 +134,7 @@ def _read(environ: Mapping[str, str], name: str, read: Callable[[str], int]) -> 
         raise ValueError(f"{name}: {wrong}") from wrong
 
 
-def _registries(value: str) -> str:
+def _registries(value: str, push: str) -> str:
     """One block for each host; repetitions and the names of Docker Hub, which is always there, are left out."""
     blocks: dict[tuple[Authority, bool], tuple[str, str]] = {}
     labels = {"docker-hub"}
@@ -147,7 +152,7 @@ def _registries(value: str) -> str:
         labels.add(label)
         star = "*." if wildcard else ""
         blocks[authority, wildcard] = (label, f"{star}{authority.name}")
-    return "".join(f'registry {label} {{ hosts "{host}"; }}\n' for label, host in blocks.values())
+    return "".join(f'registry {label} {{ hosts "{host}"; {push}}}\n' for label, host in blocks.values())
 
 
 def _label(authority: Authority, wildcard: bool) -> str:

@@ -73,7 +73,6 @@ def test_a_policy_file_in_the_environment_goes_before_and_that_is_said() -> None
     ("environ", "variable"),
     [
         ({"AUTH_REGISTRIES": "quay.io:user:password"}, "AUTH_REGISTRIES"),
-        ({"REGISTRIES": "quay.io", "ALLOW_PUSH": "true"}, "ALLOW_PUSH"),
         ({"REGISTRIES": "a b_c!"}, "REGISTRIES"),
         ({"REGISTRIES": "quay.io", "CACHE_INACTIVE": "60 days"}, "CACHE_INACTIVE"),
         (

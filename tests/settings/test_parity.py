@@ -73,6 +73,22 @@ def test_registries(environ: Mapping[str, str], registries: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("environ", "allowed"),
+    [
+        pytest.param({"REGISTRIES": "quay.io", "ALLOW_PUSH": "true"}, True, id="to every registry"),
+        pytest.param({"ALLOW_PUSH": "true"}, True, id="to those of the default policy, too"),
+        pytest.param({"REGISTRIES": "quay.io", "ALLOW_PUSH": "yes"}, False, id="only true means it"),
+        pytest.param({"REGISTRIES": "quay.io"}, False, id="not by itself"),
+        pytest.param({}, False, id="not without a word"),
+    ],
+)
+def test_pushes(environ: Mapping[str, str], allowed: bool) -> None:
+    policy = choose_policy(None, environ).loaded.policy
+    assert policy is not None
+    assert {registry.push for registry in policy.registries} == {allowed}
+
+
+@pytest.mark.parametrize(
     ("environ", "variable"),
     [
         pytest.param({"AUTH_REGISTRIES": "a.b:user:pass"}, "AUTH_REGISTRIES", id="AUTH_REGISTRIES: not yet"),
@@ -81,7 +97,6 @@ def test_registries(environ: Mapping[str, str], registries: list[str]) -> None:
             "AUTH_REGISTRIES",
             id="delimiters: not yet",
         ),
-        pytest.param({"ALLOW_PUSH": "true"}, "ALLOW_PUSH", id="ALLOW_PUSH true: not yet"),
         pytest.param({**ON, "CACHE_MAX_SIZE": "32 g"}, "CACHE_MAX_SIZE", id="a size that nginx refuses"),
         pytest.param({**ON, "CACHE_INACTIVE": "1h 1d"}, "CACHE_INACTIVE", id="a time that nginx refuses"),
         pytest.param(

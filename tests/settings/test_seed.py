@@ -177,7 +177,6 @@ def test_seed_mode_starts_with_the_variables_that_mean_a_policy(environ: Mapping
     ("environ", "sentence"),
     [
         ({"AUTH_REGISTRIES": "a:b:c"}, "AUTH_REGISTRIES is set"),
-        ({"ALLOW_PUSH": "true"}, "ALLOW_PUSH is true"),
         ({"REGISTRIES": "http://a"}, "REGISTRIES: "),
         ({"REGISTRIES": "a b_c!"}, "REGISTRIES: 'b_c!' is not a host name"),
         ({**ON, "CACHE_MAX_SIZE": "32GiB"}, "CACHE_MAX_SIZE: "),
