@@ -1,6 +1,6 @@
 """The admin socket as the program wires it: what can be asked of the running proxy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 from regproxy.admin.api import Api, Route
@@ -11,8 +11,8 @@ from regproxy.reload.reloader import Reloader
 from regproxy.reload.result import Activated, Rejected, Result, Unchanged, Unreadable
 
 
-def administration(live: Live, reloader: Reloader | None) -> Api:
-    """The calls; without a policy file there is nothing to reload."""
+def administration(live: Live, reloader: Reloader | None, trust: Callable[[], Mapping[str, object]]) -> Api:
+    """The calls; without a policy file there is nothing to reload. `trust` says how clients take the CA."""
 
     async def explain(query: Mapping[str, str]) -> Mapping[str, object]:
         if "ref" not in query:
@@ -27,7 +27,10 @@ def administration(live: Live, reloader: Reloader | None) -> Api:
             raise ValueError("no policy file was named, so there is nothing to read again; name one with --policy")
         return _told(await reloader.reload("api"))
 
-    return Api((Route("GET", "/explain", explain), Route("POST", "/policy/reload", reload)))
+    async def ca(_query: Mapping[str, str]) -> Mapping[str, object]:
+        return trust()
+
+    return Api((Route("GET", "/explain", explain), Route("GET", "/ca", ca), Route("POST", "/policy/reload", reload)))
 
 
 def _told(result: Result) -> Mapping[str, object]:

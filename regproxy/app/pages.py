@@ -30,7 +30,7 @@ class Pages:
             case [""]:
                 return self._front(visit)
             case ["ca.crt"]:
-                return Page("application/x-x509-ca-cert", self._certificates())
+                return Page("application/x-x509-ca-cert", self._certificates(), trusted=True)
             case ["ca.sha256"]:
                 return Page(_TEXT, f"{self._fingerprint()}\n".encode())
             case ["setup", name] if (found := platform(name)) is not None:

@@ -34,6 +34,7 @@ from regproxy.settings.serve import ServeSettings
 from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
 from regproxy.wire.frames import VERSION, Welcome
 
@@ -61,6 +62,7 @@ class Service:
         policy = prepared.start.policy
         names = (registry.name for registry in policy.registries), (tier.name for tier in policy.tiers)
         self._metrics = Metrics(*names, (__version__,), time.time)
+        self._trust = TrustTally(time.time)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -70,6 +72,7 @@ class Service:
 
     def _report(self, event: Event) -> None:
         self._metrics.observe(event)
+        self._trust.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -90,7 +93,7 @@ class Service:
         seam = Seam(core.cache, lambda: ca.holdings, time.time)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
-        api = self._administer(core)
+        api = self._administer(core, ca)
         self._state = "ready"
         self._announce()
         try:
@@ -154,7 +157,7 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    def _administer(self, core: Core) -> Api | None:
+    def _administer(self, core: Core, ca: RunningCa) -> Api | None:
         """Serve the admin socket, where there is one; without it the proxy still serves."""
         path = self._prepared.settings.admin
         if path is None:
@@ -164,7 +167,8 @@ class Service:
         except OSError as error:
             self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
             return None
-        api = administration(Live(core.cache, lambda: self._active.policy), self._reloader)
+        live = Live(core.cache, lambda: self._active.policy)
+        api = administration(live, self._reloader, lambda: self._trust.counts(ca.holdings.ca.fingerprint))
         api.start([listening])
         return api
 

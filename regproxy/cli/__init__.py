@@ -4,6 +4,7 @@ import click
 
 from regproxy import __version__
 from regproxy.cli.ca import ca_group
+from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
@@ -23,3 +24,4 @@ main.add_command(ca_group)
 main.add_command(cache_group)
 main.add_command(metrics_command)
 main.add_command(setup_command)
+ca_group.add_command(rotate)

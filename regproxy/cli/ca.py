@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from regproxy.model.registry import Registry
 from regproxy.policy.diagnostic import render
+from regproxy.policy.policy import Policy
 from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory
 from regproxy.tls.authority import CertificateAuthority, create
@@ -69,7 +69,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -
 
     Refuses when the directory holds one: clients would have to be told to trust another.
     """
-    permits = names_to_permit(policy_registries(policy), ca_permit)
+    permits = names_to_permit(chosen_policy(policy).registries, ca_permit)
     try:
         ca = create(ca_directory(ca_dir), permits, time.time())
     except (ValueError, OSError) as error:
@@ -100,8 +100,8 @@ def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) ->
         sys.exit(1)
 
 
-def policy_registries(policy: Path | None) -> tuple[Registry, ...]:
-    """The registries of the policy that a start would choose; one with findings is a failure, and none of them."""
+def chosen_policy(policy: Path | None) -> Policy:
+    """The policy that a start would choose; one with findings is a failure."""
     try:
         loaded = choose_policy(policy, os.environ).loaded
     except ValueError as error:
@@ -110,7 +110,7 @@ def policy_registries(policy: Path | None) -> tuple[Registry, ...]:
         raise click.ClickException(str(error)) from error
     if loaded.policy is None:
         raise click.ClickException("\n".join(render(finding) for finding in loaded.diagnostics))
-    return tuple(loaded.policy.registries)
+    return loaded.policy
 
 
 def ca_directory(given: Path | None) -> Path:

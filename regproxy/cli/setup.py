@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option, policy_registries
+from regproxy.cli.ca import ca_dir_option, ca_directory, chosen_policy, passphrase_option
 from regproxy.model.address import Authority, parse_authority
 from regproxy.setup.facts import Facts, probe
 from regproxy.setup.platforms import PLATFORMS
@@ -54,5 +54,5 @@ def setup_command(
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     certificates = holdings.bundle(time.time()).decode("ascii")
-    facts = Facts(proxy, certificates, holdings.ca.fingerprint, probe(policy_registries(policy)))
+    facts = Facts(proxy, certificates, holdings.ca.fingerprint, probe(chosen_policy(policy).registries))
     click.echo(_NAMES[platform].text(facts), nl=False)

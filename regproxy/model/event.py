@@ -248,6 +248,13 @@ class CaReloaded:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificatesFetched:
+    """A client was handed what it has to trust."""
+
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
 class CaNoticed:
     """The operator should know something of a certificate's dates: it ends soon, or has ended."""
 
@@ -271,4 +278,5 @@ Event = (
     | PolicyReloaded
     | CaReloaded
     | CaNoticed
+    | CertificatesFetched
 )

@@ -19,7 +19,7 @@ from tornado.iostream import StreamClosedError
 from regproxy.model.address import Authority, Reach, parse_authority
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse, Tunnel
-from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
+from regproxy.model.event import CertificatesFetched, ConnectFinished, Decided, TunnelClosed
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
@@ -133,6 +133,8 @@ class _FrontRequest(HTTPMessageDelegate):
         if page is None:
             self._refuse(404, "regproxy: no such page; this is a proxy: set HTTPS_PROXY, or see / and /ca.crt")
             return
+        if page.trusted and start_line.method == "GET":
+            self._edge.core.report([CertificatesFetched(self._client)])
         fields = {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Cache-Control": "no-cache"}
         body = page.body if start_line.method == "GET" else b""
         try:

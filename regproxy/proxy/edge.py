@@ -23,10 +23,11 @@ MAX_BODY_BYTES = 1 << 50
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A small resource of the proxy's own, served in the clear on its port."""
+    """A small resource of the proxy's own, served in the clear on its port; `trusted`: what clients have to trust."""
 
     content_type: str
     body: bytes
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from regproxy.model.event import (
     BreakerChanged,
     CaNoticed,
     CaReloaded,
+    CertificatesFetched,
     ConnectFinished,
     DigestMismatched,
     EntryEvicted,
@@ -163,7 +164,7 @@ def _fields(event: Event) -> dict[str, Any] | None:
             return _reload(event)
         case CaReloaded() | CaNoticed():
             return _ca(event)
-        case ConnectFinished() | EntryStored() | EntryEvicted():
+        case ConnectFinished() | EntryStored() | EntryEvicted() | CertificatesFetched():
             return None
         case _:
             assert_never(event)

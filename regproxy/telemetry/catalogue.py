@@ -135,6 +135,7 @@ AUTHORITY = (
     Metric("ca_not_after_timestamp_seconds", "gauge", "When the CA that signs ends, its chain included."),
     Metric("ca_last_reload_successful", "gauge", "Whether what the CA's files hold is in force."),
     Metric("ca_reloads", "counter", "Reloads of the CA's files.", (by.RELOAD,)),
+    Metric("ca_fetches", "counter", "Times that /ca.crt was handed out."),
 )
 
 PROCESS = (

@@ -8,6 +8,7 @@ from regproxy.model.event import (
     BreakerChanged,
     CaNoticed,
     CaReloaded,
+    CertificatesFetched,
     ConnectFinished,
     DigestMismatched,
     EntryEvicted,
@@ -127,6 +128,8 @@ class Metrics:
             case CaReloaded(result=result):
                 self._add("ca_reloads", result)
                 self._set("ca_last_reload_successful", result != "failure")
+            case CertificatesFetched():
+                self._add("ca_fetches")
             case CaNoticed():
                 pass
             case _:

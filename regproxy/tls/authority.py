@@ -9,10 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from regproxy.model.leaf import Leaf, NotValidNow
-from regproxy.tls import files
 from regproxy.tls.constraints import constraints_of, extension
+from regproxy.tls.files import read_pair
 from regproxy.tls.issuer import Issuer, read_issuer
 from regproxy.tls.leaf import Mint, key_pem, key_usage, pem_of, random_serial, signature_hash, utc
+from regproxy.tls.placing import write_pair
 
 LIFETIME = 3652 * 86400.0
 BACKDATE = 86400.0
@@ -120,7 +121,7 @@ def load(directory: Path, passphrase_file: Path | None = None) -> CertificateAut
     FileNotFoundError when there is none at all; PermissionError and ValueError, naming the file and the way out, for
     everything that is there and cannot be used. Nothing here replaces a file.
     """
-    pair = files.read_pair(directory)
+    pair = read_pair(directory)
     return CertificateAuthority(pair.path, read_issuer(pair, passphrase_file))
 
 
@@ -153,7 +154,7 @@ def create(directory: Path, permits: Sequence[str], now: float) -> CertificateAu
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, signature_hash(key))
     )
-    files.write_pair(directory, key_pem(key), certificate.public_bytes(serialization.Encoding.PEM))
+    write_pair(directory, key_pem(key), certificate.public_bytes(serialization.Encoding.PEM))
     return load(directory)
 
 

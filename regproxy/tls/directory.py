@@ -6,11 +6,9 @@ from pathlib import Path
 
 from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.tls.authority import CertificateAuthority, load, load_or_create
-from regproxy.tls.files import CERTIFICATE_FILE, CERTIFICATE_SUFFIX, KEY_FILE, KEY_SUFFIX
 from regproxy.tls.given import FOLDER, Given, read_given
 from regproxy.tls.leaf import pem_of
-
-NEXT, PREVIOUS = "next", "previous"
+from regproxy.tls.placing import CERTIFICATE_FILE, CERTIFICATE_SUFFIX, KEY_FILE, KEY_SUFFIX, NEXT, PREVIOUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +81,14 @@ def _around(ca: CertificateAuthority, directory: Path, passphrase_file: Path | N
     others, problems = [], []
     for name in (NEXT, PREVIOUS):
         try:
-            others.append(load(directory / name, passphrase_file))
+            other = load(directory / name, passphrase_file)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             problems.append(f"it is not handed out: {error}")
+        else:
+            # A rotation that was cut short leaves a copy of the one in force.
+            others += [other] if other.chain != ca.chain else []
     return Holdings(ca, read_given(directory, passphrase_file), tuple(others), tuple(problems))
 
 

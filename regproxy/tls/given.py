@@ -9,10 +9,11 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from regproxy.model.leaf import Leaf
-from regproxy.tls.files import CERTIFICATE_SUFFIX, KEY_SUFFIX, Pair, read_certificates, read_key_file
+from regproxy.tls.files import Pair, read_certificates, read_key_file
 from regproxy.tls.fitness import check_issued
 from regproxy.tls.issuer import read_key
 from regproxy.tls.leaf import key_pem, pem_of, utc
+from regproxy.tls.placing import CERTIFICATE_SUFFIX, KEY_SUFFIX
 
 FOLDER = "leaves"
 MAX_GIVEN = 256

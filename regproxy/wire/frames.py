@@ -10,7 +10,15 @@ from msgspec import Struct
 
 from regproxy.model.answer import Audience
 from regproxy.model.connect import Intercept
-from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed, Labels, StoreFailed, TunnelClosed
+from regproxy.model.event import (
+    CertificatesFetched,
+    ConnectFinished,
+    ExchangeFinished,
+    HandshakeFailed,
+    Labels,
+    StoreFailed,
+    TunnelClosed,
+)
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
@@ -79,6 +87,7 @@ class Happened(Frame, frozen=True):
     tunnels: tuple[TunnelClosed, ...] = ()
     handshakes: tuple[HandshakeFailed, ...] = ()
     unread: tuple[StoreFailed, ...] = ()
+    fetches: tuple[CertificatesFetched, ...] = ()
 
 
 FromEdge = Hello | Asked | Connecting | LeafWanted | Gone | Happened

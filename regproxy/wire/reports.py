@@ -4,7 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
-from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, StoreFailed, TunnelClosed
+from regproxy.model.event import (
+    CertificatesFetched,
+    ConnectFinished,
+    Event,
+    ExchangeFinished,
+    HandshakeFailed,
+    StoreFailed,
+    TunnelClosed,
+)
 from regproxy.wire.frames import Happened
 from regproxy.wire.link import Link
 
@@ -64,4 +72,5 @@ def _frame(events: list[Event]) -> Happened:
         tuple(event for event in events if isinstance(event, TunnelClosed)),
         tuple(event for event in events if isinstance(event, HandshakeFailed)),
         tuple(event for event in events if isinstance(event, StoreFailed)),
+        tuple(event for event in events if isinstance(event, CertificatesFetched)),
     )

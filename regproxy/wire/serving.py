@@ -150,7 +150,7 @@ def _plausible(frame: Happened) -> list[Any]:
     for failure in frame.unread:
         if failure.operation != "read":
             raise FrameError("an edge's disk that does more than read")
-    return [*frame.unread, *frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes]
+    return [*frame.unread, *frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes, *frame.fetches]
 
 
 def _peer(connection: socket.socket) -> int | None:

@@ -6,20 +6,25 @@ import signal
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from regproxy.cli.admin import call
+from regproxy.tls.rotation import abort, activate, finish, prepare
 from tests.e2e.conftest import Images, Story, hostile_block
 from tests.lab.certificates import Pki
 from tests.lab.client import Client, Refused, connect
 from tests.lab.hostile import Hostile
 from tests.lab.policies import policy
 from tests.lab.processes import until
-from tests.lab.proxy import Proxy
+from tests.lab.proxy import Proxy, regproxy, regproxy_environment
 from tests.lab.registry import Registry
 from tests.tls.making import DAY, Made, make, place
 
@@ -170,6 +175,63 @@ def test_a_banks_issuing_ca_changes_nothing_on_nodes_that_trust_its_root(
     assert x509.load_pem_x509_certificates(proxy.ca_file.read_bytes()) == [root.certificate]
     pulled = story.client(client, proxy).pull("quay.io/team/app:1")
     assert pulled.ok, pulled.output
+
+
+@pytest.mark.real
+def test_a_rotation_is_seen_by_no_client_that_trusts_what_is_handed_out(
+    story: Story, both: str, quay: Registry, images: Images, admin_socket: Path
+) -> None:
+    quay.push(images.small(), "team/app:1")
+    proxy = story.proxy(both, arguments=["--admin", f"unix:{admin_socket}"])
+    skopeo = story.client("skopeo", proxy)
+
+    def roots() -> int:
+        return len(x509.load_pem_x509_certificates(proxy.get("/ca.crt")[1]))
+
+    def step(take: Callable[[], object], *, hands_out: int) -> None:
+        """Take a step, and wait until the running proxy has."""
+        before = len(ca_lines(proxy))
+        take()
+        os.kill(proxy.process.pid, signal.SIGHUP)
+        until(lambda: len(ca_lines(proxy)) > before, 20, "the CA's log line")
+        until(lambda: roots() == hands_out, 10, f"{hands_out} in /ca.crt")
+
+    def clients() -> dict[str, Any]:
+        return call(f"unix:{admin_socket}", "GET", "/ca", {})
+
+    directory = proxy.directory / "ca"
+    old_trust = proxy.directory / "old.pem"
+    old_trust.write_bytes(proxy.ca_file.read_bytes())
+    step(lambda: prepare(directory, [], time.time()), hands_out=2)
+    assert skopeo.pull("quay.io/team/app:1").ok, "nobody need trust the next one yet"
+    command = regproxy("ca", "rotate", "--ca-dir", str(directory), "--admin", f"unix:{admin_socket}")
+    said = subprocess.run(command, env=regproxy_environment(), check=True, capture_output=True, text=True).stdout
+    assert "stage     prepared" in said
+    assert "1 fetched /ca.crt" in said
+    proxy.bundle.write_bytes(proxy.get("/ca.crt")[1])
+
+    step(lambda: activate(directory, time.time()), hands_out=2)
+    assert skopeo.pull("quay.io/team/app:1").ok
+    with pytest.raises(ssl.SSLCertVerificationError), Client(proxy.port, old_trust, "quay.io:443"):
+        pass
+    until(lambda: clients()["refusing"] == 1, 10, "who refuses")
+    assert clients()["refusing_named"] == ["127.0.0.1"]
+    assert skopeo.pull("quay.io/team/app:1").ok
+    until(lambda: clients()["refusing"] == 0, 10, "a client that accepts again")
+
+    step(lambda: abort(directory), hands_out=2)
+    with Client(proxy.port, old_trust, "quay.io:443") as client:
+        assert client.get(PING).status < 500
+    step(lambda: activate(directory, time.time()), hands_out=2)
+    step(lambda: finish(directory), hands_out=1)
+    assert skopeo.pull("quay.io/team/app:1").ok
+
+
+@pytest.fixture
+def admin_socket() -> Iterator[Path]:
+    """A path short enough for a socket."""
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory) / "admin.sock"
 
 
 def _openssl(*arguments: object) -> None:

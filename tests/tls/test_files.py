@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from regproxy.tls.files import read_pair, write_pair
+from regproxy.tls.files import read_pair
+from regproxy.tls.placing import write_pair
 
 
 def test_a_new_pair_is_private_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
@@ -37,7 +38,7 @@ def test_nothing_that_exists_is_overwritten(tmp_path: Path, name: str) -> None:
 
 _CRASHING = """
 import os, pathlib, sys
-from regproxy.tls.files import write_pair
+from regproxy.tls.placing import write_pair
 rename = pathlib.Path.rename
 left = [int(sys.argv[2])]
 def dying(self, target):
