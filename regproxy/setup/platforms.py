@@ -35,9 +35,10 @@ def _service(name: str, title: str) -> Platform:
 
 
 _EMBEDDING = {"nodes.sh", "cloud-init.yaml", "ansible.yaml"}
-# Not offered by itself: what is put into machines by other means sets up every daemon that it finds.
-NODE = _service("node", "Container daemons")
+# What is put into machines by other means sets up every daemon that it finds.
+NODE = _service("node", "Whatever daemons it has")
 PLATFORMS = (
+    NODE,
     _service("docker", "Docker"),
     _service("containerd", "containerd"),
     _service("k3s", "k3s"),

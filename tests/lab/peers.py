@@ -31,6 +31,8 @@ PEERS = {
     "nginx-stream": Peer(
         ("nginx",), "nginx libnginx-mod-stream", files=("/usr/lib/nginx/modules/ngx_stream_module.so",)
     ),
+    "systemd": Peer(("unshare", "nsenter"), "systemd util-linux", root=True, files=("/lib/systemd/systemd",)),
+    "curl": Peer(("curl",), "curl"),
     "shellcheck": Peer(("shellcheck",), "shellcheck"),
     "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
