@@ -1,6 +1,6 @@
 """The admin socket as the program wires it: what can be asked of the running proxy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import assert_never
 
 from regproxy.admin.api import Api, Route
@@ -11,8 +11,10 @@ from regproxy.reload.reloader import Reloader
 from regproxy.reload.result import Activated, Rejected, Result, Unchanged, Unreadable
 
 
-def administration(live: Live, reloader: Reloader | None, trust: Callable[[], Mapping[str, object]]) -> Api:
-    """The calls; without a policy file there is nothing to reload. `trust` says how clients take the CA."""
+def administration(
+    live: Live, reloader: Reloader | None, trust: Callable[[], Mapping[str, object]], more: Iterable[Route]
+) -> Api:
+    """The calls, and `more`; without a policy file there is nothing to reload. `trust` says how clients take the CA."""
 
     async def explain(query: Mapping[str, str]) -> Mapping[str, object]:
         if "ref" not in query:
@@ -30,7 +32,8 @@ def administration(live: Live, reloader: Reloader | None, trust: Callable[[], Ma
     async def ca(_query: Mapping[str, str]) -> Mapping[str, object]:
         return trust()
 
-    return Api((Route("GET", "/explain", explain), Route("GET", "/ca", ca), Route("POST", "/policy/reload", reload)))
+    policy = (Route("GET", "/explain", explain), Route("POST", "/policy/reload", reload))
+    return Api((*policy, Route("GET", "/ca", ca), *more))
 
 
 def _told(result: Result) -> Mapping[str, object]:

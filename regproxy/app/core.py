@@ -87,6 +87,7 @@ class Core:
         admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random))
         upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock), challenges)
         engines = Engines(store, upstream, clock, report)
+        await engines.overrides.load()
         challenges.engines = engines
         return cls(Cache(engines, policy), engines, store, client, challenges)
 

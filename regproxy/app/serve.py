@@ -17,6 +17,7 @@ from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
 from regproxy.app.front import Front, front
 from regproxy.app.handed import Handed
+from regproxy.app.images import ImageCalls
 from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
 from regproxy.app.reloading import reload_steps
@@ -168,7 +169,9 @@ class Service:
             self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
             return None
         live = Live(core.cache, lambda: self._active.policy)
-        api = administration(live, self._reloader, lambda: self._trust.counts(ca.holdings.ca.fingerprint))
+        images = ImageCalls(core.cache.images, core.cache.purging)
+        trust = self._trust
+        api = administration(live, self._reloader, lambda: trust.counts(ca.holdings.ca.fingerprint), images.routes())
         api.start([listening])
         return api
 

@@ -7,12 +7,14 @@ from typing import assert_never
 from regproxy.cache.challenge import credential
 from regproxy.cache.contents import Contents
 from regproxy.cache.generic import Generics
+from regproxy.cache.images import Images
 from regproxy.cache.kept import Kept, kept
 from regproxy.cache.lists import Lists
 from regproxy.cache.login import Login
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.manifests import Manifests
 from regproxy.cache.passage import Passage
+from regproxy.cache.purging import Purging
 from regproxy.cache.pushes import Pushes, precedes_push
 from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
@@ -44,6 +46,8 @@ class Cache:
         self._lists = Lists(engines, self._passage)
         self._pushes = Pushes(engines, self._passage, self._contents, self._tags, self._lists)
         self._generics = Generics(engines, self._passage)
+        self.images = Images(engines, policy)
+        self.purging = Purging(engines, self.images, self._tags)
 
     def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from regproxy.cache.grants import Grants, Place, Reader
+from regproxy.cache.overrides import Overrides
 from regproxy.cache.overtaking import Overtaking
 from regproxy.cache.passing import PassedBy
 from regproxy.freshness.lifetime import Absent, Validated, fresh_until
@@ -143,11 +144,13 @@ class Engines:
     unreadable: PassedBy[Digest, bool] = field(init=False)
     grants: Grants = field(init=False)
     overtaking: Overtaking = field(init=False)
+    overrides: Overrides = field(init=False)
 
     def __post_init__(self) -> None:
         self.grants = Grants(self.store, self.clock)
         self.unreadable = PassedBy(self.clock)
         self.overtaking = Overtaking(self.clock)
+        self.overrides = Overrides(self.store.inventory)
 
     async def content(self, digest: Digest) -> Content | None:
         """The content, if it is here and nobody failed to read it."""

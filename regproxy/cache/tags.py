@@ -40,7 +40,7 @@ class Tags:
         """Serve, revalidate or resolve the tag that the request names."""
         key, binding = await self._binding(lookup, tag)
         negative = self._engines.negatives.get((key, lookup.account.label))
-        known: Known | None = _known(binding) if binding else negative.absent if negative else None
+        known: Known | None = self._known(key, binding) if binding else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
         match step:
@@ -92,8 +92,10 @@ class Tags:
     ) -> Answer:
         """Answer with what the binding names; `old` is what the tag meant before, should that not be had."""
         now = self._engines.clock()
-        head, until = binding_head(binding, now), lookup.until(outcome, _known(binding), now)
+        head, until = binding_head(binding, now), lookup.until(outcome, self._known(key, binding), now)
         labels = lookup.labels(outcome)
+        if self._engines.overrides.distrusts(key, binding.digest):
+            return _distrusted(lookup, binding)
         if body is not None:
             return Reply(with_length(head, len(body)), b"" if lookup.ask.method == "HEAD" else body, labels)
         content = await self._resolver.held(key, binding.digest)
@@ -121,13 +123,13 @@ class Tags:
                 task, _ = self._join(lookup, key, binding, "full")
                 return await self._resolved(lookup, key, await asyncio.shield(task), Outcome.EXPIRED)
         except UpstreamFailed as error:
-            if old is not None and self._outcome(lookup, old, Failed(error.failure)) is Outcome.STALE:
+            if old is not None and self._outcome(lookup, key, old, Failed(error.failure)) is Outcome.STALE:
                 return await self._serve(lookup, key, old, Outcome.STALE)
             return failed(error, lookup.labels(Outcome.ERROR))
         except ValueError:
             return await self._passage.streamed(lookup)
         if isinstance(found, Answered):
-            if old is not None and self._outcome(lookup, old, Status(found.head.status)) is Outcome.STALE:
+            if old is not None and self._outcome(lookup, key, old, Status(found.head.status)) is Outcome.STALE:
                 return await self._serve(lookup, key, old, Outcome.STALE)
             return refusal(lookup, found.head, found.body)
         if old is not None and not joined_other:
@@ -164,6 +166,14 @@ class Tags:
 
     # Asking upstream.
 
+    async def refresh(self, lookup: Lookup, key: BindingKey, binding: Binding | None) -> Resolved | Answered:
+        """Ask now what the tag means, and get what it means if that is not here.
+
+        Raises UpstreamFailed when there is no usable answer, ValueError when the manifest is too large to keep.
+        """
+        task, _ = self._flights.join((key, lookup.party), lambda: self._refresh(lookup, key, binding))
+        return await asyncio.shield(task)
+
     def _join(
         self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str
     ) -> tuple[asyncio.Task[Resolved | Answered], bool]:
@@ -189,23 +199,26 @@ class Tags:
         try:
             resolved = task.result()
         except UpstreamFailed as error:
-            outcome = self._outcome(lookup, binding, Failed(error.failure))
+            outcome = self._outcome(lookup, key, binding, Failed(error.failure))
             if outcome is Outcome.STALE:
                 return await self._serve(lookup, key, binding, outcome)
             return failed(error, lookup.labels(outcome))
         except ValueError:
             return await self._passage.streamed(lookup)
-        outcome = self._outcome(lookup, binding, _upstreamed(resolved))
+        outcome = self._outcome(lookup, key, binding, _upstreamed(resolved))
         if outcome is Outcome.STALE:
             return await self._serve(lookup, key, binding, outcome)
         return await self._resolved(lookup, key, resolved, outcome, binding)
 
-    def _outcome(self, lookup: Lookup, binding: Binding, upstream: Upstreamed) -> Outcome:
-        return outcome_of_asking(lookup.terms, _known(binding), upstream, self._engines.clock())
+    def _outcome(self, lookup: Lookup, key: BindingKey, binding: Binding, upstream: Upstreamed) -> Outcome:
+        return outcome_of_asking(lookup.terms, self._known(key, binding), upstream, self._engines.clock())
 
-    async def _refresh(self, lookup: Lookup, key: BindingKey, binding: Binding) -> Resolved | Answered:
+    def _known(self, key: BindingKey, binding: Binding) -> Validated:
+        return self._engines.overrides.known(key, binding)
+
+    async def _refresh(self, lookup: Lookup, key: BindingKey, binding: Binding | None) -> Resolved | Answered:
         """Revalidate behind the client's back; a manifest that is not here is got at once, for the next client."""
-        resolved = await self._resolver.resolve(lookup, key, binding, "head")
+        resolved = await self._resolver.resolve(lookup, key, binding, "head" if binding is not None else "full")
         if not isinstance(resolved, Resolved) or resolved.same or resolved.body is not None:
             return resolved
         if await self._resolver.held(key, resolved.binding.digest) is None:
@@ -216,8 +229,11 @@ class Tags:
         return resolved
 
 
-def _known(binding: Binding) -> Validated:
-    return Validated(binding.validated_at, binding.gone_at)
+def _distrusted(lookup: Lookup, binding: Binding) -> Reply:
+    sentence = (
+        f"regproxy: the operator distrusts {binding.digest} as {lookup.resource.repository}:{lookup.resource.tag}"
+    )
+    return refused(403, "DENIED", sentence, lookup.labels(Outcome.DENIED))
 
 
 def _upstreamed(resolved: Resolved | Answered) -> Upstreamed:

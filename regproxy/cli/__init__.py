@@ -6,6 +6,7 @@ from regproxy import __version__
 from regproxy.cli.ca import ca_group
 from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
+from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
 from regproxy.cli.serve import serve_command
@@ -22,6 +23,8 @@ main.add_command(serve_command)
 main.add_command(policy_group)
 main.add_command(ca_group)
 main.add_command(cache_group)
+for command in image_commands:
+    cache_group.add_command(command)
 main.add_command(metrics_command)
 main.add_command(setup_command)
 ca_group.add_command(rotate)

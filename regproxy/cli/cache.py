@@ -1,4 +1,4 @@
-"""`regproxy cache`: look over a cache directory that no proxy uses."""
+"""`regproxy cache verify|du`: look over a cache directory that no proxy uses."""
 
 import json
 import os
@@ -27,7 +27,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 
 @click.group("cache")
 def cache_group() -> None:
-    """The cache on disk, while no proxy uses it."""
+    """Images of the running proxy; and the cache on disk, while no proxy uses it (verify, du)."""
 
 
 @cache_group.command("verify")

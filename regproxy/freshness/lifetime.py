@@ -8,10 +8,20 @@ from regproxy.model.decision import Terms
 
 @dataclass(frozen=True, slots=True)
 class Validated:
-    """A stored answer: when the upstream last confirmed it, and since when it says that the name is gone."""
+    """A stored answer: when the upstream last confirmed it, and since when it says that the name is gone.
+
+    `expired_at`, `held_until`: what the operator said of it, as in `Override`.
+    """
 
     validated_at: float
     gone_at: float | None = None
+    expired_at: float | None = None
+    held_until: float = 0.0
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether the operator wants it asked for, and nobody has since."""
+        return self.expired_at is not None and self.validated_at < self.expired_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,10 @@ def age(validated_at: float, now: float) -> float:
 
 def is_fresh(known: Validated, terms: Terms, now: float) -> bool:
     """Whether the answer may be served without asking; nothing is ever fresh for 0 s."""
+    if now < known.held_until:
+        return True
+    if known.is_expired:
+        return False
     return known.gone_at is None and (terms.lifetime == math.inf or age(known.validated_at, now) < terms.lifetime)
 
 
@@ -39,13 +53,15 @@ def fresh_until(known: Validated, terms: Terms, now: float) -> float:
     """Until when the answer may be served without asking; 0.0 when it may not be now."""
     if not is_fresh(known, terms, now):
         return 0.0
+    if now < known.held_until:
+        return known.held_until
     return math.inf if terms.lifetime == math.inf else known.validated_at + terms.lifetime
 
 
 def is_stale_while_revalidate(known: Validated, terms: Terms, now: float) -> bool:
     """Whether the answer may be served while it is revalidated behind the client's back."""
     window = terms.lifetime + terms.stale_while_revalidate
-    return known.gone_at is None and age(known.validated_at, now) < window
+    return known.gone_at is None and not known.is_expired and age(known.validated_at, now) < window
 
 
 def survives_errors(known: Validated, terms: Terms, now: float) -> bool:
@@ -58,7 +74,10 @@ def survives_errors(known: Validated, terms: Terms, now: float) -> bool:
     if now < known.validated_at:
         # The true age is unknown; what was valid "in the future" is at least not older than the clock's step.
         return known.validated_at - now <= stale.duration
-    return age(known.validated_at, now) < terms.lifetime + stale.duration
+    left = terms.lifetime
+    if known.expired_at is not None and known.is_expired:
+        left = min(left, known.expired_at - known.validated_at)
+    return age(known.validated_at, now) < left + stale.duration
 
 
 def is_remembered(status: int, since: float, terms: Terms, now: float) -> bool:

@@ -79,7 +79,7 @@ def _cached(terms: Terms, known: Known | None, now: float) -> Plan:
         case Absent(status=status, since=since):
             return Serve(negative=True) if is_remembered(status, since, terms, now) else Fetch()
         case Validated(gone_at=gone_at):
-            if gone_at is not None and is_remembered(404, gone_at, terms, now):
+            if now >= known.held_until and gone_at is not None and is_remembered(404, gone_at, terms, now):
                 return Serve(negative=True)
             if is_fresh(known, terms, now):
                 return Serve()

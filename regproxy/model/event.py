@@ -181,7 +181,7 @@ class EntryStored:
 
 @dataclass(frozen=True, slots=True)
 class EntryEvicted:
-    """Content left the store: `size`, `inactive`, `min-free` or `damaged`."""
+    """Content left the store: `size`, `inactive`, `min-free`, `damaged` or `purged`."""
 
     bytes: int
     cause: str

@@ -2,44 +2,74 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
 
 from regproxy.model.oci import Digest, parse_digest
 
 MAX_CHILDREN = 10_000  # an index or image with more is not read to its end
 
+Role = Literal["manifest", "config", "layer"]
 
-def children(body: bytes) -> tuple[Digest, ...]:
-    """The manifests, the config and the layers that a manifest lists, each once; empty for what is no manifest."""
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """One thing that a manifest lists; `size` in bytes, `platform` as `linux/arm64/v8`, empty where it is not said."""
+
+    role: Role
+    digest: Digest
+    media_type: str = ""
+    size: int = 0
+    platform: str = ""
+
+
+def descriptors(body: bytes) -> tuple[Descriptor, ...]:
+    """What a manifest lists, in its order; empty for what is no manifest."""
     try:
         manifest = json.loads(body)
     except (ValueError, RecursionError):
         return ()
     if not isinstance(manifest, dict):
         return ()
-    found: dict[Digest, None] = {}
-    for text in _digests(manifest):
-        try:
-            found[parse_digest(text)] = None
-        except ValueError:
-            continue
+    found: list[Descriptor] = []
+    for role, listed in _listed(manifest):
         if len(found) >= MAX_CHILDREN:
             break
+        one = _descriptor(role, listed)
+        found += [one] if one is not None else []
     return tuple(found)
 
 
-def _digests(manifest: dict[str, object]) -> Iterator[str]:
-    """Every text that stands where a child's digest belongs."""
-    for key in ("manifests", "layers", "blobs"):
+def _listed(manifest: dict[str, object]) -> Iterator[tuple[Role, object]]:
+    """Everything that stands where a descriptor belongs."""
+    lists: tuple[tuple[Role, str], ...] = (("manifest", "manifests"), ("layer", "layers"), ("layer", "blobs"))
+    for role, key in lists:
         listed = manifest.get(key)
-        yield from _named(listed if isinstance(listed, list) else [], "digest")
-    yield from _named([manifest.get("config")], "digest")
+        yield from ((role, one) for one in (listed if isinstance(listed, list) else []))
+    yield "config", manifest.get("config")
     # Docker's schema 1 names its layers otherwise.
     layers = manifest.get("fsLayers")
-    yield from _named(layers if isinstance(layers, list) else [], "blobSum")
+    for one in layers if isinstance(layers, list) else []:
+        yield "layer", {"digest": one.get("blobSum")} if isinstance(one, dict) else None
 
 
-def _named(descriptors: list[object], key: str) -> Iterator[str]:
-    for descriptor in descriptors:
-        text = descriptor.get(key) if isinstance(descriptor, dict) else None
-        if isinstance(text, str):
-            yield text
+def _descriptor(role: Role, listed: object) -> Descriptor | None:
+    if not isinstance(listed, dict) or not isinstance(listed.get("digest"), str):
+        return None
+    try:
+        digest = parse_digest(listed["digest"])
+    except ValueError:
+        return None
+    size, kind = listed.get("size"), listed.get("mediaType")
+    whole = size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else 0
+    return Descriptor(role, digest, kind if isinstance(kind, str) else "", whole, _platform(listed.get("platform")))
+
+
+def _platform(said: object) -> str:
+    parts = [said.get(key) for key in ("os", "architecture", "variant")] if isinstance(said, dict) else []
+    return "/".join(part for part in parts if isinstance(part, str) and part)
+
+
+def children(body: bytes) -> tuple[Digest, ...]:
+    """The manifests, the config and the layers that a manifest lists, each once; empty for what is no manifest."""
+    return tuple(dict.fromkeys(one.digest for one in descriptors(body)))

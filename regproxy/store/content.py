@@ -15,6 +15,7 @@ from regproxy.model.oci import Digest, Kind
 from regproxy.store import files
 from regproxy.store.eviction import Usage
 from regproxy.store.index import DAMAGED, Index, Tables
+from regproxy.store.inventory import Inventory
 from regproxy.store.migration import migrate
 from regproxy.store.names import Names
 from regproxy.store.recovery import Claim, claim, reconcile
@@ -44,6 +45,7 @@ class Store(Names):
         self._clock = clock
         self._report = report
         super().__init__(Index(self.directory))
+        self.inventory = Inventory(self._index)
         self._work = Work()
         self._index.durable = limits.durability == "full"
         self._room = Room(
@@ -99,6 +101,10 @@ class Store(Names):
         if len(self._touched) >= TOUCHES:
             del self._touched[next(iter(self._touched))]
         self._touched[digest] = self._clock()
+
+    async def purge(self, digest: Digest) -> int:
+        """Remove content because the operator says so; the bytes on disk that it took."""
+        return await self._work.unbroken(self._discard(digest, "purged"))
 
     async def reserve(self, size: int) -> Reservation:
         """Promise room for `size` bytes, evicting for it; raises OSError (ENOSPC) when it cannot fit."""
@@ -174,13 +180,15 @@ class Store(Names):
             return None
         return found
 
-    async def _discard(self, digest: Digest, *, unverified: bool = False) -> None:
+    async def _discard(self, digest: Digest, cause: str = "damaged", *, unverified: bool = False) -> int:
         def work(tables: Tables) -> files.Removed | None:
             return files.discard(tables, self.directory, digest, unverified=unverified)
 
         removed = await self._index.run(work)
-        if removed is not None:
-            self._room.left((removed,), "damaged")
+        if removed is None:
+            return 0
+        self._room.left((removed,), cause)
+        return removed.allocated
 
     async def _drop(self, digest: Digest) -> None:
         await self._work.unbroken(self._discard(digest, unverified=True))

@@ -10,7 +10,7 @@ from regproxy.model.manifest import children
 from regproxy.model.oci import MAX_MANIFEST, parse_digest
 from regproxy.store.index import Tables
 from regproxy.store.pools import MAIN, SMALL, SMALL_OBJECT
-from regproxy.store.schema import CONTENT_INDEXES, EVICTION, FORMAT, REFERENCE_BY_CHILD
+from regproxy.store.schema import CONTENT_INDEXES, EVICTION, FORMAT, INVENTORY, REFERENCE_BY_CHILD
 
 
 def migrate(tables: Tables, directory: Path) -> int:
@@ -21,7 +21,9 @@ def migrate(tables: Tables, directory: Path) -> int:
     with tables.transaction():
         if found < 2:
             _to_2(tables, directory)
-        _to_3(tables)
+        if found < 3:
+            _to_3(tables)
+        _to_4(tables)
         tables.set_format(FORMAT)
     return found
 
@@ -51,6 +53,16 @@ def _to_2(tables: Tables, directory: Path) -> None:
 def _to_3(tables: Tables) -> None:
     """Which account was told what a tag means: until now there was one."""
     tables.change(f"ALTER TABLE binding ADD COLUMN account TEXT NOT NULL DEFAULT '{ANONYMOUS.label}'")
+
+
+def _to_4(tables: Tables) -> None:
+    """A past for each tag, which begins with what it means now, and room for what the operator says of it."""
+    for statement in INVENTORY:
+        tables.change(statement)
+    tables.change(
+        "INSERT INTO history SELECT authority, repository, tag, digest, media_type, size, stored_at, validated_at"
+        " FROM binding WHERE accept = ''"
+    )
 
 
 def _manifests(tables: Tables, directory: Path) -> Iterator[tuple[str, bytes]]:

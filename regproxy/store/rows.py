@@ -56,6 +56,8 @@ def _statements(changes: Changes) -> Iterator[Statement]:
     yield from _drops(changes)
     for key, binding in changes.bindings:
         yield _put("binding", *_binding_key(key), *_binding(binding))
+        if not key.accept:
+            yield _meant(key, binding)
     for link_key, link in changes.links:
         yield _put(
             "link", *_link_key(link_key), link.media_type, link.size, _dump(link.fields), link.checked_at, link.proof
@@ -68,6 +70,16 @@ def _statements(changes: Changes) -> Iterator[Statement]:
         yield _put("challenge", str(authority), challenge.scheme, challenge.realm, challenge.service)
     for manifest, child in changes.references:
         yield _put("reference", str(manifest), str(child))
+
+
+def _meant(key: BindingKey, binding: Binding) -> Statement:
+    """What the tag means, in the row of its past that has this digest."""
+    sql = (
+        "INSERT INTO history VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (authority, repository, tag, digest)"
+        " DO UPDATE SET last_at = max(last_at, excluded.last_at)"
+    )
+    named = (str(key.authority), key.repository, key.tag, str(binding.digest), binding.media_type, binding.size)
+    return sql, (*named, binding.stored_at, binding.validated_at)
 
 
 def _drops(changes: Changes) -> Iterator[Statement]:
@@ -182,6 +194,7 @@ _AGEING = {
     "binding": f"t.validated_at < ? AND {_UNUSED}",
     "link": f"t.checked_at < ? AND {_UNUSED}",
     "generic": f"t.validated_at < ? AND {_UNUSED}",
+    "history": f"t.last_at < ? AND {_UNUSED}",
     "public": "t.checked_at < ? AND NOT EXISTS"
     " (SELECT 1 FROM link l WHERE l.authority = t.authority AND l.repository = t.repository)",
 }

@@ -3,7 +3,7 @@
 The triggers keep `total` by pool in the transaction of each change, so that opening a large cache adds nothing up.
 """
 
-FORMAT = 3
+FORMAT = 4
 
 _CONTENT = """CREATE TABLE content (
     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
@@ -33,6 +33,23 @@ EVICTION = (
         UPDATE total SET allocated = allocated - OLD.allocated, entries = entries - 1 WHERE pool = OLD.pool;
         UPDATE total SET allocated = allocated + NEW.allocated, entries = entries + 1 WHERE pool = NEW.pool;
     END""",
+)
+# What the operator said of tags, and what tags meant.
+INVENTORY = (
+    """CREATE TABLE override (
+        authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL,
+        expired_at REAL NOT NULL, held_until REAL NOT NULL,
+        PRIMARY KEY (authority, repository, tag)
+    )""",
+    """CREATE TABLE distrusted (
+        authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
+        PRIMARY KEY (authority, repository, tag, digest)
+    )""",
+    """CREATE TABLE history (
+        authority TEXT NOT NULL, repository TEXT NOT NULL, tag TEXT NOT NULL, digest TEXT NOT NULL,
+        media_type TEXT NOT NULL, size INTEGER NOT NULL, first_at REAL NOT NULL, last_at REAL NOT NULL,
+        PRIMARY KEY (authority, repository, tag, digest)
+    )""",
 )
 REFERENCE_BY_CHILD = "CREATE INDEX reference_by_child ON reference (child)"
 
@@ -70,4 +87,5 @@ STATEMENTS = (
         manifest TEXT NOT NULL, child TEXT NOT NULL, PRIMARY KEY (manifest, child)
     ) WITHOUT ROWID""",
     REFERENCE_BY_CHILD,
+    *INVENTORY,
 )

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from regproxy.model.manifest import MAX_CHILDREN, children
+from regproxy.model.manifest import MAX_CHILDREN, Descriptor, children, descriptors
+from regproxy.model.oci import parse_digest
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
 
@@ -34,3 +35,16 @@ def test_what_is_no_json_has_no_children(body: bytes) -> None:
 def test_a_manifest_without_end_is_read_to_a_bound() -> None:
     layers = [{"digest": f"sha256:{number:064x}"} for number in range(MAX_CHILDREN + 5)]
     assert len(children(json.dumps({"layers": layers}).encode())) == MAX_CHILDREN
+
+
+def test_what_a_manifest_says_of_its_children_is_told() -> None:
+    arm = {"os": "linux", "architecture": "arm64", "variant": "v8"}
+    manifest = {
+        "manifests": [{"digest": A, "size": 7, "mediaType": "x/y", "platform": arm}, {"digest": B, "size": -1}],
+        "config": {"digest": C, "size": True, "mediaType": 5, "platform": {"os": ["linux"]}},
+    }
+    assert descriptors(json.dumps(manifest).encode()) == (
+        Descriptor("manifest", parse_digest(A), "x/y", 7, "linux/arm64/v8"),
+        Descriptor("manifest", parse_digest(B)),
+        Descriptor("config", parse_digest(C)),
+    )

@@ -39,8 +39,9 @@ def filled(directory: Path, rows: int = 2000) -> None:
 
 
 def flip(path: Path) -> None:
+    """Damage the second half of the pages: rows, not what says which tables there are."""
     body = bytearray(path.read_bytes())
-    for at in range(4096 * 3, len(body) - 4096, 4096):
+    for at in range(len(body) // 8192 * 4096, len(body) - 4096, 4096):
         body[at : at + 64] = b"\xff" * 64
     path.write_bytes(body)
 

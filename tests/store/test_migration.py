@@ -12,6 +12,7 @@ from regproxy.model.entry import Binding, BindingKey, LinkKey
 from regproxy.model.oci import Kind
 from regproxy.store.index import Tables
 from regproxy.store.pools import MAIN, SMALL, Total, totals
+from regproxy.store.schema import FORMAT
 from tests.store.former import first_format
 from tests.store.opening import MIB, Watch, digest_of, limits, on_disk, opened, put, read
 
@@ -33,8 +34,8 @@ def test_the_first_format_is_taken_over_whole(tmp_path: Path) -> None:
     async def story() -> None:
         for _ in range(2):
             async with opened(tmp_path) as store:
-                assert (tmp_path / "VERSION").read_text() == "3\n"
-                assert await store._index.run(Tables.format) == 3
+                assert (tmp_path / "VERSION").read_text() == f"{FORMAT}\n"
+                assert await store._index.run(Tables.format) == FORMAT
                 for body in (MANIFEST, CONFIG, *LAYERS):
                     assert await store.content(digest_of(body)) is not None
                     assert read(store, digest_of(body)) == body

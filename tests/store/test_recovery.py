@@ -19,6 +19,7 @@ from regproxy.store.content import Store
 from regproxy.store.index import Tables
 from regproxy.store.recovery import claim
 from regproxy.store.rows import Changes
+from regproxy.store.schema import FORMAT
 from tests.store.dying import FIRST, KEY, MEANING, SECOND
 from tests.store.opening import Watch, digest_of, limits, on_disk, opened, put, tree
 from tests.store.toiling import LIMITS
@@ -116,14 +117,17 @@ def test_the_directory_and_its_parents_are_made_for_us_alone(tmp_path: Path) -> 
             assert directory.stat().st_mode & 0o777 == 0o700
             assert (directory / "blobs").stat().st_mode & 0o777 == 0o700
             assert (directory / "meta.sqlite").stat().st_mode & 0o777 == 0o600
-            assert (directory / "VERSION").read_text() == "3\n"
+            assert (directory / "VERSION").read_text() == f"{FORMAT}\n"
 
     asyncio.run(story())
 
 
 @pytest.mark.parametrize(
     ("version", "words"),
-    [("4\n", "newer regproxy .format 4, this one knows 3."), ("seven", "'seven', which is no regproxy cache format")],
+    [
+        (f"{FORMAT + 1}\n", rf"newer regproxy .format {FORMAT + 1}, this one knows {FORMAT}."),
+        ("seven", "'seven', which is no regproxy cache format"),
+    ],
 )
 def test_a_format_we_do_not_know_is_refused_with_the_ways_out(tmp_path: Path, version: str, words: str) -> None:
     (tmp_path / "VERSION").write_text(version)
@@ -161,7 +165,7 @@ def test_a_start_that_was_killed_half_way_is_finished_by_the_next(tmp_path: Path
     (tmp_path / "LOCK").touch()
     (tmp_path / "VERSION.new").write_text("")
     claim(tmp_path).release(clean=False)
-    assert (tmp_path / "VERSION").read_text() == "3\n"
+    assert (tmp_path / "VERSION").read_text() == f"{FORMAT}\n"
 
 
 def test_what_is_no_directory_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,174 @@
+"""The admin socket's calls about images: what is in the cache, and what the operator does to it."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+
+from regproxy.admin.api import Route
+from regproxy.cache.images import Images, ImageState, Node
+from regproxy.cache.purging import HELD_SECONDS, Depth, Purging, Refreshed
+from regproxy.model.address import parse_authority
+from regproxy.model.inventory import Past, TagKey
+from regproxy.model.oci import parse_digest
+from regproxy.policy.images import Image, ImagePattern, image_name
+
+Query = Mapping[str, str]
+Told = Mapping[str, object]
+
+MAX_LISTED, LISTED = 5000, 500
+MAX_REFRESHED = 1000  # tags of one call
+AT_ONCE = 8  # registries are asked for so many tags at once
+MAX_HELD_SECONDS = 366 * 86400.0
+_DEPTHS: Mapping[str, Depth] = {"expire": "expire", "distrust": "distrust", "hard": "hard"}
+
+
+class ImageCalls:
+    """Answers the calls; wrong queries are ValueError, a sentence."""
+
+    def __init__(self, images: Images, purging: Purging) -> None:
+        self._images = images
+        self._purging = purging
+
+    def routes(self) -> tuple[Route, ...]:
+        """All calls."""
+        return (
+            Route("GET", "/images", self.listed),
+            Route("GET", "/image", self.image),
+            Route("GET", "/image/history", self.history),
+            Route("POST", "/images/purge", self.purge),
+            Route("POST", "/images/refresh", self.refresh),
+            Route("POST", "/image/restore", self.restore),
+        )
+
+    async def listed(self, query: Query) -> Told:
+        """Tags in order, `limit` at a time, behind the cursor `after`."""
+        limit = _number(query, "limit", LISTED, MAX_LISTED)
+        after = _cursor(query["after"]) if query.get("after") else None
+        found, more = await self._images.listed(query.get("match", ""), after, limit)
+        cursor = json.dumps([str(more.authority), more.repository, more.tag]) if more is not None else None
+        return {"images": [_image(one) for one in found], "next": cursor}
+
+    async def image(self, query: Query) -> Told:
+        """One image and its tree."""
+        image = self._one(query)
+        tree = await self._images.tree(image)
+        if tree is None:
+            raise ValueError(f"{query['ref'][:200]} is not in the cache")
+        return {"image": image_name(image.key) if image.key.tag else query["ref"], "tree": _node(tree)}
+
+    async def history(self, query: Query) -> Told:
+        """What a tag meant, the latest first."""
+        key = self._tag(query)
+        return {"image": image_name(key), "history": [_past(one) for one in await self._images.past(key)]}
+
+    async def purge(self, query: Query) -> Told:
+        """Expire, distrust or remove; with `dry-run=1` only say which."""
+        depth = _DEPTHS.get(query.get("how", "expire"))
+        if depth is None:
+            raise ValueError(f"`how` is one of {', '.join(_DEPTHS)}")
+        keys = await self._purging.keys(_given(query, "match"))
+        if query.get("dry-run") == "1":
+            return {"images": [image_name(key) for key in keys], "dry_run": True}
+        purged = await self._purging.purge(keys, depth)
+        return {
+            "images": [image_name(key) for key in purged.tags],
+            "contents": purged.contents,
+            "bytes": purged.bytes,
+            "shared": purged.shared,
+        }
+
+    async def refresh(self, query: Query) -> Told:
+        """Ask the registries now."""
+        named = self._images.read(_given(query, "match"))
+        keys = (named.key,) if isinstance(named, Image) and named.key.tag else await self._purging.keys(query["match"])
+        if len(keys) > MAX_REFRESHED:
+            raise ValueError(f"that names {len(keys)} tags; at most {MAX_REFRESHED} are asked for at once")
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def one(key: TagKey) -> Refreshed:
+            async with turn:
+                return await self._purging.refresh(key)
+
+        return {"images": [_refreshed(found) for found in await asyncio.gather(*map(one, keys))]}
+
+    async def restore(self, query: Query) -> Told:
+        """Let a tag mean what it meant before."""
+        key = self._tag(query)
+        digest = parse_digest(query["digest"]) if query.get("digest") else None
+        seconds = _number(query, "seconds", int(HELD_SECONDS), int(MAX_HELD_SECONDS))
+        past = await self._purging.restore(key, digest, seconds)
+        return {"image": image_name(key), "seconds": seconds, **_past(past)}
+
+    def _one(self, query: Query) -> Image:
+        match self._images.read(_given(query, "ref")):
+            case Image() as found:
+                return found
+            case ImagePattern():
+                raise ValueError("`ref` is a pattern; name one image")
+
+    def _tag(self, query: Query) -> TagKey:
+        image = self._one(query)
+        if not image.key.tag:
+            raise ValueError("`ref` names a digest, which never changes; name a tag")
+        return image.key
+
+
+def _given(query: Query, name: str) -> str:
+    if not query.get(name):
+        raise ValueError(f"`{name}` is missing: an image such as docker.io/library/redis:7, or a pattern")
+    return query[name]
+
+
+def _number(query: Query, name: str, default: int, most: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= most:
+        raise ValueError(f"`{name}` is a number from 1 to {most}")
+    return int(text)
+
+
+def _cursor(text: str) -> TagKey:
+    try:
+        authority, repository, tag = json.loads(text)
+        return TagKey(parse_authority(authority), str(repository), str(tag))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError("`after` is no cursor; take `next` of the answer before") from error
+
+
+def _image(one: ImageState) -> Told:
+    row, binding = one.tagged, one.tagged.binding
+    return {
+        "image": image_name(row.key),
+        "registry": row.key.authority.name,
+        "repository": row.key.repository,
+        "tag": row.key.tag,
+        "digest": str(binding.digest),
+        "media_type": binding.media_type,
+        "bytes": row.bytes,
+        "stored_at": binding.stored_at,
+        "validated_at": binding.validated_at,
+        "last_used": row.last_used,
+        "state": one.state,
+        "tier": one.tier,
+    }
+
+
+def _node(node: Node) -> Told:
+    one = node.descriptor
+    told = {"role": one.role, "digest": str(one.digest), "media_type": one.media_type, "size": one.size}
+    children = {"children": [_node(child) for child in node.children]} if node.children else {}
+    return {**told, "platform": one.platform, "here": node.is_here, **children}
+
+
+def _past(one: Past) -> Told:
+    return {
+        "digest": str(one.digest),
+        "media_type": one.media_type,
+        "size": one.size,
+        "first_at": one.first_at,
+        "last_at": one.last_at,
+    }
+
+
+def _refreshed(one: Refreshed) -> Told:
+    before, after = (str(digest) if digest is not None else None for digest in (one.before, one.after))
+    return {"image": image_name(one.key), "before": before, "after": after, "failure": one.failure}

@@ -1,0 +1,78 @@
+"""`regproxy cache` asking the running proxy: what is there, and what becomes of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Story
+from tests.e2e.test_live import REFERENCE, run, running, socket_path
+from tests.e2e.test_reload import HOST, MANIFEST, TAG, TYPE
+from tests.lab.answers import Answer, manifest
+from tests.lab.certificates import Pki
+from tests.lab.client import Client
+from tests.lab.hostile import Hostile
+from tests.lab.images import sha256
+from tests.lab.proxy import Proxy
+
+__all__ = ["socket_path"]
+NEW = b'{"schemaVersion":2,"new":1}'
+
+
+def get(proxy: Proxy) -> bytes:
+    with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
+        return client.get(TAG, Accept=TYPE).body
+
+
+def test_an_operator_lists_expires_refreshes_and_restores(
+    story: Story, hostile: Hostile, pki: Pki, socket_path: Path
+) -> None:
+    proxy = running(story, hostile, pki, socket_path)
+    at = ("--admin", f"unix:{socket_path}")
+    assert run("cache", "purge", "--hard", REFERENCE, *at).returncode == 1
+    get(proxy)
+    listed = run("cache", "ls", *at).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["IMAGE", REFERENCE]
+    assert "fresh" in listed[1]
+    assert json.loads(run("cache", "ls", f"{HOST}/**", "--json", *at).stdout)["digest"] == sha256(MANIFEST)
+    assert sha256(MANIFEST) in run("cache", "show", REFERENCE, *at).stdout
+
+    hostile.on(HOST, TAG, manifest(NEW, TYPE, sha256(NEW)))
+    assert get(proxy) == MANIFEST
+    assert run("cache", "purge", REFERENCE, "--dry-run", *at).stdout == f"{REFERENCE}\n"
+    assert get(proxy) == MANIFEST
+    assert run("cache", "purge", REFERENCE, *at).stdout == f"{REFERENCE}\n"
+    assert get(proxy) == NEW, "edges forgot it as well"
+
+    history = json.loads(run("cache", "history", REFERENCE, "--json", *at).stdout)["history"]
+    assert [one["digest"] for one in history] == [sha256(NEW), sha256(MANIFEST)]
+    assert run("cache", "restore", REFERENCE, *at).stdout == f"{REFERENCE} is {sha256(MANIFEST)} for 24 h\n"
+    assert get(proxy) == MANIFEST
+    short = [f"{sha256(data)[:19]}" for data in (MANIFEST, NEW)]
+    assert run("cache", "refresh", REFERENCE, *at).stdout == f"{REFERENCE}: {short[0]} -> {short[1]}\n"
+    assert get(proxy) == NEW
+
+    hostile.on(HOST, TAG, Answer(500))
+    failed = run("cache", "refresh", REFERENCE, *at)
+    assert (failed.returncode, f"{HOST} answered 500" in failed.stderr) == (3, True)
+    gone = run("cache", "purge", "--hard", f"{HOST}/*/*:*", *at)
+    assert gone.stdout.splitlines()[-1].startswith("2 contents, 8.0 KiB freed"), "both versions"
+    assert run("cache", "ls", *at).stdout.splitlines()[1:] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("show", f"{HOST}/team/none:1"), "is not in the cache"),
+        (("history", f"{HOST}/team/app@sha256:{'0' * 64}"), "names a digest, which never changes"),
+        (("purge", "*"), "begins with no registry"),
+        (("restore", f"{HOST}/team/app:9"), "never meant anything else here"),
+        (("show", f"{HOST}/**"), "is a pattern; name one image"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    arguments: tuple[str, ...], sentence: str, story: Story, hostile: Hostile, pki: Pki, socket_path: Path
+) -> None:
+    running(story, hostile, pki, socket_path)
+    said = run("cache", *arguments, "--admin", f"unix:{socket_path}")
+    assert (said.returncode, sentence in said.stderr) == (2, True), said.stderr
