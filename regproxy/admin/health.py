@@ -8,6 +8,8 @@ from regproxy.admin.server import Page, Server
 
 MAX_BODY = 1024
 _TEXT = "text/plain; charset=utf-8"
+# What who takes this port for the proxy's gets to read: clients print the reason of a refused CONNECT.
+_NO_PROXY = "this is regproxy's port for metrics: the proxy listens on another, 3128 unless --listen says so"
 
 
 class Health(Server):
@@ -19,6 +21,8 @@ class Health(Server):
         self._ready = ready
 
     async def _page(self, request: HTTPServerRequest) -> Page:
+        if request.method == "CONNECT":
+            return Page(405, _TEXT, f"{_NO_PROXY}\n".encode(), _NO_PROXY)
         if request.method not in ("GET", "HEAD"):
             return Page(405, _TEXT, b"")
         match request.path:

@@ -17,11 +17,12 @@ BODY_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A status, a media type and a body."""
+    """A status, a media type and a body; `reason` stands for the status's own phrase, in printable ASCII."""
 
     status: int
     kind: str
     body: bytes
+    reason: str = ""
 
 
 class Server:
@@ -68,7 +69,7 @@ class Server:
         headers = HTTPHeaders(
             {"Content-Type": page.kind, "Content-Length": str(len(page.body)), "Cache-Control": "no-store"}
         )
-        line = ResponseStartLine("HTTP/1.1", page.status, HTTPStatus(page.status).phrase)
+        line = ResponseStartLine("HTTP/1.1", page.status, page.reason or HTTPStatus(page.status).phrase)
         with contextlib.suppress(StreamClosedError):
             await connection.write_headers(line, headers, b"" if request.method == "HEAD" else page.body)
             connection.finish()

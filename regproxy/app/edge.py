@@ -31,7 +31,9 @@ def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[
     first = welcome()
     contexts = Contexts(core.leaf, time.time)
     listeners = frozenset(parse_authority(text) for text in first.listeners)
-    pages = Pages(lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint, lambda: welcome().probe)
+    pages = Pages(
+        lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint, lambda: welcome().probe, core.sightings
+    )
     edge = Edge(core, contexts, pages.page, Path(first.content_directory), listeners)
     return Listener(edge, sockets)
 

@@ -1,10 +1,15 @@
 """The proxy port's own pages: what it is, the CA that clients must trust, and how to set them up."""
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable, Sequence
 
 from regproxy import __version__
 from regproxy.model.address import parse_authority
+from regproxy.model.sighting import Sighting
 from regproxy.proxy.edge import Page, Visit
+from regproxy.setup.doctor import as_html as doctor_as_html
+from regproxy.setup.doctor import as_text as doctor_as_text
+from regproxy.setup.doctor import findings
 from regproxy.setup.facts import HTTP_PORT, Facts
 from regproxy.setup.page import as_html, as_text
 from regproxy.setup.platforms import platform
@@ -14,12 +19,20 @@ _HTML = "text/html; charset=utf-8"
 
 
 class Pages:
-    """Serves `/`, `/ca.crt`, `/ca.sha256` and `/setup/…`; scripts name the proxy as the client named it."""
+    """Serves `/`, `/ca.crt`, `/ca.sha256`, `/setup/…` and `/doctor`; scripts name the proxy as the client named it."""
 
     def __init__(
-        self, certificates: Callable[[], bytes], fingerprint: Callable[[], str], probe: Callable[[], str]
+        self,
+        certificates: Callable[[], bytes],
+        fingerprint: Callable[[], str],
+        probe: Callable[[], str],
+        sightings: Callable[[str], Awaitable[Sequence[Sighting]]],
     ) -> None:
-        """The first two say what clients must trust now, the third names a registry that scripts try the proxy with."""
+        """The first two say what clients must trust now, the third names a registry that scripts try the proxy with.
+
+        The fourth says what happened to a client.
+        """
+        self._sightings = sightings
         self._certificates = certificates
         self._fingerprint = fingerprint
         self._probe = probe
@@ -34,7 +47,9 @@ class Pages:
             case ["ca.sha256"]:
                 return Page(_TEXT, f"{self._fingerprint()}\n".encode())
             case ["setup", name] if (found := platform(name)) is not None:
-                return Page(_TEXT, found.text(self._facts(visit)).encode())
+                return Page(_TEXT, found.text(self._facts(visit)).encode(), trusted=True)
+            case ["doctor"]:
+                return await self._doctor(visit)
             case _:
                 return None
 
@@ -43,6 +58,13 @@ class Pages:
         if visit.browser:
             return Page(_HTML, as_html(facts, __version__, visit.client).encode())
         return Page(_TEXT, as_text(facts, __version__, visit.client).encode())
+
+    async def _doctor(self, visit: Visit) -> Page:
+        facts = self._facts(visit)
+        found = findings(await self._sightings(visit.client), facts, visit.client, time.time())
+        if visit.browser:
+            return Page(_HTML, doctor_as_html(found, facts, visit.client).encode())
+        return Page(_TEXT, doctor_as_text(found, facts, visit.client).encode())
 
     def _facts(self, visit: Visit) -> Facts:
         proxy = parse_authority(visit.host, HTTP_PORT)

@@ -8,16 +8,24 @@ from regproxy.model.answer import Answer, Ask, Forget
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf
+from regproxy.model.sighting import Sighting
 from regproxy.tls.directory import Holdings
 
 
 class Seam:
     """`model.Core`: answers are the cache's, leaves the CA's in force; `clock` gives seconds since the epoch."""
 
-    def __init__(self, cache: Cache, holdings: Callable[[], Holdings], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        cache: Cache,
+        holdings: Callable[[], Holdings],
+        clock: Callable[[], float],
+        sightings: Callable[[str], tuple[Sighting, ...]],
+    ) -> None:
         self._cache = cache
         self._holdings = holdings
         self._clock = clock
+        self._sightings = sightings
 
     async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""
@@ -30,6 +38,10 @@ class Seam:
     async def leaf(self, name: str) -> Leaf:
         """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow."""
         return self._holdings().leaf(name, self._clock())
+
+    async def sightings(self, client: str) -> tuple[Sighting, ...]:
+        """What happened to this client, the last first."""
+        return self._sightings(client)
 
     async def answer(self, ask: Ask) -> Answer:
         """Answer one request."""

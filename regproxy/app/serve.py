@@ -35,6 +35,7 @@ from regproxy.settings.serve import ServeSettings
 from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.sightings import Sightings
 from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
 from regproxy.wire.frames import VERSION, Welcome
@@ -64,6 +65,7 @@ class Service:
         names = (registry.name for registry in policy.registries), (tier.name for tier in policy.tiers)
         self._metrics = Metrics(*names, (__version__,), time.time)
         self._trust = TrustTally(time.time)
+        self._sightings = Sightings(time.time)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -74,6 +76,7 @@ class Service:
     def _report(self, event: Event) -> None:
         self._metrics.observe(event)
         self._trust.observe(event)
+        self._sightings.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -91,7 +94,7 @@ class Service:
         scrape.ask(core.measure)
         scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after),))
         await self._watch(core, ca)
-        seam = Seam(core.cache, lambda: ca.holdings, time.time)
+        seam = Seam(core.cache, lambda: ca.holdings, time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
         api = self._administer(core, ca)

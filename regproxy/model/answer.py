@@ -11,6 +11,7 @@ from regproxy.model.event import Event, Labels
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
+from regproxy.model.sighting import Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,10 @@ class Core(Protocol):
 
     async def answer(self, ask: Ask) -> Answer:
         """Answer one request."""
+        ...
+
+    async def sightings(self, client: str) -> tuple[Sighting, ...]:
+        """What happened to this client, the last first."""
         ...
 
     def watch(self, forget: Callable[[Forget], None]) -> None:

@@ -29,6 +29,12 @@ from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
+# The first byte of a TLS record that opens a handshake (RFC 8446 section 5.1); no method begins with it.
+_TLS_HANDSHAKE = b"\x16"
+_NO_TLS = (
+    "regproxy speaks plain HTTP on this port, TLS begins after CONNECT: write http://, not https://, in HTTPS_PROXY"
+)
+
 
 class Front(HTTPServerConnectionDelegate):
     """The requests of one accepted connection, in the clear."""
@@ -45,6 +51,11 @@ class Front(HTTPServerConnectionDelegate):
 
     def _take(self, came: bytes) -> None:
         """A CONNECT as it came before begins its interception here and now; whatever else comes is parsed."""
+        if came.startswith(_TLS_HANDSHAKE):
+            note = ConnectFinished(self._client, "", "refuse", 400, _NO_TLS)
+            self._edge.core.report([note])
+            self._stream.abort()
+            return
         authority = self._edge.connect_heads.find(came)
         if authority is not None and not self._edge.draining:
             decided = self._edge.core.decided(authority, self._client)

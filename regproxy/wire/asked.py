@@ -42,6 +42,8 @@ from regproxy.wire.frames import (
     LeafWanted,
     NoLeaf,
     Refused,
+    SightingsGiven,
+    SightingsWanted,
     StreamEnded,
     Tunnelled,
 )
@@ -106,6 +108,11 @@ class Asks:
         """Give a certificate."""
         self._check(frame.id)
         self._start(frame.id, self._leaf(frame))
+
+    def sightings(self, frame: SightingsWanted) -> None:
+        """Tell what happened to a client."""
+        self._check(frame.id)
+        self._start(frame.id, self._sightings(frame))
 
     def gone(self, number: int) -> None:
         """The edge no longer waits for this answer, or reads it."""
@@ -247,6 +254,9 @@ class Asks:
             self._send(NoLeaf(frame.id, str(error), isinstance(error, NotValidNow)))
             return
         self._send(LeafGiven(frame.id, leaf))
+
+    async def _sightings(self, frame: SightingsWanted) -> None:
+        self._send(SightingsGiven(frame.id, await self._core.sightings(frame.client)))
 
 
 def _authority(text: str) -> Authority:

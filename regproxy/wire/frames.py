@@ -22,6 +22,7 @@ from regproxy.model.event import (
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
+from regproxy.model.sighting import Sighting
 
 # Both ends are the same program, but a new version may be installed under a running parent.
 VERSION = 2
@@ -73,6 +74,13 @@ class LeafWanted(Frame, frozen=True):
     name: str
 
 
+class SightingsWanted(Frame, frozen=True):
+    """What happened to this client?"""
+
+    id: int
+    client: str
+
+
 class Gone(Frame, frozen=True):
     """Nobody waits for this answer, or reads its body, any more; sent once for each ask that has one."""
 
@@ -90,7 +98,7 @@ class Happened(Frame, frozen=True):
     fetches: tuple[CertificatesFetched, ...] = ()
 
 
-FromEdge = Hello | Asked | Connecting | LeafWanted | Gone | Happened
+FromEdge = Hello | Asked | Connecting | LeafWanted | SightingsWanted | Gone | Happened
 
 
 # From the core.
@@ -135,6 +143,13 @@ class LeafGiven(Frame, frozen=True):
 
     id: int
     leaf: Leaf
+
+
+class SightingsGiven(Frame, frozen=True):
+    """What happened to the client."""
+
+    id: int
+    sightings: tuple[Sighting, ...]
 
 
 class NoLeaf(Frame, frozen=True):
@@ -219,5 +234,16 @@ class Forgotten(Frame, frozen=True):
 
 
 # What answers an ask, by its number.
-Given = GaveStored | GaveReply | GaveFilling | GaveStreaming | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf
+Given = (
+    GaveStored
+    | GaveReply
+    | GaveFilling
+    | GaveStreaming
+    | Intercepted
+    | Tunnelled
+    | Refused
+    | LeafGiven
+    | NoLeaf
+    | SightingsGiven
+)
 FromCore = Welcome | Given | Advanced | FillEnded | StreamEnded | Forgotten

@@ -26,12 +26,13 @@ from regproxy.wire.frames import (
     LeafGiven,
     NoLeaf,
     Refused,
+    SightingsGiven,
     StreamEnded,
     Tunnelled,
     Welcome,
 )
 
-Found = Answer | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf
+Found = Answer | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf | SightingsGiven
 
 LOST = "the core ended"
 MAX_REPLY = 16 * 1024 * 1024

@@ -13,6 +13,7 @@ from regproxy.model.answer import Answer, Ask, CoreAway, Filling, Forget, Reply,
 from regproxy.model.connect import ConnectDecision, Refuse, Tunnel
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf, NotValidNow
+from regproxy.model.sighting import Sighting
 from regproxy.wire.frames import (
     Asked,
     Connecting,
@@ -23,6 +24,8 @@ from regproxy.wire.frames import (
     LeafWanted,
     NoLeaf,
     Refused,
+    SightingsGiven,
+    SightingsWanted,
     Tunnelled,
     Welcome,
 )
@@ -168,6 +171,15 @@ class RemoteCore:
                 return leaf
             case NoLeaf(why=why, passing=passing):
                 raise NotValidNow(why) if passing else ValueError(why)
+            case _:
+                raise CoreAway(CONFUSED)
+
+    async def sightings(self, client: str) -> tuple[Sighting, ...]:
+        """What happened to this client, what is not reported yet included."""
+        self._reports.flush()
+        match await self._asked(lambda number: SightingsWanted(number, client)):
+            case SightingsGiven(sightings=sightings):
+                return sightings
             case _:
                 raise CoreAway(CONFUSED)
 

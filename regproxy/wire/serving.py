@@ -22,6 +22,7 @@ from regproxy.wire.frames import (
     Happened,
     Hello,
     LeafWanted,
+    SightingsWanted,
     Welcome,
 )
 
@@ -128,6 +129,8 @@ class _Edge:
                 self._asks.connect(frame)
             case LeafWanted():
                 self._asks.leaf(frame)
+            case SightingsWanted():
+                self._asks.sightings(frame)
             case Gone(id=number):
                 self._asks.gone(number)
             case Happened():

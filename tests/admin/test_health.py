@@ -8,6 +8,7 @@ import pytest
 
 from regproxy.admin.health import Health
 from regproxy.app.listeners import bind
+from tests.lab.client import Refused, connect
 from tests.lab.processes import free_port
 
 
@@ -45,6 +46,21 @@ def test_health_and_metrics_are_read_only(state: str | None, method: str, path: 
         health.start([bind(f"127.0.0.1:{port}")])
         found = await asyncio.to_thread(ask, port, method, path)
         assert found[:2] == (status, body)
+        await health.stop()
+
+    asyncio.run(story())
+
+
+def test_who_takes_the_port_for_the_proxys_reads_which_port_that_is() -> None:
+    async def page(_accept: str) -> tuple[bytes, str]:
+        return b"", "text/plain"
+
+    async def story() -> None:
+        port = free_port()
+        health = Health(page, lambda: None)
+        health.start([bind(f"127.0.0.1:{port}")])
+        with pytest.raises(Refused, match="the proxy listens on another, 3128"):
+            await asyncio.to_thread(connect, port, "quay.io:443")
         await health.stop()
 
     asyncio.run(story())

@@ -129,8 +129,8 @@ class Machine(RuleBasedStateMachine):
     def _listen(self) -> None:
         self.port = free_port()
         listening = bind(f"127.0.0.1:{self.port}")
-        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), time.time)
-        pages = Pages(lambda: self.ca.pem, lambda: self.ca.fingerprint, lambda: "")
+        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), time.time, lambda _: ())
+        pages = Pages(lambda: self.ca.pem, lambda: self.ca.fingerprint, lambda: "", seam.sightings)
         memory = Memory(lambda: self.world.now, lambda: self.world.now)
         contexts = Contexts(seam.leaf, time.time)
         edge = Edge(seam, contexts, pages.page, self.world.directory, reached_by([listening]), memory)

@@ -11,6 +11,7 @@ from regproxy.cli import main
 from regproxy.proxy.edge import Visit
 from regproxy.setup.platforms import PLATFORMS
 from regproxy.tls.authority import create
+from tests.wire.joined import Script
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def test_it_prints_what_the_running_proxy_serves(name: str, ca: Path, monkeypatc
     monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
     shown = CliRunner().invoke(main, ["ca", "show", "--ca-dir", str(ca), "--json"])
     fingerprint = next(line for line in shown.stdout.splitlines() if "fingerprint" in line).split('"')[3]
-    pages = Pages((ca / "ca.crt").read_bytes, lambda: fingerprint, lambda: "registry-1.docker.io")
+    pages = Pages((ca / "ca.crt").read_bytes, lambda: fingerprint, lambda: "registry-1.docker.io", Script().sightings)
     served = asyncio.run(pages.page(Visit(f"/setup/{name}", "10.0.0.9", "proxy.example:3128", browser=False)))
     printed = CliRunner().invoke(main, ["setup", name, "--ca-dir", str(ca), "--proxy", "proxy.example"])
     assert served is not None

@@ -16,8 +16,10 @@ from regproxy.model.connect import ConnectDecision, Intercept, Refuse
 from regproxy.model.event import Event, Labels, Outcome
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Head
+from regproxy.model.sighting import Sighting
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.listener import Listener
+from regproxy.telemetry.sightings import Sightings
 from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.contexts import Contexts
 from tests.lab.processes import free_port
@@ -67,6 +69,13 @@ class ScriptedCore:
         assert self.ca is not None
         return self.ca.issue(name, time.time())
 
+    async def sightings(self, client: str) -> tuple[Sighting, ...]:
+        """What was reported."""
+        noted = Sightings(time.time)
+        for event in self.events:
+            noted.observe(event)
+        return noted.of(client)
+
     def watch(self, forget: Callable[[Forget], None]) -> None:
         """Keep them."""
         self.watchers.append(forget)
@@ -94,7 +103,7 @@ async def serving(directory: Path) -> AsyncIterator[Serving]:
     core = ScriptedCore(ca=ca)
     port = free_port()
     listening = bind(f"127.0.0.1:{port}")
-    pages = Pages(lambda: ca.pem, lambda: ca.fingerprint, lambda: "quay.io")
+    pages = Pages(lambda: ca.pem, lambda: ca.fingerprint, lambda: "quay.io", core.sightings)
     content = directory / "content"
     edge = Edge(core, Contexts(core.leaf, time.time), pages.page, content, reached_by([listening]))
     listener = Listener(edge, [listening])

@@ -5,6 +5,7 @@ import errno
 import http.client
 import ipaddress
 import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,24 @@ def test_without_a_valid_ca_interception_is_refused_for_now_and_the_reason_phras
         assert refused.value.reason == ("regproxy cannot intercept quay.io: the CA /ca/ca.crt ended on 2027-01-15")
         (event,) = (event for event in serving.core.events if isinstance(event, ConnectFinished))
         assert (event.decision, event.status) == ("failed", 503)
+
+    told(story, tmp_path)
+
+
+def test_tls_to_the_port_itself_is_noted_for_the_doctor_and_ends(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        def run() -> None:
+            context = ssl.create_default_context()
+            with (
+                socket.create_connection(("127.0.0.1", serving.port), 5) as client,
+                pytest.raises(OSError, match=r"EOF|reset"),
+            ):
+                context.wrap_socket(client, server_hostname="proxy.example")
+
+        await asyncio.to_thread(run)
+        page = await asyncio.to_thread(plain, serving.port, "GET", "/doctor")
+        assert "write http://, not https://, in HTTPS_PROXY" in page.body.decode()
+        assert "The proxy's own port: refused once" in page.body.decode()
 
     told(story, tmp_path)
 

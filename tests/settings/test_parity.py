@@ -19,6 +19,7 @@ from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory, default_cache_directory
 from regproxy.settings.seed import PLACEHOLDER
 from regproxy.settings.serve import DEFAULT_LISTEN
+from tests.wire.joined import Script
 
 ON = {"ENABLE_MANIFEST_CACHE": "true"}
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -242,7 +243,7 @@ def test_it_listens_on_3128_of_both_address_families() -> None:
 
 
 def test_the_probe_finds_its_words_and_ca_crt_is_served() -> None:
-    pages = Pages(lambda: b"certificate", lambda: "ab:cd", lambda: "")
+    pages = Pages(lambda: b"certificate", lambda: "ab:cd", lambda: "", Script().sightings)
     probe, certificate = (
         asyncio.run(pages.page(Visit(path, "10.0.0.1", "proxy.example:3128", browser=False)))
         for path in ("/", "/ca.crt")

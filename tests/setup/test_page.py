@@ -8,8 +8,9 @@ import pytest
 from regproxy.app.pages import Pages
 from regproxy.proxy.edge import Page, Visit
 from regproxy.setup.platforms import PLATFORMS
+from tests.wire.joined import Script
 
-PAGES = Pages(lambda: b"-----BEGIN CERTIFICATE-----\n", lambda: "AB:CD", lambda: "quay.io")
+PAGES = Pages(lambda: b"-----BEGIN CERTIFICATE-----\n", lambda: "AB:CD", lambda: "quay.io", Script().sightings)
 
 
 def visit(path: str, host: str = "proxy.example:3128", *, browser: bool = False) -> Page | None:
@@ -65,6 +66,20 @@ def test_a_script_names_the_proxy_as_the_client_named_it(host: str, url: str) ->
     page = visit("/setup/containerd", host)
     assert page is not None
     assert f"PROXY='{url}'\n" in page.body.decode()
+
+
+@pytest.mark.parametrize("browser", [True, False])
+def test_the_doctor_tells_a_client_what_the_core_saw_of_it(browser: bool) -> None:
+    page = visit("/doctor", browser=browser)
+    assert page is not None
+    assert "quay.io: answered" in page.body.decode()
+    assert "10.0.0.9" in page.body.decode()
+    assert ("<h1>" in page.body.decode()) == browser
+
+
+def test_a_script_hands_the_ca_out_and_is_counted_so() -> None:
+    given = {path: visit(path) for path in ("/ca.crt", "/setup/docker", "/", "/doctor")}
+    assert [page is not None and page.trusted for page in given.values()] == [True, True, False, False]
 
 
 def test_the_ca_and_its_fingerprint_are_handed_out_and_the_rest_is_nothing() -> None:

@@ -14,6 +14,7 @@ from regproxy.model.connect import ConnectDecision, Refuse
 from regproxy.model.event import Event, Labels, Outcome
 from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.model.message import Head
+from regproxy.model.sighting import Sighting
 from regproxy.wire.frames import VERSION, Welcome
 from regproxy.wire.remote import RemoteCore
 from regproxy.wire.rendezvous import dial, listen
@@ -55,6 +56,9 @@ class Script:
         self.asked.append(ask)
         found = self.script(ask)
         return await found if isinstance(found, Awaitable) else found
+
+    async def sightings(self, client: str) -> tuple[Sighting, ...]:
+        return (Sighting("quay.io", "answered", len(self.events), 1.0, client),)
 
     def watch(self, forget: Callable[[Forget], None]) -> None:
         self.watchers.append(forget)

@@ -106,6 +106,15 @@ def test_another_welcome_reaches_edges_that_are_there_and_those_that_come() -> N
     told(story)
 
 
+def test_what_happened_to_a_client_is_told_with_what_was_not_yet_reported() -> None:
+    async def story(both: Joined) -> None:
+        both.edge.report([ConnectFinished("10.0.0.1", "quay.io", "refuse", 403, "why")])
+        (found,) = await both.edge.sightings("10.0.0.1")
+        assert (found.detail, found.count) == ("10.0.0.1", 1)
+
+    told(story)
+
+
 def test_a_leaf_comes_whole_and_a_refused_one_says_why() -> None:
     async def story(both: Joined) -> None:
         assert await both.edge.leaf("quay.io") == await both.core.leaf("quay.io")

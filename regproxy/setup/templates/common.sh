@@ -162,6 +162,6 @@ verdict() {
     elif [ "$UNINSTALL" = yes ]; then
         say "OK: nothing of regproxy is left here"
     else
-        say "OK: $1"
+        say "OK: $1; what the proxy sees of this machine: $PROXY/doctor"
     fi
 }
