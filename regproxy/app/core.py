@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from regproxy.cache.answer import Cache
+from regproxy.cache.grants import Grants
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
 from regproxy.model.address import Authority
@@ -18,6 +19,7 @@ from regproxy.model.measure import Measured, StoreMeasured
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
 from regproxy.store.rows import Changes
+from regproxy.tls.seal import Seal
 from regproxy.upstream.admission import Admission
 from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.broker import Broker
@@ -77,10 +79,14 @@ class Core:
         policy: Callable[[], Policy],
         report: Callable[[Event], None],
         listeners: frozenset[Authority],
+        seal: Callable[[], Seal],
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
     ) -> "Core":
-        """Open the cache directory and start; raises what `Store.open` raises."""
+        """Open the cache directory and start; raises what `Store.open` raises.
+
+        `seal` gives the one for the tokens of callers with a login: who has the same opens them.
+        """
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
@@ -89,7 +95,12 @@ class Core:
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
         challenges.engines = engines
-        return cls(Cache(engines, policy), engines, store, client, challenges)
+        return cls(Cache(engines, policy, seal), engines, store, client, challenges)
+
+    @property
+    def grants(self) -> Grants:
+        """Who may read what, for those who look after the proxy."""
+        return self._engines.grants
 
     def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
         """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.

@@ -38,6 +38,7 @@ from regproxy.telemetry.metrics import Metrics
 from regproxy.telemetry.sightings import Sightings
 from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
+from regproxy.tls.seal import Seal
 from regproxy.wire.frames import VERSION, Welcome
 
 
@@ -88,7 +89,8 @@ class Service:
         health = Health(scrape.page, self._lacks)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
-        core = await Core.open(settings.cache_directory, lambda: self._active.policy, self._report, listeners)
+        directory = settings.cache_directory
+        core = await Core.open(directory, lambda: self._active.policy, self._report, listeners, self._seal)
         steps = ca_steps(settings, lambda: self._active.policy, lambda _: self._renew(core), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
         scrape.ask(core.measure)
@@ -114,6 +116,9 @@ class Service:
             self._log.flush()
         self._log.line({"event": "stop", "message": "stopped"})
         self._log.flush()
+
+    def _seal(self) -> Seal:
+        return (self._ca or self._prepared).holdings.seal
 
     def _lacks(self) -> str | None:
         """Why the proxy is not ready, or None."""

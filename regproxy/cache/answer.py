@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
-from regproxy.cache.challenge import credential
+from regproxy.cache.callers import Callers
+from regproxy.cache.challenge import our_challenge
 from regproxy.cache.contents import Contents
 from regproxy.cache.generic import Generics
 from regproxy.cache.images import Images
 from regproxy.cache.kept import Kept, kept
 from regproxy.cache.lists import Lists
-from regproxy.cache.login import Login
+from regproxy.cache.local_token import LocalTokens
+from regproxy.cache.login import Login, Visit
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.manifests import Manifests
 from regproxy.cache.passage import Passage
@@ -20,9 +22,10 @@ from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
 from regproxy.cache.wanted import Wanted
-from regproxy.model.account import Anonymous
+from regproxy.model.account import ANONYMOUS, Anonymous
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
+from regproxy.model.caller import Identified
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.decision import Cached, Denied, Origin, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
@@ -30,16 +33,19 @@ from regproxy.model.message import is_method
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify, is_push
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
+from regproxy.tls.seal import Seal
 
 
 class Cache:
     """The core: answers every request that an edge asks about, with one snapshot of the policy each."""
 
-    def __init__(self, engines: Engines, policy: Callable[[], Policy]) -> None:
+    def __init__(self, engines: Engines, policy: Callable[[], Policy], seal: Callable[[], Seal]) -> None:
         self._engines = engines
         self._policy = policy
         self._passage = Passage(engines)
-        self._login = Login(engines, self._passage)
+        tokens = LocalTokens(seal, engines.clock)
+        self._callers = Callers(tokens)
+        self._login = Login(engines, self._passage, self._callers, tokens)
         manifests = Manifests(engines)
         self._contents = Contents(engines, self._passage, manifests)
         self._tags = Tags(engines, self._passage, manifests)
@@ -87,9 +93,9 @@ class Cache:
             case Malformed(status=status, code=code, sentence=sentence):
                 return refused(status, code, f"regproxy: {sentence}", Labels(Outcome.LOCAL, registry.name))
             case Ping():
-                return await self._login.ping(ask, registry)
+                return await self._login.ping(Visit(ask, registry, policy))
             case TokenRequest(query=query):
-                return await self._login.token(ask, registry, query, inflow)
+                return await self._login.token(Visit(ask, registry, policy), query, inflow)
             case OtherPath():
                 return await self._other(policy, ask, registry, inflow)
             case Resource():
@@ -116,6 +122,9 @@ class Cache:
         self, policy: Policy, ask: Ask, registry: Registry, resource: Resource, inflow: Inflow | None
     ) -> Answer:
         decision = policy.on_request(_policy_request(ask, registry, resource))
+        caller = self._callers.of(ask, registry, resource.repository)
+        account = caller.own if isinstance(caller, Identified) else ANONYMOUS
+        shared = account == ANONYMOUS and not policy.looks_at_clients
         lookup = Lookup(
             ask,
             registry,
@@ -123,18 +132,22 @@ class Cache:
             decision.tier,
             decision.terms if isinstance(decision, Cached) else Terms(),
             self._engines.clock(),
-            Audience.CALLER if policy.looks_at_clients else Audience.EVERYONE,
+            Audience.EVERYONE if shared else Audience.CALLER,
+            caller,
+            account,
         )
         if isinstance(decision, Denied):
             sentence = _denial(decision.tier, decision.text)
             return refused(decision.status, "DENIED", sentence, lookup.labels(Outcome.DENIED))
+        labels = lookup.labels(Outcome.LOCAL)
         if is_push(ask.method, resource):
             return await self._pushes.answer(lookup, inflow)
         if ask.method not in ("GET", "HEAD"):
-            labels = lookup.labels(Outcome.LOCAL)
             return refused(405, "UNSUPPORTED", "regproxy: only GET and HEAD", labels, (("Allow", "GET, HEAD"),))
-        if credential(ask.fields) is not None:
-            return await self._passage.credentialed(lookup)
+        if registry.client_auth == "required" and account == ANONYMOUS:
+            sentence = f"regproxy: {ask.authority.name} is for clients with a login of their own: log in to it"
+            challenge = our_challenge(ask.authority, ask.scheme, resource.repository)
+            return refused(401, "UNAUTHORIZED", sentence, labels, challenge)
         match decision:
             case Passed() | Cached() if precedes_push(lookup):
                 return await self._passage.streamed(lookup)

@@ -14,6 +14,7 @@ from regproxy.model.event import Outcome
 from regproxy.model.message import Head, field, media_type
 from regproxy.store.rows import Changes
 from regproxy.store.writer import Writer
+from regproxy.upstream.failure import UpstreamFailed
 
 # A body that the disk refused in the middle would break off there again.
 OUTGREW_SECONDS = 600.0
@@ -67,7 +68,13 @@ class Blobs:
     async def _begun(
         self, lookup: Lookup, key: LinkKey, fill: Fill, *, joined: bool
     ) -> Filling | Answered | Unstorable:
-        beginning = await asyncio.shield(fill.beginning)
+        try:
+            beginning = await asyncio.shield(fill.beginning)
+        except UpstreamFailed as error:
+            rejection = self._engines.rejection(lookup, error)
+            if rejection is None:
+                raise
+            return Answered(*rejection)
         match beginning:
             case Started(head=head, size=size):
                 link = _link(head, size or 0, self._engines.clock())

@@ -2,7 +2,6 @@
 
 import json
 import re
-from urllib.parse import parse_qsl
 
 from regproxy.model.address import Authority
 from regproxy.model.message import Fields, field, joined
@@ -12,9 +11,10 @@ from regproxy.upstream.authenticate import parse_challenges
 # One powerless constant: never checked, never refused, never forwarded, so restarts and replicas accept it.
 ANONYMOUS_TOKEN = "regproxy-anonymous.v1"  # noqa: S105 -- no secret: it opens what is public
 _ANONYMOUS_PREFIX = "regproxy-anonymous"
+# Of tokens that stand for a login.
+LOGIN_PREFIX = "regproxy-login."
 ANONYMOUS_ANSWER = json.dumps({"token": ANONYMOUS_TOKEN, "access_token": ANONYMOUS_TOKEN, "expires_in": 3600}).encode()
 _SCOPE = re.compile(r"[a-z0-9:/._,* -]{1,1024}\Z")
-_CREDENTIAL_FIELDS = frozenset(["username", "password", "refresh_token", "account", "assertion"])
 
 
 def our_challenge(authority: Authority, scheme: str, repository: str = "") -> Fields:
@@ -46,16 +46,18 @@ def basic_challenge(authority: Authority) -> Fields:
 
 def credential(fields: Fields) -> str | None:
     """The Authorization that the client brings of its own; our anonymous token is none."""
+    value, token = _bearing(fields)
+    return None if not value or token.startswith(_ANONYMOUS_PREFIX) else value
+
+
+def foreign(fields: Fields) -> str | None:
+    """The same, where no token of ours means anything."""
+    value, token = _bearing(fields)
+    return None if not value or token.startswith((_ANONYMOUS_PREFIX, LOGIN_PREFIX)) else value
+
+
+def _bearing(fields: Fields) -> tuple[str, str]:
+    """The value of Authorization, and the bearer token in it, where that is one."""
     value = (field(fields, "authorization") or "").strip()
     scheme, _, parameter = value.partition(" ")
-    if not value or (scheme.lower() == "bearer" and parameter.strip().startswith(_ANONYMOUS_PREFIX)):
-        return None
-    return value
-
-
-def is_anonymous_token_request(fields: Fields, query: str, form: bytes) -> bool:
-    """No header and no user name, password or refresh token in query or form: containerd logs in by form."""
-    if credential(fields) is not None:
-        return False
-    sent = [*parse_qsl(query), *parse_qsl(form.decode("latin-1"))]
-    return not any(name in _CREDENTIAL_FIELDS and value for name, value in sent if name != "account")
+    return value, parameter.strip() if scheme.lower() == "bearer" else ""

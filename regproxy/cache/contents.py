@@ -3,6 +3,7 @@
 import asyncio
 from typing import assert_never
 
+from regproxy.cache.admittance import Admittance
 from regproxy.cache.blobs import Blobs
 from regproxy.cache.fetches import Answered, Flights, Unstorable
 from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup, Negative, Party
@@ -31,6 +32,7 @@ class Contents:
     def __init__(self, engines: Engines, passage: Passage, manifests: Manifests) -> None:
         self._engines = engines
         self._passage = passage
+        self._admittance = Admittance(engines)
         self._manifests = manifests
         self._blobs = Blobs(engines)
         self._checks: Flights[tuple[LinkKey, Party], Head] = Flights(engines)
@@ -38,6 +40,16 @@ class Contents:
     async def answer(self, lookup: Lookup, digest: Digest) -> Answer:
         """Serve, revalidate or fetch the content that the request names by digest."""
         key = LinkKey(lookup.ask.authority, lookup.resource.repository, lookup.resource.kind, digest)
+        admitted = await self._admittance.admit(lookup, lambda lookup: self._prove(lookup, key))
+        if not isinstance(admitted, Lookup):
+            return admitted
+        return await self._answer(admitted, key)
+
+    async def _prove(self, lookup: Lookup, key: LinkKey) -> Answered:
+        task, _ = self._join(lookup, key)
+        return Answered(await asyncio.shield(task), b"")
+
+    async def _answer(self, lookup: Lookup, key: LinkKey) -> Answer:
         link = await self._usable(lookup, key)
         negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = Validated(link.checked_at) if link else negative.absent if negative else None
@@ -77,7 +89,7 @@ class Contents:
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome) -> Stored:
         self._engines.store.touch(key.digest)
         now = self._engines.clock()
-        until = lookup.until(outcome, Validated(link.checked_at), now)
+        until = self._engines.until(lookup, outcome, Validated(link.checked_at), now)
         head = link_head(key.digest, link, now)
         return Stored(head, key.digest, link.size, lookup.labels(outcome), until, lookup.audience)
 

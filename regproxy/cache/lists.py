@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from regproxy.cache.admittance import Admittance
 from regproxy.cache.fetches import Answered, Flights
 from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Party
 from regproxy.cache.manifests import digest_of, keep_bytes, record
@@ -14,13 +15,14 @@ from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
 from regproxy.freshness.verdict import Answered as Status
 from regproxy.freshness.verdict import Failed, New, Same, Upstreamed
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Forget, Reply, Stored
 from regproxy.model.decision import Cached
 from regproxy.model.entry import Generic, GenericKey
 from regproxy.model.event import Outcome
 from regproxy.model.message import Fields, Head, field
-from regproxy.model.oci import MAX_MANIFEST
+from regproxy.model.oci import MAX_MANIFEST, Kind
 from regproxy.store.rows import Changes
 from regproxy.upstream.failure import UpstreamFailed
 
@@ -40,13 +42,24 @@ class Lists:
     def __init__(self, engines: Engines, passage: Passage) -> None:
         self._engines = engines
         self._passage = passage
+        self._admittance = Admittance(engines)
         self._flights: Flights[tuple[GenericKey, Party], Listed | Answered] = Flights(engines)
 
     async def answer(self, lookup: Lookup) -> Answer:
         """Serve, revalidate or fetch the list that the request names."""
-        if lookup.ask.method != "GET":
+        if lookup.ask.method != "GET" or (lookup.resource.kind is Kind.CATALOG and lookup.account != ANONYMOUS):
+            # What a catalog lists depends on who asks.
             return await self._passage.streamed(lookup)
         key = GenericKey(lookup.ask.authority, lookup.resource.target)
+        admitted = await self._admittance.admit(lookup, lambda lookup: self._prove(lookup, key))
+        return await self._answer(admitted, key) if isinstance(admitted, Lookup) else admitted
+
+    async def _prove(self, lookup: Lookup, key: GenericKey) -> Answered:
+        task, _ = self._join(lookup, key, None)
+        found = await asyncio.shield(task)
+        return found if isinstance(found, Answered) else Answered(Head(200), b"")
+
+    async def _answer(self, lookup: Lookup, key: GenericKey) -> Answer:
         row = await self._row(lookup, key)
         decision = Cached(lookup.tier, lookup.terms)
         known = Validated(row.validated_at) if row is not None else None
@@ -79,7 +92,7 @@ class Lists:
     def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome) -> Stored:
         self._engines.store.touch(row.digest)
         now = self._engines.clock()
-        until = lookup.until(outcome, Validated(row.validated_at), now)
+        until = self._engines.until(lookup, outcome, Validated(row.validated_at), now)
         head = Head(200, (*row.fields, ("Age", str(max(0, int(now - row.validated_at)))), *API_VERSION))
         return Stored(head, row.digest, row.size, lookup.labels(outcome), until, lookup.audience)
 

@@ -1,6 +1,7 @@
 """One request on its way through the cache, and the engines it may use."""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -10,16 +11,19 @@ from regproxy.cache.overrides import Overrides
 from regproxy.cache.overtaking import Overtaking
 from regproxy.cache.passing import PassedBy
 from regproxy.freshness.lifetime import Absent, Validated, fresh_until
-from regproxy.model.account import ANONYMOUS, Account
+from regproxy.model.account import ANONYMOUS, Account, Own
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, Audience, Forget
+from regproxy.model.caller import STRANGER, Caller, Identified
 from regproxy.model.decision import Terms
 from regproxy.model.entry import BindingKey, Content, LinkKey
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import Fields, Head, joined
 from regproxy.model.oci import MANIFEST_TYPES, Digest, Kind, Resource
+from regproxy.model.refusal import refusal
 from regproxy.model.registry import Registry
 from regproxy.store.content import Store
+from regproxy.upstream.failure import Rejected
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.session import Upstream
 
@@ -31,7 +35,8 @@ UNREADABLE_SECONDS = 600.0
 
 # Answers that say that who asked may read there, or may not.
 _READ = frozenset({200, 206, 304})
-_REFUSED = frozenset({401, 403})
+_WRONG = 401
+_REFUSED = frozenset({_WRONG, 403})
 # The label of an account, and whether pulls are kept for who asks.
 Party = tuple[str, bool]
 _REPEATABLE = frozenset([Outcome.HIT, Outcome.REVALIDATED])
@@ -43,7 +48,8 @@ ACCEPT_ANY: Fields = (("Accept", "*/*"),)
 class Lookup:
     """What one request asks for and what the policy granted it; taken once, never looked up again.
 
-    `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there.
+    `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there. `admitted`: the
+    caller may be served what is stored.
     """
 
     ask: Ask
@@ -53,7 +59,9 @@ class Lookup:
     terms: Terms
     at: float
     audience: Audience = Audience.CALLER
+    caller: Caller = STRANGER
     account: Account = ANONYMOUS
+    admitted: bool = False
 
     @property
     def party(self) -> Party:
@@ -67,8 +75,10 @@ class Lookup:
 
     @property
     def reader(self) -> Reader:
-        """Who wants to read where."""
-        return Reader(self.place, self.account)
+        """Who wants to read where, and on which terms."""
+        terms = self.terms
+        alone = self.registry.client_auth == "required"
+        return Reader(self.place, self.account, terms.readers == "anyone", alone, terms.recheck, terms.stale_auth)
 
     @property
     def has_reserve(self) -> bool:
@@ -90,7 +100,10 @@ class Lookup:
 
     def until(self, outcome: Outcome, known: Validated, now: float) -> float:
         """How long an edge may repeat what is stored: while it is fresh, and never what stands in for an answer."""
-        return fresh_until(known, self.terms, now) if outcome in _REPEATABLE else 0.0
+        if outcome not in _REPEATABLE:
+            return 0.0
+        proved = self.caller.until if isinstance(self.caller, Identified) else math.inf
+        return min(fresh_until(known, self.terms, now), proved)
 
     def upstream(self, method: str, target: str, fields: Fields) -> UpstreamRequest:
         """The request that we send, re-serialised; nothing of the client's bytes."""
@@ -147,7 +160,7 @@ class Engines:
     overrides: Overrides = field(init=False)
 
     def __post_init__(self) -> None:
-        self.grants = Grants(self.store, self.clock)
+        self.grants = Grants(self.store, self.clock, self.forget)
         self.unreadable = PassedBy(self.clock)
         self.overtaking = Overtaking(self.clock)
         self.overrides = Overrides(self.store.inventory)
@@ -179,23 +192,44 @@ class Engines:
 
     async def admits(self, lookup: Lookup) -> bool:
         """Whether the caller may be served what is stored."""
-        return await self.grants.admits(lookup.reader)
+        return lookup.admitted or await self.grants.admits(lookup.reader)
+
+    def until(self, lookup: Lookup, outcome: Outcome, known: Validated, now: float) -> float:
+        """How long an edge may repeat an answer to the caller: the least of freshness, grant and token."""
+        return min(lookup.until(outcome, known, now), self.grants.until(lookup.reader))
 
     async def ask(self, lookup: Lookup, request: UpstreamRequest, limit: int) -> Said:
         """Ask upstream as the lookup's account, and take note of whom it lets read.
 
-        Raises UpstreamFailed, and ValueError for a body of more than `limit` bytes.
+        A caller's own login that is rejected is an answer, 401. Raises UpstreamFailed, and ValueError for a body of
+        more than `limit` bytes.
         """
         repository, at = lookup.resource.repository, self.clock()
-        head, body, proved = await self.upstream.fetch(request, repository, limit, lookup.account)
+        try:
+            head, body, proved = await self.upstream.fetch(request, repository, limit, lookup.account)
+        except Rejected as rejected:
+            answer = self.rejection(lookup, rejected)
+            if answer is None:
+                raise
+            return Said(*answer, lookup.account.label, at)
         return self.said(lookup, head, body, proved, at)
+
+    def rejection(self, lookup: Lookup, error: Exception) -> tuple[Head, bytes] | None:
+        """What a caller hears whose own login was rejected; None for any other failure. Its grants are gone."""
+        if not isinstance(error, Rejected) or not isinstance(lookup.account, Own):
+            return None
+        if error.status == _WRONG:
+            self.grants.rejected(lookup.ask.authority, lookup.account)
+        self.grants.refused(lookup.place, lookup.account)
+        return refusal(401, "UNAUTHORIZED", f"regproxy: {error.detail}")
 
     def said(self, lookup: Lookup, head: Head, body: bytes, proved: Account, at: float) -> Said:
         """What an answer to this account says of who may read there."""
         public: tuple[tuple[Authority, str, float], ...] = ()
         private: tuple[Place, ...] = ()
         if head.status in _READ:
-            public = self.grants.learned(lookup.place, proved)
+            name = lookup.caller.name if isinstance(lookup.caller, Identified) else ""
+            public = self.grants.learned(lookup.place, proved, name)
         elif head.status in _REFUSED:
             private = self.grants.refused(lookup.place, proved)
         return Said(head, body, proved.label, at, public, private)

@@ -1,10 +1,10 @@
-"""Requests that nothing is stored of: passed by the policy, too large to keep, or with the client's login."""
+"""Requests that nothing is stored of: passed by the policy, or too large to keep."""
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from regproxy.cache.challenge import credential, our_challenge
+from regproxy.cache.challenge import foreign, our_challenge
 from regproxy.cache.excerpt import Excerpt, Follow, opened
 from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup
 from regproxy.cache.relay import Inflow, Outflow
@@ -45,16 +45,6 @@ class Passage:
 
         return await self._resource(lookup, request, follow, prefix)
 
-    async def credentialed(self, lookup: Lookup) -> Answer:
-        """Relay a GET or HEAD under /v2/ end to end with the client's own credential; nothing is stored."""
-        fields = only(end_to_end(lookup.ask.fields), FORWARDED_FIELDS)
-        request = lookup.upstream(lookup.ask.method, lookup.resource.target, fields)
-
-        def follow(request: UpstreamRequest, sink: BodySink) -> Coroutine[Any, Any, OpenTransfer]:
-            return self._engines.upstream.relay(request, sink, follows=True)
-
-        return await self._resource(lookup, request, follow, None)
-
     async def _resource(
         self, lookup: Lookup, request: UpstreamRequest, follow: Follow, prefix: Prefix | None
     ) -> Answer:
@@ -71,6 +61,9 @@ class Passage:
             else:
                 head, transfer, outflow = await opened(request, follow)
         except (UpstreamFailed, ValueError) as error:
+            answer = self._engines.rejection(lookup, error)
+            if answer is not None:
+                return refusal(lookup, *answer)
             return failed(unusable(lookup.ask.authority, error), lookup.labels(Outcome.ERROR))
         shown = _v2_head(lookup.ask, head, lookup.resource.repository)
         return self._stream(transfer, outflow, shown, lookup.labels(Outcome.PASS))
@@ -83,8 +76,7 @@ class Passage:
 
     async def other(self, ask: Ask, registry: Registry, labels: Labels, inflow: Inflow | None) -> Answer:
         """Pass any other path unchanged in both directions."""
-        # Our anonymous token means nothing to anybody else.
-        ours = ["authorization"] if credential(ask.fields) is None else []
+        ours = ["authorization"] if foreign(ask.fields) is None else []
         fields = without(end_to_end(ask.fields), ["host", "content-length", "expect", *ours])
         request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow)
         # Redirects and all fields are the client's.

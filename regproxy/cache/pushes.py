@@ -2,21 +2,23 @@
 
 import os
 
-from regproxy.cache.challenge import credential, push_challenge
+from regproxy.cache.challenge import push_challenge
 from regproxy.cache.contents import Contents
 from regproxy.cache.lists import Lists
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.manifests import record
 from regproxy.cache.passage import FORWARDED_FIELDS, Passage
 from regproxy.cache.relay import Inflow
-from regproxy.cache.replies import RELAYED_FIELDS, refused
+from regproxy.cache.replies import RELAYED_FIELDS, failed, refused, relayed
 from regproxy.cache.tags import Tags
 from regproxy.cache.uploading import elsewhere, kept_on_the_registry
-from regproxy.model.answer import Answer, Streaming
+from regproxy.model.answer import Answer, Reply, Streaming
+from regproxy.model.caller import Identified
 from regproxy.model.event import Outcome
-from regproxy.model.message import Head, end_to_end, joined, only, without
+from regproxy.model.message import Fields, Head, end_to_end, joined, only, without
 from regproxy.model.oci import MANIFEST_TYPES, Kind
 from regproxy.store.rows import Changes, Pushed
+from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 
 REFUSED = "regproxy: pushing through this proxy is not allowed; push to the registry directly"
@@ -48,8 +50,14 @@ class Pushes:
             return refused(400, "BLOB_UPLOAD_INVALID", f"regproxy: {error}", lookup.labels(Outcome.LOCAL))
         if moved is not None:
             authority, target = moved
-        if moved is not None or credential(ask.fields) is None:
+        caller = lookup.caller
+        if moved is not None or not isinstance(caller, Identified):
             fields = without(fields, ["authorization"])
+        elif caller.by_token:
+            try:
+                fields = await self._proved(lookup, caller, fields)
+            except UpstreamFailed as error:
+                return self._unproved(lookup, error)
         request = UpstreamRequest(authority, ask.scheme, registry, ask.method, target, fields, "upload", inflow)
 
         def shown(head: Head) -> Head:
@@ -63,6 +71,21 @@ class Pushes:
                 os.close(answer.fd)
             raise
         return answer
+
+    async def _proved(self, lookup: Lookup, caller: Identified, fields: Fields) -> Fields:
+        """The fields with what the registry wants to see of who holds a token of ours. Raises UpstreamFailed."""
+        ask, upstream = lookup.ask, self._engines.upstream
+        proof = await upstream.proof(lookup.registry, ask.authority, ask.scheme, caller.scope, caller.own)
+        fields = without(fields, ["authorization"])
+        return fields if proof is None else (*fields, ("Authorization", proof))
+
+    def _unproved(self, lookup: Lookup, error: UpstreamFailed) -> Reply:
+        rejection = self._engines.rejection(lookup, error)
+        if rejection is None:
+            return failed(error, lookup.labels(Outcome.ERROR))
+        head, body = rejection
+        challenge = push_challenge(lookup.ask.authority, lookup.ask.scheme, lookup.resource.repository, ())
+        return relayed(head, body, lookup.labels(Outcome.PASS), challenge)
 
     async def _changed(self, lookup: Lookup, status: int) -> None:
         """Drop what means something else now, before the client hears of it."""

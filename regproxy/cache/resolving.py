@@ -8,6 +8,7 @@ from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup, Said
 from regproxy.cache.manifests import Manifests, digest_of, record
 from regproxy.cache.replies import kept_fields
 from regproxy.freshness.verdict import ABSENCES
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Binding, BindingKey, Content, LinkKey
 from regproxy.model.event import DigestMismatched
@@ -63,7 +64,7 @@ class Resolver:
                 if isinstance(found, Resolved) or (found is not None and found.head.status != TOO_MANY):
                     return found
         if said.head.status != 200:
-            return await self._not_there(key, binding, said)
+            return await self._not_there(lookup, key, binding, said)
         return await self._by_get(key, binding, said)
 
     async def _ask_by_head(
@@ -72,7 +73,7 @@ class Resolver:
         """What a HEAD says; None when it names no digest."""
         said = await self._engines.ask(lookup, lookup.upstream("HEAD", target(key), accept), 0)
         if said.head.status != 200:
-            return await self._not_there(key, binding, said)
+            return await self._not_there(lookup, key, binding, said)
         return await self._by_head(key, binding, said)
 
     async def _by_head(self, key: BindingKey, binding: Binding | None, said: Said) -> Resolved | None:
@@ -122,19 +123,24 @@ class Resolver:
         await record(self._engines, Changes(bindings=((key, found),), public=said.public))
         return Resolved(found, same=True)
 
-    async def _not_there(self, key: BindingKey, binding: Binding | None, said: Said) -> Answered:
-        """The question was refused: the name is gone, or the account may not read there.
-
-        To others than who was told what the tag meant a registry may say 404 of what they may not read: that is theirs
-        alone.
-        """
+    async def _not_there(self, lookup: Lookup, key: BindingKey, binding: Binding | None, said: Said) -> Answered:
+        """The question was refused: the name is gone, or the account may not read there."""
         gone = said.head.status in ABSENCES and binding is not None and binding.gone_at is None
-        if gone and binding is not None and binding.account == said.label:
+        if gone and binding is not None and await self._counts(lookup, binding, said):
             row = replace(binding, gone_at=self._engines.clock())
             await record(self._engines, Changes(bindings=((key, row),)))
         elif said.private:
             await record(self._engines, Changes(private=said.private))
         return answered(key.authority.name, said.head, said.body)
+
+    async def _counts(self, lookup: Lookup, binding: Binding, said: Said) -> bool:
+        """Whether an absence is one of the tag, and not only of what this account may see.
+
+        It is to the account that was told what the tag meant, and to strangers where all is public.
+        """
+        if binding.account == said.label:
+            return True
+        return said.label == ANONYMOUS.label and await self._engines.store.is_public(*lookup.place)
 
 
 def _new_binding(digest: Digest, said: Said, size: int) -> Binding:

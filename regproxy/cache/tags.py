@@ -5,6 +5,7 @@ import contextlib
 from dataclasses import replace
 from typing import assert_never
 
+from regproxy.cache.admittance import Admittance
 from regproxy.cache.fetches import Answered, Flights
 from regproxy.cache.lookup import Engines, Lookup, Negative, Party
 from regproxy.cache.manifests import Manifests, record
@@ -32,12 +33,24 @@ class Tags:
     def __init__(self, engines: Engines, passage: Passage, manifests: Manifests) -> None:
         self._engines = engines
         self._passage = passage
+        self._admittance = Admittance(engines)
         self._manifests = manifests
         self._resolver = Resolver(engines, manifests)
         self._flights: Flights[tuple[BindingKey, Party], Resolved | Answered] = Flights(engines)
 
     async def answer(self, lookup: Lookup, tag: str) -> Answer:
         """Serve, revalidate or resolve the tag that the request names."""
+        admitted = await self._admittance.admit(lookup, lambda lookup: self._prove(lookup, tag))
+        return await self._answer(admitted, tag) if isinstance(admitted, Lookup) else admitted
+
+    async def _prove(self, lookup: Lookup, tag: str) -> Answered:
+        """Ask what the tag means by HEAD, whoever was told so before."""
+        key, binding = await self._binding(replace(lookup, admitted=True), tag)
+        task, _ = self._join(lookup, key, binding, "head")
+        found = await asyncio.shield(task)
+        return found if isinstance(found, Answered) else Answered(Head(200), b"")
+
+    async def _answer(self, lookup: Lookup, tag: str) -> Answer:
         key, binding = await self._binding(lookup, tag)
         negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = self._known(key, binding) if binding else negative.absent if negative else None
@@ -92,7 +105,7 @@ class Tags:
     ) -> Answer:
         """Answer with what the binding names; `old` is what the tag meant before, should that not be had."""
         now = self._engines.clock()
-        head, until = binding_head(binding, now), lookup.until(outcome, self._known(key, binding), now)
+        head, until = binding_head(binding, now), self._engines.until(lookup, outcome, self._known(key, binding), now)
         labels = lookup.labels(outcome)
         if self._engines.overrides.distrusts(key, binding.digest):
             return _distrusted(lookup, binding)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from regproxy.cache.challenge import credential, our_challenge
+from regproxy.cache.challenge import foreign, our_challenge
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.relay import Inflow
 from regproxy.freshness.directives import request_directives
@@ -48,7 +48,7 @@ class Wanted:
     @property
     def sent(self) -> Fields:
         """The fields that go to the origin; conditions and ranges are ours to answer."""
-        ours = {"authorization"} if credential(self.ask.fields) is None else frozenset[str]()
+        ours = {"authorization"} if foreign(self.ask.fields) is None else frozenset[str]()
         ours |= {"authorization", "cookie"} if self.lookup is not None else frozenset[str]()
         return without(end_to_end(self.ask.fields), {"host", "content-length", "expect"} | CONDITIONS | ours)
 

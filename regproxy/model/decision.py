@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
+# Who is served what is stored: who holds a grant for its repository, or anyone.
+Readers = Literal["granted", "anyone"]
+
 
 class FailureClass(StrEnum):
     """Why there is no usable answer; these are the language's `error`."""
@@ -59,7 +62,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes."""
+    """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes.
+
+    A caller's own grant is asked for again after `recheck`; in an outage it holds for `stale_auth` longer.
+    """
 
     fresh: float | Origin = 0.0
     stale_if_error: StaleIfError | None = None
@@ -67,6 +73,9 @@ class Terms:
     revalidate: Revalidation = field(default_factory=Revalidation)
     negative: Negative | None = None
     max_object: float = math.inf
+    readers: Readers = "granted"
+    recheck: float = 3600.0
+    stale_auth: float = 4 * 3600.0
 
     @property
     def lifetime(self) -> float:

@@ -7,6 +7,9 @@ from regproxy.model.address import Authority, Network
 from regproxy.model.group import ClientGroup
 from regproxy.model.secret import Secret
 
+# What a client's own login is to us: used where there is one, nothing, or what every client must have.
+ClientAuth = Literal["preferred", "ours", "required"]
+
 MAX_PULLS = 100_000
 MAX_CONCURRENT = 128
 
@@ -85,6 +88,7 @@ class Registry:
     scheme: Literal["https", "http"] = "https"
     intercept: bool = True
     push: bool = False
+    client_auth: ClientAuth = "preferred"
     connect_to: tuple[ConnectTo, ...] = ()
     proxy: ParentProxy | None = None
     ca_files: tuple[str, ...] = ()

@@ -1,10 +1,11 @@
 """A loaded policy: immutable, and the whole of what the data path asks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from regproxy.model.address import Authority
 from regproxy.model.connect import ConnectDecision
-from regproxy.model.decision import Decision, Passed, PolicyRequest
+from regproxy.model.decision import Cached, Decision, Passed, PolicyRequest, Terms
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
@@ -46,6 +47,19 @@ class Policy:
     def registry_of(self, authority: Authority) -> Registry | None:
         """The block that names this authority as a host or an alias."""
         return self.connecting.registry_of(authority)
+
+    @property
+    def recheck(self) -> float:
+        """After how long a login is asked about again: as soon as any tier asks again who may read."""
+        return min((terms.recheck for terms in self._terms()), default=Terms().recheck)
+
+    @property
+    def stale_auth(self) -> float:
+        """How much longer a login is good while nobody can be asked: as long as any tier goes by it."""
+        return max((terms.stale_auth for terms in self._terms()), default=Terms().stale_auth)
+
+    def _terms(self) -> Iterator[Terms]:
+        yield from (tier.decision.terms for tier in self.tiers if isinstance(tier.decision, Cached))
 
     def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
         """What a CONNECT of this client leads to."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from regproxy.model.address import Authority
-from regproxy.model.registry import ConnectTo, HostPattern, Registry
+from regproxy.model.registry import ClientAuth, ConnectTo, HostPattern, Registry
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.egress import parent_proxy
@@ -104,6 +104,7 @@ def _registry(
         scheme=scheme,
         intercept=not _says(checked.one("intercept"), "off"),
         push=_says(checked.one("push"), "allow"),
+        client_auth=_client_auth(checked.one("client-auth")),
         proxy=parent_proxy(checked, files, found),
         ca_files=tuple(_ca_files(checked, found)),
         allow_address=tuple(
@@ -136,6 +137,14 @@ def _scheme(entry: Entry | None) -> Literal["https", "http"]:
 
 def _says(entry: Entry | None, word: str) -> bool:
     return entry is not None and any(isinstance(given, Word) and given.text == word for given in entry.arguments)
+
+
+def _client_auth(entry: Entry | None) -> ClientAuth:
+    match entry.arguments if entry is not None else ():
+        case (Word(("ours" | "required") as said),):
+            return said
+        case _:
+            return "preferred"
 
 
 def _hosts(checked: Checked, key: str, port: int) -> list[tuple[HostPattern, Span]]:

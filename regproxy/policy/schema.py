@@ -47,6 +47,21 @@ TERMS = directives(
         "how to ask whether a tag moved; when asking takes longer than `within`, serve what is stored",
         "head",
     ),
+    Directive(
+        "stale auth",
+        "DURATION",
+        "while a registry cannot say whether a caller may still read, go by what it said last for so long",
+        "4h",
+    ),
+    Directive(
+        "readers",
+        "granted|anyone",
+        "who is served what is stored: who may read it at the registry; or anyone, private images included",
+        "granted",
+    ),
+    Directive(
+        "recheck", "DURATION", "ask the registry again after so long whether a caller with a login may still read", "1h"
+    ),
     Directive("negative", "NOT_FOUND... for DURATION", "remember that something does not exist", "not remembered"),
     _MAX_OBJECT,
 )

@@ -63,6 +63,12 @@ REGISTRY = BlockType(
             "whether clients may change repositories through us, each with its own credential and never with ours",
             "refuse",
         ),
+        Directive(
+            "client-auth",
+            "preferred|ours|required",
+            "clients' own logins are used where they have one; ignored; or asked of every client",
+            "preferred",
+        ),
         Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
     ),
     blocks(UPSTREAM, TLS, LIMITS),

@@ -96,6 +96,7 @@ def _registry(registry: Registry) -> Shown:
         Row("scheme", registry.scheme),
         Row("intercept", "on" if registry.intercept else "off"),
         Row("push", "allow" if registry.push else "refuse"),
+        *([Row("client-auth", registry.client_auth)] if registry.client_auth != "preferred" else []),
         *_texts("allow-address", map(str, registry.allow_address)),
     )
     dialled = tuple(

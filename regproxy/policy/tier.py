@@ -11,6 +11,7 @@ from regproxy.model.decision import (
     Negative,
     Origin,
     Passed,
+    Readers,
     Revalidation,
     StaleIfError,
     Terms,
@@ -91,6 +92,9 @@ def terms(entries: Mapping[str, Entry]) -> Terms:
         revalidate=revalidate,
         negative=negative,
         max_object=_size(entries.get("max-object"), plain.max_object),
+        readers=_readers(entries.get("readers")),
+        recheck=_seconds(entries.get("recheck"), plain.recheck),
+        stale_auth=_seconds(entries.get("stale auth"), plain.stale_auth),
     )
 
 
@@ -100,6 +104,14 @@ def _fresh(entry: Entry | None) -> float | Origin:
             return Origin()
         case _:
             return _seconds(entry, Terms().lifetime)
+
+
+def _readers(entry: Entry | None) -> Readers:
+    match entry.arguments if entry is not None else ():
+        case (Word("anyone"),):
+            return "anyone"
+        case _:
+            return "granted"
 
 
 def _size(entry: Entry | None, default: float) -> float:

@@ -93,6 +93,18 @@ def statements(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "negative", f"{statuses} for {duration(terms.negative.duration)}"
     if not math.isinf(terms.max_object):
         yield "max-object", size(int(terms.max_object))
+    yield from _reading(terms)
+
+
+def _reading(terms: Terms) -> Iterator[tuple[str, str]]:
+    """Who may read, where that is not what it is everywhere."""
+    plain = Terms()
+    if terms.readers != plain.readers:
+        yield "readers", terms.readers
+    if terms.recheck != plain.recheck:
+        yield "recheck", duration(terms.recheck)
+    if terms.stale_auth != plain.stale_auth:
+        yield "stale auth", duration(terms.stale_auth)
 
 
 def condition_in_words(condition: Condition) -> str:

@@ -14,6 +14,7 @@ from regproxy.tls.files import read_pair
 from regproxy.tls.issuer import Issuer, read_issuer
 from regproxy.tls.leaf import Mint, key_pem, key_usage, pem_of, random_serial, signature_hash, utc
 from regproxy.tls.placing import write_pair
+from regproxy.tls.seal import Seal
 
 LIFETIME = 3652 * 86400.0
 BACKDATE = 86400.0
@@ -32,6 +33,7 @@ class CertificateAuthority:
         self.not_after = min(certificate.not_valid_after_utc.timestamp() for certificate in self.chain)
         above = pem_of(certificate for certificate in issuer.chain if not _is_root(certificate))
         self._mint = Mint(issuer.chain[0], issuer.key, above, self.not_after)
+        self.seal = Seal.of(issuer.key)
         self.warnings = self._warnings(issuer)
 
     @property

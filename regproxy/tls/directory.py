@@ -9,6 +9,7 @@ from regproxy.tls.authority import CertificateAuthority, load, load_or_create
 from regproxy.tls.given import FOLDER, Given, read_given
 from regproxy.tls.leaf import pem_of
 from regproxy.tls.placing import CERTIFICATE_FILE, CERTIFICATE_SUFFIX, KEY_FILE, KEY_SUFFIX, NEXT, PREVIOUS
+from regproxy.tls.seal import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Holdings:
     def warnings(self) -> tuple[str, ...]:
         """What the operator should know whatever the time is."""
         return (*self.ca.warnings, *self.problems)
+
+    @property
+    def seal(self) -> Seal:
+        """The seal of the CA in force; over a rotation it opens those of the others."""
+        return self.ca.seal.beside(*(other.seal for other in self.others))
 
     def permits(self, name: str) -> bool:
         """Whether there is, or can be, a leaf for this canonical host that clients accept."""

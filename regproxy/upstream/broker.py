@@ -63,6 +63,10 @@ class Broker:
             self._remember(request, account, rejection)
             raise rejection
 
+    def renew(self, account: Account) -> None:
+        """Let the account prove itself anew: what it was given before tells nothing of now."""
+        self._tokens.forget(account)
+
     async def close(self) -> None:
         """End what is under way and forget everything."""
         self._rejected.clear()
@@ -72,7 +76,7 @@ class Broker:
         key = (request.authority, account)
         until, rejection = self._rejected.get(key, (0.0, None))
         if rejection is not None and self._clock() < until <= self._clock() + REJECTED_SECONDS:
-            raise Rejected(rejection.detail)
+            raise Rejected(rejection.detail, rejection.status)
 
     def _remember(self, request: UpstreamRequest, account: Account, rejection: Rejected) -> None:
         while len(self._rejected) >= MAX_REJECTED:
@@ -83,11 +87,11 @@ class Broker:
         """The failure in words that show where a secret lies, and nothing of it."""
         name = request.authority.name
         if not isinstance(account, Lent):
-            return Rejected(f"{name}: the login was rejected ({status})")
+            return Rejected(f"{name}: the login was rejected ({status})", status)
         credential = account.credential
         source = f" ({credential.source}, read at {utc(credential.read_at)})" if credential.source else ""
         whose = f"the proxy's credential for {request.registry.name}{source}"
-        return Rejected(f"{name}: {whose} was rejected at {utc(self._clock())} ({status})")
+        return Rejected(f"{name}: {whose} was rejected at {utc(self._clock())} ({status})", status)
 
 
 def can_meet(challenge: Challenge, account: Account) -> bool:

@@ -49,11 +49,13 @@ class UpstreamFailed(Exception):  # noqa: N818 -- the upstream failed, whoever's
 class Rejected(UpstreamFailed):
     """The registry or its token service refused the credential that was to be used: nothing was answered.
 
-    For one that the policy lends this is a failure of ours; for a caller's own it is the answer.
+    For one that the policy lends this is a failure of ours; for a caller's own it is the answer. `status` 401: it is
+    wrong; any other: it opens not what was asked for.
     """
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, status: int) -> None:
         super().__init__(FailureClass.CREDENTIAL, detail)
+        self.status = status
 
 
 def class_of(number: int) -> FailureClass:

@@ -7,25 +7,23 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from urllib.parse import parse_qsl, urlencode
 
 from regproxy.model.account import ANONYMOUS, Account, Lent
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
-from regproxy.model.message import Fields, Head, only, without
+from regproxy.model.message import Head, without
 from regproxy.model.registry import Registry
 from regproxy.upstream.admission import Admission
-from regproxy.upstream.authenticate import read_challenge, realm_of
+from regproxy.upstream.authenticate import read_challenge
 from regproxy.upstream.broker import Broker, can_meet
 from regproxy.upstream.failure import Rejected, UpstreamFailed
-from regproxy.upstream.gate import Gate
+from regproxy.upstream.gate import MAX_SWALLOWED, Gate
 from regproxy.upstream.learning import Challenges, Learning
 from regproxy.upstream.limited import Limited, OwnAnswer
 from regproxy.upstream.redirects import MAX_REDIRECTS, follow, leads_on
 from regproxy.upstream.request import BodySink, UpstreamRequest
-from regproxy.upstream.small import PublicSink, SmallSink, small_body
-from regproxy.upstream.tokens import MAX_TOKEN_ANSWER, with_query
+from regproxy.upstream.small import PublicSink, SmallSink
 from regproxy.upstream.transfer import Transfer
 
 _SWALLOW_SECONDS = 2.0
@@ -164,39 +162,49 @@ class Upstream:
         """How the registry asks for credentials, as remembered or as GET /v2/ says; scheme `none`: it does not."""
         return await self._learning.ask(registry, authority, scheme)
 
-    async def relay_token(
-        self,
-        registry: Registry,
-        authority: Authority,
-        scheme: str,
-        *,
-        fields: Fields,
-        query: str = "",
-        form: bytes | None = None,
-    ) -> tuple[Head, bytes]:
-        """Forward a client's own token request, credentials included, to the registry's token service.
+    def renew(self, account: Account) -> None:
+        """Let the account prove itself anew the next time."""
+        self._broker.renew(account)
 
-        GET with `query`, or POST where there is a `form`; the client's `service` named us and gives way to the
-        registry's. Raises UpstreamFailed, and ValueError when the registry has no token service.
+    async def proof(
+        self, registry: Registry, authority: Authority, scheme: str, scope: str, account: Account
+    ) -> str | None:
+        """The Authorization with which the account may do what the scope says; None where none is asked for.
+
+        Raises Rejected, and UpstreamFailed.
         """
-        challenge = await self.challenge(registry, authority, scheme)
-        if challenge.scheme != "bearer":
-            raise ValueError(f"{authority.name} has no token service")
-        realm_scheme, host, target = realm_of(registry, authority, challenge.realm)
-        kept = only(fields, frozenset({"authorization", "accept"}))
-        if form is None:
-            target = with_query(target, _with_service(query, challenge.service))
-            ask = UpstreamRequest(host, realm_scheme, registry, "GET", target, kept, "token")
-        else:
-            kept = (*kept, ("Content-Type", "application/x-www-form-urlencoded"))
-            body = _with_service(form.decode("latin-1"), challenge.service).encode("latin-1")
-            ask = UpstreamRequest(host, realm_scheme, registry, "POST", target, kept, "token", body)
+        ping = UpstreamRequest(authority, scheme, registry, "GET", "/v2/", (), "token")
         try:
-            return await small_body(self._admission, ask, MAX_TOKEN_ANSWER, account=None)
+            challenge = await self._learning.ask(registry, authority, scheme)
+            return await self._broker.proof(ping, challenge, scope, account)
         except Limited as limited:
-            return limited.answer()
+            raise UpstreamFailed(FailureClass.CREDENTIAL, limited.sentence, ours=True) from limited
+
+    async def verify(
+        self, registry: Registry, authority: Authority, scheme: str, repository: str, account: Account
+    ) -> None:
+        """Ask whether the account's login is good, with the token for a repository where the registry has tokens.
+
+        Raises Rejected where it is not, and UpstreamFailed where that cannot be asked.
+        """
+        ping = UpstreamRequest(authority, scheme, registry, "GET", "/v2/", (), "token")
+        self.renew(account)
+        try:
+            challenge = await self._learning.ask(registry, authority, scheme)
+            if challenge.scheme == "bearer":
+                await self.proof(registry, authority, scheme, _scope(ping, repository), account)
+                return
+            if challenge.scheme == "basic" and not can_meet(challenge, account):
+                raise Rejected(f"{authority.name}: takes a user and a password only", 401)
+            head, _, _ = await self.fetch(ping, repository, MAX_SWALLOWED, account)
+        except Limited as limited:
+            raise UpstreamFailed(FailureClass.CREDENTIAL, limited.sentence, ours=True) from limited
         except ValueError as error:
-            raise UpstreamFailed(FailureClass.CREDENTIAL, f"{host.name}: {error}") from error
+            raise UpstreamFailed(FailureClass.RESET, f"{authority.name}: {error}") from error
+        if head.status in (401, 403):
+            raise Rejected(f"{authority.name}: the login was rejected ({head.status})", head.status)
+        if head.status >= 400:
+            raise UpstreamFailed(FailureClass.CREDENTIAL, f"{authority.name}: GET /v2/ answered {head.status}")
 
     async def close(self) -> None:
         """End what is under way here and at the broker; the client is its maker's."""
@@ -272,8 +280,3 @@ def _scope(request: UpstreamRequest, repository: str) -> str:
     if repository:
         return f"repository:{repository}:pull"
     return "registry:catalog:*" if request.target.partition("?")[0] == "/v2/_catalog" else ""
-
-
-def _with_service(query: str, service: str) -> str:
-    pairs = [(key, value) for key, value in parse_qsl(query, keep_blank_values=True) if key != "service"]
-    return urlencode([*pairs, ("service", service)] if service else pairs)

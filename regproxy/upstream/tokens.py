@@ -86,6 +86,10 @@ class Tokens:
         if kept is not None and kept.token == token:
             del self._kept[key]
 
+    def forget(self, account: Account) -> None:
+        """Forget every token of an account."""
+        self._kept = {key: kept for key, kept in self._kept.items() if key.account != account}
+
     async def close(self) -> None:
         """End what is under way and forget everything."""
         await self._flights.close()
@@ -127,13 +131,12 @@ def token_request(
     """
     scheme, authority, target = realm_of(request.registry, request.authority, challenge.realm)
     asked = [("service", challenge.service)] if challenge.service else []
-    if scope:
-        asked.append(("scope", scope))
     ask = replace(request, scheme=scheme, authority=authority, purpose="token")
     fields: Fields = (("Accept", "application/json"),)
     match login:
         case IdentityToken(token=token):
             form = [("grant_type", "refresh_token"), ("client_id", _CLIENT), ("refresh_token", token), *asked]
+            form += [("scope", scope)] if scope else []
             fields = (*fields, ("Content-Type", "application/x-www-form-urlencoded"))
             return replace(ask, method="POST", target=target, fields=fields, body=urlencode(form).encode())
         case Password():
@@ -142,6 +145,7 @@ def token_request(
             pass
         case _:
             assert_never(login)
+    asked += [("scope", one) for one in scope.split()]
     target = with_query(target, urlencode(asked, safe=":/,"))
     return replace(ask, method="GET", target=target, fields=fields, body=None)
 

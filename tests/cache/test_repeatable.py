@@ -108,13 +108,3 @@ def test_an_edge_forgets_a_repository_whose_answers_changed(
         assert seen == forgotten
 
     told(story, tmp_path)
-
-
-def test_an_answer_with_a_credential_is_never_repeatable(tmp_path: Path) -> None:
-    async def story(world: World) -> None:
-        world.tag("latest", ONE)
-        for _ in range(2):
-            answer, _ = await world.get("/v2/a/b/manifests/latest", ("Authorization", "Basic YTpi"))
-            assert getattr(answer, "until", 0.0) == 0.0
-
-    told(story, tmp_path)

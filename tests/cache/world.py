@@ -17,6 +17,7 @@ from regproxy.model.event import Event, Outcome
 from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
+from regproxy.tls.seal import Seal
 from regproxy.upstream.request import Limits
 from tests.lab.answers import Answer as Scripted
 from tests.lab.answers import manifest
@@ -28,6 +29,7 @@ from tests.lab.policies import Block, policy
 QUAY = Authority("quay.io", 443)
 GHCR = Authority("ghcr.io", 443)
 MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
+SEAL = Seal(bytes(32))
 ANONYMOUS = ("Authorization", "Bearer regproxy-anonymous.v1")
 
 
@@ -101,7 +103,13 @@ class World:
         """Close the core and open another on the same directory."""
         await self.core.close()
         self.core = await Core.open(
-            self.directory, lambda: self.policy, self.events.append, frozenset(), lambda: self.now, self.limits
+            self.directory,
+            lambda: self.policy,
+            self.events.append,
+            frozenset(),
+            lambda: SEAL,
+            lambda: self.now,
+            self.limits,
         )
 
     def reload(self, tiers: str, head: str = "") -> None:
@@ -173,7 +181,7 @@ async def _running(directory: Path, hostile: Hostile, active: Policy, limits: Li
     def snapshot() -> Policy:
         return holder[0].policy if holder else active
 
-    core = await Core.open(directory / "cache", snapshot, events.append, frozenset(), clock, limits)
+    core = await Core.open(directory / "cache", snapshot, events.append, frozenset(), lambda: SEAL, clock, limits)
     holder.append(World(core, hostile, directory / "cache", events, active, limits=limits))
     try:
         yield holder[0]

@@ -42,6 +42,7 @@ registry corp {
     }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
     limits { pulls 180/6h; concurrent 32; reserve 40 for prod; }
+    client-auth required;
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; }
@@ -52,7 +53,7 @@ tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.ex
 tier prod { match client in [prod, "::2"] or client is not prod; fresh 1h; }
 tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
-    fresh 1003ms;
+    fresh 1003ms; readers anyone; recheck 10m; stale auth 0s;
 }
 tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; }
 tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; revalidate etag; }
@@ -96,6 +97,9 @@ def terms() -> st.SearchStrategy[str]:
         statement("revalidate", st.sampled_from(["head", "etag", "full"])),
         statement("negative", st.sampled_from(["404", "410", "404 410"]), finite.map(lambda time: f"for {time}")),
         statement("max-object", st.sampled_from(["1B", "4MiB", "1.5GB"])),
+        statement("readers", st.sampled_from(["granted", "anyone"])),
+        statement("recheck", finite),
+        statement("stale auth", finite),
     )
     return parts.map("".join)
 
@@ -118,6 +122,7 @@ def registries() -> st.SearchStrategy[str]:
         statement("scheme", st.sampled_from(["http", "https"])),
         statement("intercept", st.sampled_from(["on", "off"])),
         statement("push", st.sampled_from(["allow", "refuse"])),
+        statement("client-auth", st.sampled_from(["preferred", "ours", "required"])),
         statement("allow-address", listed("10.0.0.0/8", "::1/128")),
         limits().map(lambda inside: f"limits {{ {inside}}} "),
     )

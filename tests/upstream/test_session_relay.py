@@ -1,16 +1,19 @@
 """Challenges learned, and clients' own credentials on their way to where they belong."""
 
 import asyncio
-import json
 from dataclasses import replace
 
 import pytest
 
+from regproxy.model.account import Own
 from regproxy.model.decision import FailureClass
 from regproxy.model.entry import Challenge
-from regproxy.upstream.failure import UpstreamFailed
+from regproxy.model.login import IdentityToken, Password
+from regproxy.upstream.failure import Rejected, UpstreamFailed
 from tests.upstream.stage import BEARER, HERE, Stage, World, play
 from tests.upstream.standin import Recorder, Talk
+
+ALICE = Own("a", Password("alice", "wonderland"))
 
 
 def test_a_foreign_realm_never_hears_of_us() -> None:
@@ -22,9 +25,7 @@ def test_a_foreign_realm_never_hears_of_us() -> None:
             await stage.upstream.fetch(stage.ask(), "a/b", 100)
         assert caught.value.failure is FailureClass.CREDENTIAL
         with pytest.raises(UpstreamFailed, match=r"evil\.test"):
-            await stage.upstream.relay_token(
-                stage.block, HERE, "https", fields=(("Authorization", "Basic canary"),), query="scope=x"
-            )
+            await stage.upstream.verify(stage.block, HERE, "https", "a/b", ALICE)
         assert stage.hosts["evil.test"].connections == 0
 
     play(story, world)
@@ -60,41 +61,44 @@ def test_a_registry_that_asks_for_nothing_is_remembered_so_and_a_sick_one_is_not
     play(story)
 
 
-def test_a_clients_own_login_goes_to_the_realm_with_the_registrys_service() -> None:
+def test_a_callers_login_goes_to_the_realm_with_the_registrys_service_each_time_it_is_verified() -> None:
     async def story(stage: Stage) -> None:
-        fields = (("Authorization", "Basic bWU6cHc="), ("Cookie", "no"), ("Host", "regproxy"))
-        head, body = await stage.upstream.relay_token(
-            stage.block,
-            HERE,
-            "https",
-            fields=fields,
-            query="service=regproxy&scope=repository%3Aa%2Fb%3Apull&account=me",
-        )
-        assert (head.status, json.loads(body)) == (200, {"token": "token-1"})
-        (heard,) = stage.hosts["auth.test"].heard
-        assert heard.target == "/token?scope=repository%3Aa%2Fb%3Apull&account=me&service=registry.test"
-        assert (heard.get("authorization"), heard.get("cookie")) == ("Basic bWU6cHc=", None)
-        await stage.upstream.relay_token(
-            stage.block,
-            HERE,
-            "https",
-            fields=(),
-            form=b"grant_type=password&service=regproxy&username=me&password=p%26w",
-        )
-        posted = stage.hosts["auth.test"].heard[1]
-        assert (posted.method, posted.target) == ("POST", "/token")
-        assert posted.body == b"grant_type=password&username=me&password=p%26w&service=registry.test"
-        assert posted.get("content-type") == "application/x-www-form-urlencoded"
-        assert stage.targets("registry.test") == ["/v2/"]
+        for _ in range(2):
+            await stage.upstream.verify(stage.block, HERE, "https", "a/b", ALICE)
+        heard = stage.hosts["auth.test"].heard
+        assert [one.target for one in heard] == ["/token?service=registry.test&scope=repository:a/b:pull"] * 2
+        assert [one.get("authorization") for one in heard] == ["Basic YWxpY2U6d29uZGVybGFuZA=="] * 2
+        await stage.upstream.fetch(stage.ask(), "a/b", 100, ALICE)
+        assert len(heard) == 2, "the token that came with the verdict is used"
+        assert stage.targets("registry.test") == ["/v2/", "/v2/a/b/blobs/x"]
 
     play(story)
 
 
-def test_a_registry_without_a_token_service_says_so() -> None:
+@pytest.mark.parametrize(("status", "good"), [(200, True), (401, False), (403, False), (404, None), (500, None)])
+def test_a_registry_of_passwords_is_asked_with_the_password_itself(status: int, good: bool | None) -> None:
     async def story(stage: Stage) -> None:
         stage.challenges.known[HERE] = Challenge("basic", "here")
-        with pytest.raises(ValueError, match=r"registry\.test has no token service"):
-            await stage.upstream.relay_token(stage.block, HERE, "https", fields=())
+
+        async def script(talk: Talk) -> None:
+            await talk.answer(status)
+
+        stage.hosts["registry.test"].script = script
+        match good:
+            case True:
+                await stage.upstream.verify(stage.block, HERE, "https", "", ALICE)
+            case False:
+                with pytest.raises(Rejected, match=f"login was rejected .{status}.") as caught:
+                    await stage.upstream.verify(stage.block, HERE, "https", "", ALICE)
+                assert caught.value.status == status
+            case None:
+                with pytest.raises(UpstreamFailed, match=str(status)) as failed:
+                    await stage.upstream.verify(stage.block, HERE, "https", "", ALICE)
+                assert not isinstance(failed.value, Rejected)
+        (heard,) = stage.hosts["registry.test"].heard
+        assert heard.get("authorization") == "Basic YWxpY2U6d29uZGVybGFuZA=="
+        with pytest.raises(Rejected, match="a user and a password only"):
+            await stage.upstream.verify(stage.block, HERE, "https", "", Own("b", IdentityToken("t")))
 
     play(story)
 

@@ -1,0 +1,79 @@
+"""What callers show before they are served: a grant that stands, or the registry's word, asked for with their login."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from regproxy.cache.fetches import Answered
+from regproxy.cache.lookup import Engines, Lookup
+from regproxy.cache.passage import refusal
+from regproxy.cache.replies import refused
+from regproxy.model.account import ANONYMOUS, Own
+from regproxy.model.answer import Reply
+from regproxy.model.event import Outcome
+from regproxy.model.login import BearerToken
+from regproxy.upstream.failure import UpstreamFailed
+
+# One cheap question upstream, as the account of the lookup; it takes note of whom the answer lets read.
+Question = Callable[[Lookup], Awaitable[Answered]]
+
+_HIDDEN = frozenset({401, 403, 404})
+_TOO_MANY = 429
+
+
+class Admittance:
+    """Admits callers to what is stored."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+
+    async def admit(self, lookup: Lookup, ask: Question) -> Lookup | Reply:
+        """The lookup, `admitted` where the caller may be served what is stored; or why not, for the caller.
+
+        Without a login nothing more can be shown: what is then asked for upstream is as good a question.
+        """
+        if await self._engines.admits(lookup):
+            return replace(lookup, admitted=True)
+        if not isinstance(lookup.account, Own):
+            return lookup
+        if lookup.only_if_cached:
+            sentence = "regproxy: only-if-cached, and whether you may read it must be asked"
+            return refused(504, "UNAVAILABLE", sentence, lookup.labels(Outcome.LOCAL))
+        try:
+            return await self._ask(lookup, lookup.account, ask)
+        except UpstreamFailed as error:
+            return self._cannot_tell(lookup, error.detail)
+        except ValueError:
+            # An answer too large to be looked at: it is streamed, as the caller's own, and nothing stored is touched.
+            return lookup
+
+    async def _ask(self, lookup: Lookup, own: Own, ask: Question) -> Lookup | Reply:
+        """What strangers may read needs no login, now or in an outage; so they are asked for first, once in a while."""
+        if not isinstance(own.login, BearerToken) and not await self._is_private(lookup, ask):
+            return replace(lookup, admitted=True)
+        if self._engines.grants.has_lapsed(lookup.reader):
+            # Whoever lost access may still hold a token that was got before.
+            self._engines.upstream.renew(own)
+        said = await ask(lookup)
+        status = said.head.status
+        if status < 400:
+            return replace(lookup, admitted=True)
+        if status >= 500 or (status == _TOO_MANY and self._engines.grants.outlasts(lookup.reader)):
+            return self._cannot_tell(lookup, f"{lookup.ask.authority.name} answers {status}")
+        return refusal(lookup, said.head, said.body)
+
+    async def _is_private(self, lookup: Lookup, ask: Question) -> bool:
+        grants, reader = self._engines.grants, lookup.reader
+        if reader.alone or grants.is_private(reader):
+            return True
+        said = await ask(replace(lookup, account=ANONYMOUS))
+        if said.head.status in _HIDDEN:
+            grants.hidden(lookup.place)
+        return said.head.status >= 400
+
+    def _cannot_tell(self, lookup: Lookup, cause: str) -> Lookup | Reply:
+        """An outage: a grant that stood a while ago stands on, and nobody is let in whom we do not know."""
+        if self._engines.grants.outlasts(lookup.reader):
+            return replace(lookup, admitted=True)
+        where = lookup.resource.repository or "the catalog"
+        sentence = f"regproxy: whether you may read {where} cannot be asked now: {cause}"
+        return refused(503, "UNAVAILABLE", sentence, lookup.labels(Outcome.ERROR))
