@@ -26,6 +26,8 @@ from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge, Visit
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.interception import ESTABLISHED, Interception
+from regproxy.proxy.mirror import is_mirrored
+from regproxy.proxy.plain import plain
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
@@ -99,7 +101,7 @@ class _FrontRequest(HTTPMessageDelegate):
         """Decide where the request leads."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
-        if start_line.method != "CONNECT" and start_line.path.startswith("/"):
+        if start_line.method != "CONNECT" and start_line.path.startswith("/") and not is_mirrored(start_line.path):
             # Answered once the request is whole, still under the deadline of its head: then the connection is kept.
             self._page_asked = start_line, headers
             return None
@@ -107,7 +109,7 @@ class _FrontRequest(HTTPMessageDelegate):
         if start_line.method == "CONNECT":
             self._edge.spawn(self._connect(start_line.path, headers), self._stream)
         else:
-            return self._absolute(start_line, headers)
+            return self._plain(start_line, headers)
         return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -155,26 +157,15 @@ class _FrontRequest(HTTPMessageDelegate):
         except StreamClosedError:
             return
 
-    # Plain HTTP.
+    # Registries in the clear.
 
-    async def _absolute(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
-        try:
-            named = _plain_authority(start_line.path)
-        except ValueError as error:
-            self._refuse(400, f"regproxy: {error}")
+    async def _plain(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        found = await plain(self._edge, self._connection, self._stream, self._client, start_line, headers)
+        if isinstance(found, Refuse):
+            self._refuse(found.status, found.reason)
             return
-        try:
-            decided = await self._edge.core.on_connect(named, self._client)
-        except CoreAway as error:
-            self._refuse(503, str(error))
-            return
-        if not isinstance(decided, Intercept) or decided.scheme != "http":
-            self._refuse(403, f"regproxy refused http://{named}: plain HTTP is only for registries with scheme http")
-            return
-        self._exchange = Exchange(
-            self._edge, self._connection, self._stream, self._client, named=named, decided=decided
-        )
-        self._exchange.headers_received(start_line, headers)
+        self._exchange = found
+        found.headers_received(start_line, headers)
 
     # CONNECT.
 
@@ -276,14 +267,6 @@ def _local(connection: socket.socket) -> str:
     """The address that a client connected to, which stands for the name of the proxy where it gives none."""
     host, port = connection.getsockname()[:2]
     return str(Authority(str(host).removeprefix("::ffff:"), port))
-
-
-def _plain_authority(url: str) -> Authority:
-    """The authority of an absolute-form target; raises ValueError."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() != "http":
-        raise ValueError(f"{url[:80]!r} is not a URL that this proxy serves")
-    return parse_authority(rest.partition("/")[0], 80)
 
 
 def _connect_authority(target: str, host: str | None) -> Authority:

@@ -16,6 +16,7 @@ from regproxy.model.refusal import refusal
 from regproxy.proxy.content import in_hand
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.memory import MAX_BODY, place
+from regproxy.proxy.mirror import Mirror
 from regproxy.proxy.reply import Replier
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.upload import Upload
@@ -27,7 +28,7 @@ MAX_METHOD = 32
 class Exchange(HTTPMessageDelegate):
     """Reads one request and answers it; `named` is the authority that the client connected to.
 
-    `head` has the request's bytes where they came alone.
+    `head` has the request's bytes where they came alone; `mirror`: it was asked of us as a mirror.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Exchange(HTTPMessageDelegate):
         named: Authority,
         decided: Intercept,
         head: bytes | None = None,
+        mirror: Mirror | None = None,
     ) -> None:
         self._edge = edge
         self._connection = connection
@@ -53,6 +55,7 @@ class Exchange(HTTPMessageDelegate):
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
         self._head = head
+        self._mirror = mirror
 
     def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
         """Begin to answer as soon as the head is here; the body follows through a socket pair."""
@@ -67,6 +70,8 @@ class Exchange(HTTPMessageDelegate):
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
         misdirected, target = self._identity(start_line.path, headers)
+        if self._mirror is not None:
+            misdirected, target = None, self._mirror.mirrored.target
         try:
             size = content_length(fields)
         except ValueError:
@@ -155,7 +160,7 @@ class Exchange(HTTPMessageDelegate):
                 self._labels = answer.labels
                 if self._head is not None and isinstance(answer, Reply):
                     memory.learn(place(self._named, self._authority, self._stream.requested_name), self._head, ask)
-                await replier.send(answer)
+                await replier.send(answer if self._mirror is None else self._mirror.shown(answer))
                 break
             except FileNotFoundError:
                 # Evicted between the answer and the opening: ask again.

@@ -151,13 +151,19 @@ class Containerd:
     name = "containerd"
 
     def __init__(
-        self, processes: Processes, environment: dict[str, str], directory: Path, credentials: str = ""
+        self,
+        processes: Processes,
+        environment: dict[str, str],
+        directory: Path,
+        credentials: str = "",
+        hosts: Path | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = environment
         self._directory = directory
         self._command = ["ctr", "-a", str(directory / "c.sock")]
         self._credentials = ["--user", credentials] if credentials else []
+        self._credentials += ["--hosts-dir", str(hosts)] if hosts else []
         configuration = directory / "config.toml"
         configuration.write_text(
             f'version = 2\nroot = "{directory / "root"}"\nstate = "{directory / "state"}"\n'
@@ -193,13 +199,15 @@ class Dockerd:
 
     name = "dockerd"
 
-    def __init__(self, processes: Processes, environment: dict[str, str], directory: Path) -> None:
+    def __init__(
+        self, processes: Processes, environment: dict[str, str], directory: Path, configuration: str = "{}"
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._environment = environment
         self._directory = directory
         socket = f"unix://{directory / 'd.sock'}"
         self._command = ["docker", "-H", socket]
-        (directory / "daemon.json").write_text("{}")
+        (directory / "daemon.json").write_text(configuration)
         command = ["dockerd", "--config-file", str(directory / "daemon.json"), "--data-root", str(directory / "data")]
         command += ["--exec-root", str(directory / "exec"), "--pidfile", str(directory / "pid"), "-H", socket]
         command += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
