@@ -26,6 +26,7 @@ need containerd containerd
 need ctr containerd
 need zstd zstd
 need openssl openssl
+need certtool gnutls-bin
 need git git
 need nginx nginx
 need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream

@@ -32,11 +32,20 @@ class Block:
     line: int
 
 
+PAGES = ("README.md", "docs/ca.md")
+
+
 @pytest.fixture(scope="module")
 def readme() -> str:
     path = ROOT / "README.md"
     assert path.is_file(), "README.md is missing"
     return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(params=PAGES)
+def page(request: pytest.FixtureRequest) -> str:
+    """The README, and each page that it leads to."""
+    return (ROOT / str(request.param)).read_text(encoding="utf-8")
 
 
 def _blocks(readme: str, *languages: str) -> list[Block]:
@@ -114,13 +123,13 @@ def test_the_readme_starts_with_the_two_commands(readme: str) -> None:
     assert (ROOT / TEST.split()[1]).is_file()
 
 
-def test_every_command_of_ours_exists_with_its_flags(readme: str) -> None:
-    lines = [(block.line, line) for block in _blocks(readme, "console", "sh") for line in commands(block)]
+def test_every_command_of_ours_exists_with_its_flags(page: str) -> None:
+    lines = [(block.line, line) for block in _blocks(page, "console", "sh") for line in commands(block)]
     spans = [
-        (0, span) for span in re.findall(r"`(regproxy [^`]*)`", _prose(readme)) if "|" not in span and "…" not in span
+        (0, span) for span in re.findall(r"`(regproxy [^`]*)`", _prose(page)) if "|" not in span and "…" not in span
     ]
     judged = [(line, text, arguments) for line, text in (*lines, *spans) if (arguments := ours(text)) is not None]
-    assert judged, "the README runs nothing of ours"
+    assert judged, "the page runs nothing of ours"
     wrong = {f"line {line}: {text}": unknown for line, text, arguments in judged if (unknown := unknown_in(arguments))}
     assert wrong == {}
 
@@ -129,7 +138,7 @@ def _prose(readme: str) -> str:
     return _FENCE.sub("", readme)
 
 
-def test_every_variable_of_ours_is_one_that_a_flag_reads(readme: str) -> None:
+def test_every_variable_of_ours_is_one_that_a_flag_reads(page: str) -> None:
     read: set[str] = set()
     pending: list[click.Command] = [main]
     while pending:
@@ -138,7 +147,7 @@ def test_every_variable_of_ours_is_one_that_a_flag_reads(readme: str) -> None:
         for parameter in command.params:
             names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or ()
             read |= set(names)
-    assert set(re.findall(r"\bREGPROXY_[A-Z_]+\b", readme)) <= read
+    assert set(re.findall(r"\bREGPROXY_[A-Z_]+\b", page)) <= read
 
 
 def test_every_policy_checks_clean(readme: str) -> None:

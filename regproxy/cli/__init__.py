@@ -4,6 +4,7 @@ import click
 
 from regproxy import __version__
 from regproxy.cli.ca import ca_group
+from regproxy.cli.ca_issue import issue
 from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
 from regproxy.cli.images import image_commands
@@ -28,3 +29,4 @@ for command in image_commands:
 main.add_command(metrics_command)
 main.add_command(setup_command)
 ca_group.add_command(rotate)
+ca_group.add_command(issue)

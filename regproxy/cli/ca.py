@@ -17,7 +17,9 @@ from regproxy.settings.directories import default_ca_directory
 from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.constraints import minimal
 from regproxy.tls.directory import Holdings, read_holdings
+from regproxy.tls.placing import CERTIFICATE_FILE
 from regproxy.tls.registries import names_to_permit
+from regproxy.tls.requests import request_issuing
 
 _PATH = click.Path(path_type=Path)
 
@@ -64,14 +66,20 @@ def ca_group() -> None:
 @click.option(
     "--policy", type=_PATH, envvar="REGPROXY_POLICY", help="Permit this policy's hosts. [default: the packaged policy]"
 )
-def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None) -> None:
+@click.option("--csr", is_flag=True, help="Make a key and a request instead, for a CA of yours to sign.")
+def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, csr: bool) -> None:
     """Make a CA, limited to the policy's hosts, the large public registries and --ca-permit.
 
     Refuses when the directory holds one: clients would have to be told to trust another.
     """
     permits = names_to_permit(chosen_policy(policy).registries, ca_permit)
+    directory = ca_directory(ca_dir)
     try:
-        ca = create(ca_directory(ca_dir), permits, time.time())
+        if csr:
+            click.echo(f"request   {request_issuing(directory, permits)}")
+            click.echo(f"Have it signed, then put the certificate and its issuers into {directory / CERTIFICATE_FILE}.")
+            return
+        ca = create(directory, permits, time.time())
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_lines(Holdings(ca)))

@@ -9,24 +9,29 @@ from regproxy.policy.registries import NamedHost
 
 
 def uncovered(policy: Policy, permits: Callable[[str], bool]) -> tuple[Diagnostic, ...]:
-    """The hosts that the CA does not cover; `permits` says whether it may sign for a name.
+    """The hosts that the CA does not cover; `permits` says whether there is a certificate for a name.
 
-    Registries that speak plain HTTP or are not intercepted need no certificate; `*.x` needs `x` covered.
+    Registries that speak plain HTTP or are not intercepted need no certificate.
     """
     needing = {block.name for block in policy.registries if block.intercept and block.scheme == "https"}
-    return tuple(
-        not_covered(host) for host in policy.hosts if host.registry in needing and not permits(host.pattern.host)
-    )
+    return tuple(not_covered(host) for host in policy.hosts if host.registry in needing and not permits(_name(host)))
+
+
+def _name(host: NamedHost) -> str:
+    """What a certificate for it names, without its port."""
+    return f"*.{host.pattern.host}" if host.pattern.wildcard else host.pattern.host
 
 
 def not_covered(host: NamedHost) -> Diagnostic:
     """The diagnostic for one host."""
     name = host.pattern.host
-    way = "give it a DNS name" if is_literal(name) else f"make a CA with `--ca-permit {name}`"
+    wider = f"make a CA that does (`regproxy ca rotate --prepare --ca-permit {name}`)"
+    way = "give it a DNS name" if is_literal(name) else wider
+    other = f"have another CA certify it (`regproxy ca issue --csr '{_name(host)}'`)"
     return error(
         "RP310",
         host.span,
         f"the CA does not cover `{host.pattern}`, so registry `{host.registry}` cannot be intercepted",
         note="the CA is limited to names; what the policy names is never tunnelled by accident",
-        help=f"{way}, or write `intercept off;` in the block",
+        help=f"{way}, {other}, or write `intercept off;` in the block",
     )

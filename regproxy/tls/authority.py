@@ -72,12 +72,21 @@ class CertificateAuthority:
 
     def issue(self, name: str, now: float) -> Leaf:
         """A fresh leaf for one canonical host; raises ValueError for a name it does not permit, and NotValidNow."""
+        self._check(name, now)
+        return self._mint.sign(name, now)
+
+    def certify(self, names: Sequence[str], now: float, lifetime: float) -> tuple[bytes, bytes]:
+        """A certificate with its chain, and its key, both PEM, for another server; raises as `issue` does."""
+        for name in names:
+            self._check(name, now)
+        return self._mint.certify(names, now, lifetime)
+
+    def _check(self, name: str, now: float) -> None:
         if not self.permits(name):
             raise ValueError(f"the CA {self.path} does not permit {name}: clients would refuse its certificate")
         lapse = self.lapse(now)
         if lapse is not None:
             raise NotValidNow(lapse)
-        return self._mint.sign(name, now)
 
     def lapse(self, now: float) -> str | None:
         """Why nothing can be signed now, in seconds since the epoch, or None."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from regproxy.tls.placing import CERTIFICATE_FILE, KEY_FILE, complete
+from regproxy.tls.placing import CERTIFICATE_FILE, KEY_FILE, REQUEST_FILE, complete
 
 _MAX_FILE = 256 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -35,6 +35,10 @@ def read_pair(directory: Path) -> Pair:
         return Pair(path, certificates, key_path, key)
     if certificates is None and key is None:
         raise FileNotFoundError(f"there is no CA in {directory}; make one with: regproxy ca init --ca-dir {directory}")
+    if key is not None and (directory / REQUEST_FILE).exists():
+        raise FileNotFoundError(
+            f"{key_path} waits for its certificate: have {REQUEST_FILE} signed, and put it into {path}"
+        )
     there, missing = (path, key_path) if key is None else (key_path, path)
     raise ValueError(
         f"{there} is there but {missing} is not: put it back, or, to have clients trust a new CA, move {there} away"

@@ -3,7 +3,7 @@
 import datetime
 import ipaddress
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -60,35 +60,49 @@ class Mint:
         key = ec.generate_private_key(ec.SECP256R1())
         self._key_pem = key_pem(key)
         self._public_key = key.public_key()
-        self._subject_key = x509.SubjectKeyIdentifier.from_public_key(self._public_key)
         self._authority_key = _authority_key(issuer)
 
     def sign(self, name: str, now: float) -> Leaf:
         """A leaf for this canonical host, and no other, from an hour ago on, never beyond the end of its chain."""
         not_before = int(now - BACKDATE)
         not_after = min(not_before + LIFETIME, self._ends)
-        certificate = self._builder(name, not_before, not_after).sign(
-            self._issuer_key, signature_hash(self._issuer_key)
-        )
-        pem = self._key_pem + certificate.public_bytes(serialization.Encoding.PEM) + self._chain
-        return Leaf(name, pem, not_before, not_after, now + (not_after - now) * RENEW_AT)
+        certificate = self._certificate([name], self._public_key, not_before, not_after)
+        return Leaf(
+            name, self._key_pem + pem_of([certificate]) + self._chain, not_before, not_after,
+            now + (not_after - now) * RENEW_AT,
+        )  # fmt: skip
 
-    def _builder(self, name: str, not_before: float, not_after: float) -> x509.CertificateBuilder:
+    def certify(self, names: Sequence[str], now: float, lifetime: float) -> tuple[bytes, bytes]:
+        """A certificate with its chain for these hosts, and a key of its own, for somebody else to serve with."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        not_after = min(now + lifetime, self._ends)
+        certificate = self._certificate(names, key.public_key(), int(now - BACKDATE), not_after)
+        return pem_of([certificate]) + self._chain, key_pem(key)
+
+    def _certificate(
+        self, names: Sequence[str], key: ec.EllipticCurvePublicKey, not_before: float, not_after: float
+    ) -> x509.Certificate:
         # An empty subject keeps long names (a CN ends at 64) and directory-name constraints out of the way;
         # RFC 5280 §4.2.1.6 then asks for a critical subjectAltName.
         return (
             x509.CertificateBuilder(subject_name=x509.Name([]), issuer_name=self._issuer.subject)
-            .public_key(self._public_key)
+            .public_key(key)
             .serial_number(random_serial())
             .not_valid_before(utc(not_before))
             .not_valid_after(utc(not_after))
-            .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=True)
+            .add_extension(x509.SubjectAlternativeName(general_names(names)), critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(digital_signature=True), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(self._subject_key, critical=False)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
             .add_extension(self._authority_key, critical=False)
+            .sign(self._issuer_key, signature_hash(self._issuer_key))
         )
+
+
+def general_names(names: Iterable[str]) -> list[x509.GeneralName]:
+    """Hosts as a certificate lists them, addresses as addresses."""
+    return [_general_name(name) for name in names]
 
 
 def _general_name(name: str) -> x509.GeneralName:

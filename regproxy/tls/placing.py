@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-CERTIFICATE_FILE, KEY_FILE = "ca.crt", "ca.key"
-CERTIFICATE_SUFFIX, KEY_SUFFIX = ".crt", ".key"
+CERTIFICATE_FILE, KEY_FILE, REQUEST_FILE = "ca.crt", "ca.key", "ca.csr"
+CERTIFICATE_SUFFIX, KEY_SUFFIX, REQUEST_SUFFIX = ".crt", ".key", ".csr"
 # The CAs of a rotation lie in folders of these names, as in directories of their own.
 NEXT, PREVIOUS = "next", "previous"
 # There while a CA moves into force; it says from which folder.
@@ -137,8 +137,8 @@ def _changing(directory: Path) -> Iterator[None]:
         raise
     except OSError as error:
         raise PermissionError(
-            f"no CA can be made in {directory}: {error.strerror}; let uid {os.geteuid()} write there, "
-            "or choose another directory with --ca-dir"
+            f"nothing can be put into {directory}: {error.strerror}; let uid {os.geteuid()} write there, "
+            "or choose another directory (--ca-dir)"
         ) from error
 
 

@@ -17,6 +17,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from regproxy.cli.admin import call
+from regproxy.tls.authority import create
+from regproxy.tls.requests import request_leaf
 from regproxy.tls.rotation import abort, activate, finish, prepare
 from tests.e2e.conftest import Images, Story, hostile_block
 from tests.lab.certificates import Pki
@@ -27,6 +29,7 @@ from tests.lab.processes import until
 from tests.lab.proxy import Proxy, regproxy, regproxy_environment
 from tests.lab.registry import Registry
 from tests.tls.making import DAY, Made, make, place
+from tests.tls.test_requests import signed
 
 HOST = "registry.test"
 PING = "/v2/"
@@ -175,6 +178,28 @@ def test_a_banks_issuing_ca_changes_nothing_on_nodes_that_trust_its_root(
     assert x509.load_pem_x509_certificates(proxy.ca_file.read_bytes()) == [root.certificate]
     pulled = story.client(client, proxy).pull("quay.io/team/app:1")
     assert pulled.ok, pulled.output
+
+
+def test_a_host_outside_the_ca_is_refused_at_start_until_another_ca_certifies_it(
+    story: Story, hostile: Hostile, pki: Pki, tmp_path: Path
+) -> None:
+    directory = _parents(story.directory / "proxy" / "ca")
+    create(directory, ["quay.io"], time.time())
+    text = policy(hostile_block(hostile, pki))
+    (story.directory / "other.policy").write_text(text)
+    command = regproxy("serve", "--policy", str(story.directory / "other.policy"), "--ca-dir", str(directory))
+    command += ["--cache-dir", str(tmp_path / "cache")]
+    done = subprocess.run(command, env=regproxy_environment(), capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "error[RP310]" in done.stderr
+    assert f"regproxy ca issue --csr '{HOST}'" in done.stderr
+
+    path = request_leaf(directory, [HOST])
+    corporate = made("Corporate Root")
+    path.with_suffix(".crt").write_bytes(signed(path, corporate) + corporate.pem)
+    (tmp_path / "corporate.pem").write_bytes(corporate.pem)
+    proxy = story.proxy(text)
+    assert ping(proxy, tmp_path / "corporate.pem") == CHALLENGED
 
 
 @pytest.mark.real

@@ -26,6 +26,7 @@ PEERS = {
     "dockerd": Peer(("dockerd", "docker", "containerd"), "docker.io", root=True),
     "zstd": Peer(("zstd",), "zstd"),
     "openssl": Peer(("openssl",), "openssl"),
+    "gnutls": Peer(("certtool",), "gnutls-bin"),
     "git": Peer(("git",), "git"),
     "nginx": Peer(("nginx",), "nginx"),
     "nginx-stream": Peer(

@@ -39,6 +39,7 @@ def test_what_is_not_covered_is_an_error_with_the_ways_out() -> None:
         '3 | registry w { hosts "*.apps.lan" "deep.example"; }\n'
         "  |                    ^^^^^^^^^^^^\n"
         "  = note: the CA is limited to names; what the policy names is never tunnelled by accident\n"
-        "  = help: make a CA with `--ca-permit apps.lan`, or write `intercept off;` in the block\n"
+        "  = help: make a CA that does (`regproxy ca rotate --prepare --ca-permit apps.lan`), "
+        "have another CA certify it (`regproxy ca issue --csr '*.apps.lan'`), or write `intercept off;` in the block\n"
     )
     assert "give it a DNS name" in found[1].help
