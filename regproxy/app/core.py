@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regproxy.cache.answer import Cache
@@ -15,7 +15,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Forget
 from regproxy.model.entry import Challenge
 from regproxy.model.event import Event, StoreFailed
-from regproxy.model.measure import Measured, StoreMeasured
+from regproxy.model.measure import Measured, StoreMeasured, UpstreamMeasured
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
 from regproxy.store.rows import Changes
@@ -90,7 +90,7 @@ class Core:
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
-        admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random))
+        admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random, report))
         upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock), challenges)
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
@@ -117,10 +117,13 @@ class Core:
         """What edges remember no longer holds, answers and leaves."""
         self._engines.forget(Forget())
 
-    def measure(self) -> Iterator[Measured]:
-        """How things are now."""
-        usage = self.store.usage()
-        yield StoreMeasured(usage.content, usage.reserved, usage.entries, usage.limit)
+    def measure(self) -> tuple[Measured, ...]:
+        """How things are now, as far as no disk has to be asked."""
+        usage, (busy, slots, queued) = self.store.usage(), self._client.usage()
+        return (
+            StoreMeasured(usage.content, usage.reserved, usage.entries, usage.limit),
+            UpstreamMeasured(self.cache.fills, busy, slots, queued),
+        )
 
     async def _maintain(self) -> None:
         while True:

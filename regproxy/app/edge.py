@@ -14,6 +14,7 @@ from pathlib import Path
 
 from regproxy.app.handed import Handed, end_with
 from regproxy.app.pages import Pages
+from regproxy.app.pulse import Heart
 from regproxy.model.address import parse_authority
 from regproxy.model.answer import Core
 from regproxy.proxy.edge import Edge
@@ -68,6 +69,9 @@ async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_no
     welcomed.result()
     listener = make_listener(core, core.welcomed, sockets)
     listener.start()
+    # The core puts its own name for this edge in place of ours.
+    heart = Heart("", lambda pulse: core.report([pulse]), lambda: (listener.measure(""),))
+    beating = asyncio.ensure_future(heart.run())
     await stopping
     at_once = asyncio.ensure_future(stop_now.wait())
     drained = asyncio.ensure_future(listener.drain(handed.drain))
@@ -76,6 +80,9 @@ async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_no
     drained.cancel()
     await asyncio.gather(drained, at_once, return_exceptions=True)
     await listener.drain(0)
+    beating.cancel()
+    await asyncio.gather(beating, return_exceptions=True)
+    heart.tell(())
     await core.close(FLUSH_SECONDS)
 
 

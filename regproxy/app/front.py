@@ -1,12 +1,13 @@
 """What stands before the core: an edge in the same process, or the channel to those that are processes of their own."""
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from regproxy.app.edge import make_listener
 from regproxy.app.handed import Handed, say_ready
 from regproxy.model.answer import Core
+from regproxy.model.measure import EdgeMeasured
 from regproxy.proxy.listener import Listener
 from regproxy.wire.frames import Welcome
 from regproxy.wire.serving import EdgeServer
@@ -24,6 +25,10 @@ class Front(Protocol):
 
     def lacks(self) -> str | None:
         """Why no client could be served, or None."""
+        ...
+
+    def measure(self) -> Iterable[EdgeMeasured]:
+        """What the edge of this process does now, if it has one."""
         ...
 
     def renew(self) -> None:
@@ -49,6 +54,10 @@ class OwnEdge:
         """Nothing: whoever runs this accepts."""
         return None
 
+    def measure(self) -> Iterable[EdgeMeasured]:
+        """The one."""
+        return (self._listener.measure("core"),)
+
     def renew(self) -> None:
         """Nothing to do: the edge reads the welcome whenever it needs it."""
 
@@ -73,6 +82,10 @@ class Edges:
     def lacks(self) -> str | None:
         """An edge, at first and when all have died."""
         return None if self._server.edges else "no edge is connected"
+
+    def measure(self) -> Iterable[EdgeMeasured]:
+        """None: edges tell of themselves."""
+        return ()
 
     def renew(self) -> None:
         """Tell them."""

@@ -2,27 +2,36 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from regproxy.model.measure import Measured
 from regproxy.telemetry.exposition import exposition
 from regproxy.telemetry.metrics import Metrics
 
+# A disk that hangs holds up no scrape: what was known of it last is shown.
+MAX_MEASURE_SECONDS = 2.0
+
 
 class Scrape:
-    """Asks whoever said that he can be asked."""
+    """Asks whoever can be asked how things are, at each scrape."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._measures: list[Callable[[], Iterable[Measured]]] = []
+        self._slow: list[Callable[[], Awaitable[Measured]]] = []
 
     def ask(self, measure: Callable[[], Iterable[Measured]]) -> None:
         """Ask this part from now on."""
         self._measures.append(measure)
 
+    def ask_slow(self, measure: Callable[[], Awaitable[Measured]]) -> None:
+        """Ask this part from now on, which needs the disk for its answer; where it raises OSError it says nothing."""
+        self._slow.append(measure)
+
     async def page(self, accept: str) -> tuple[bytes, str]:
         """The page and its media type, as an Accept prefers."""
         began = time.monotonic()
+        await asyncio.gather(*map(self._measured, self._slow))
         for measure in self._measures:
             for measured in measure():
                 self._metrics.measured(measured)
@@ -30,3 +39,9 @@ class Scrape:
         page = await asyncio.to_thread(exposition, self._metrics.sampled(), accept)
         self._metrics.scraped(time.monotonic() - began)
         return page
+
+    async def _measured(self, measure: Callable[[], Awaitable[Measured]]) -> None:
+        try:
+            self._metrics.measured(await asyncio.wait_for(measure(), MAX_MEASURE_SECONDS))
+        except (OSError, TimeoutError):
+            return

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from regproxy.cache.answer import Cache
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Forget
+from regproxy.model.ca_event import LeafIssued
 from regproxy.model.connect import ConnectDecision
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf
@@ -37,7 +38,9 @@ class Seam:
 
     async def leaf(self, name: str) -> Leaf:
         """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow."""
-        return self._holdings().leaf(name, self._clock())
+        leaf = self._holdings().leaf(name, self._clock())
+        self._cache.report([LeafIssued(name)])
+        return leaf
 
     async def sightings(self, client: str) -> tuple[Sighting, ...]:
         """What happened to this client, the last first."""

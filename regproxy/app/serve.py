@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import platform
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -20,13 +22,14 @@ from regproxy.app.handed import Handed
 from regproxy.app.images import ImageCalls
 from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
+from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
 from regproxy.app.seam import Seam
 from regproxy.app.start import Start
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
-from regproxy.model.measure import CaMeasured
+from regproxy.model.measure import CaMeasured, LogMeasured
 from regproxy.reload.active import Active
 from regproxy.reload.authority import RunningCa
 from regproxy.reload.reloader import Reloader
@@ -39,6 +42,7 @@ from regproxy.telemetry.sightings import Sightings
 from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
 from regproxy.tls.seal import Seal
+from regproxy.upstream.versions import installed_versions
 from regproxy.wire.frames import VERSION, Welcome
 
 
@@ -64,7 +68,8 @@ class Service:
         self._active = Active(prepared.start.policy)
         policy = prepared.start.policy
         names = (registry.name for registry in policy.registries), (tier.name for tier in policy.tiers)
-        self._metrics = Metrics(*names, (__version__,), time.time)
+        build = (__version__, platform.python_version(), installed_versions()["libcurl"], ssl.OPENSSL_VERSION)
+        self._metrics = Metrics(*names, build, time.time)
         self._trust = TrustTally(time.time)
         self._sightings = Sightings(time.time)
         self._reloader: Reloader | None = None
@@ -93,12 +98,15 @@ class Service:
         core = await Core.open(directory, lambda: self._active.policy, self._report, listeners, self._seal)
         steps = ca_steps(settings, lambda: self._active.policy, lambda _: self._renew(core), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
+        scrape.ask_slow(core.store.measure)
         scrape.ask(core.measure)
-        scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after),))
+        scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after), LogMeasured(self._log.dropped)))
         await self._watch(core, ca)
         seam = Seam(core.cache, lambda: ca.holdings, time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
+        heart = Heart("core", self._report, self._front.measure)
+        self._watching.append(asyncio.ensure_future(heart.run()))
         api = self._administer(core, ca)
         self._state = "ready"
         self._announce()

@@ -63,6 +63,11 @@ class Cache:
         """What is stored for a name; `authority` is canonical."""
         return await kept(self._engines, authority, resource)
 
+    @property
+    def fills(self) -> int:
+        """How many transfers into the cache are under way."""
+        return self._contents.blobs.under_way
+
     def watch(self, forget: Callable[[Forget], None]) -> None:
         """Call this whenever answers that may be repeated no longer hold."""
         self._engines.watchers.append(forget)

@@ -30,6 +30,11 @@ class Blobs:
         self._fills: dict[LinkKey, dict[str, Fill]] = {}
         self._passed_by: PassedBy[LinkKey, Unstorable] = PassedBy(engines.clock)
 
+    @property
+    def under_way(self) -> int:
+        """How many blobs are on their way."""
+        return len(self._fills)
+
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
         """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
         passed_by = self._passed_by.get(key)

@@ -10,6 +10,7 @@ from regproxy.cache.lookup import ACCEPT_ANY, ACCEPT_MANIFESTS, Engines, Lookup,
 from regproxy.cache.manifests import Manifests, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import failed, kept_fields, link_head, refused, relayed, with_length
+from regproxy.cache.staleness import Asked
 from regproxy.freshness.lifetime import Absent, Known, Validated
 from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
@@ -34,7 +35,7 @@ class Contents:
         self._passage = passage
         self._admittance = Admittance(engines)
         self._manifests = manifests
-        self._blobs = Blobs(engines)
+        self.blobs = Blobs(engines)
         self._checks: Flights[tuple[LinkKey, Party], Head] = Flights(engines)
 
     async def answer(self, lookup: Lookup, digest: Digest) -> Answer:
@@ -77,7 +78,7 @@ class Contents:
         """The registry was told to delete it: nobody joins those who fetch it still, or ask whether it is there."""
         self._checks.leave(lambda flight: (flight[0].authority, flight[0].digest) == (authority, digest))
         self._manifests.deleted(LinkKey(authority, repository, Kind.MANIFEST, digest))
-        self._blobs.deleted(LinkKey(authority, repository, Kind.BLOB, digest))
+        self.blobs.deleted(LinkKey(authority, repository, Kind.BLOB, digest))
 
     async def _usable(self, lookup: Lookup, key: LinkKey) -> Link | None:
         """The link, if the content is here and the caller may read there: knowing a digest is no right to it."""
@@ -86,12 +87,13 @@ class Contents:
             return None
         return link if await self._engines.content(key.digest) is not None else None
 
-    def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome) -> Stored:
+    def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome, asked: Asked = None) -> Stored:
         self._engines.store.touch(key.digest)
-        now = self._engines.clock()
-        until = self._engines.until(lookup, outcome, Validated(link.checked_at), now)
+        now, known = self._engines.clock(), Validated(link.checked_at)
+        until = self._engines.until(lookup, outcome, known, now)
         head = link_head(key.digest, link, now)
-        return Stored(head, key.digest, link.size, lookup.labels(outcome), until, lookup.audience)
+        labels = lookup.served(outcome, known, now, asked)
+        return Stored(head, key.digest, link.size, labels, until, lookup.audience)
 
     def _join(self, lookup: Lookup, key: LinkKey) -> tuple[asyncio.Task[Head], bool]:
         return self._checks.join((key, lookup.party), lambda: self._check(lookup, key))
@@ -125,12 +127,12 @@ class Contents:
         except UpstreamFailed as error:
             outcome = self._outcome(lookup, link, Failed(error.failure))
             if outcome is Outcome.STALE:
-                return self._stored(lookup, key, link, outcome)
+                return self._stored(lookup, key, link, outcome, error)
             return failed(error, lookup.labels(outcome))
         outcome = self._outcome(lookup, link, Same() if head.status == 200 else Status(head.status))
         if outcome is Outcome.MISS:
             return self._absent(lookup, key, head, b"")
-        return self._stored(lookup, key, await self._engines.store.link(key) or link, outcome)
+        return self._stored(lookup, key, await self._engines.store.link(key) or link, outcome, head.status)
 
     def _outcome(self, lookup: Lookup, link: Link, upstream: Upstreamed) -> Outcome:
         return outcome_of_asking(lookup.terms, Validated(link.checked_at), upstream, self._engines.clock())
@@ -148,7 +150,7 @@ class Contents:
                     return answer
             if key.kind is Kind.MANIFEST:
                 return await self._manifest(lookup, key)
-            found = await self._blobs.fetch(lookup, key)
+            found = await self.blobs.fetch(lookup, key)
         except UpstreamFailed as error:
             return failed(error, lookup.labels(Outcome.ERROR))
         match found:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import assert_never
 from urllib.parse import urljoin, urlsplit
 
@@ -12,10 +13,11 @@ from regproxy.cache.lookup import Engines
 from regproxy.cache.passage import Passage
 from regproxy.cache.relay import Inflow, Outflow
 from regproxy.cache.replies import failed, refused, unusable
+from regproxy.cache.staleness import Asked, stale
 from regproxy.cache.variants import Variant, Variants
 from regproxy.cache.wanted import Place, Wanted
 from regproxy.freshness.directives import MAX_SECONDS
-from regproxy.freshness.origin import age
+from regproxy.freshness.origin import age, lifetime
 from regproxy.freshness.outcome import outcome_of_serving
 from regproxy.freshness.plan import Fetch, Refuse, Revalidate, Serve
 from regproxy.freshness.reuse import reuse, stands_in
@@ -84,7 +86,7 @@ class Generics:
                 if step.refresh:
                     task, joined = self._flights.join(_flight(wanted), lambda: self._landing.fetch(wanted, found))
                     _leave(task, joined=joined)
-                return await self._stored(wanted, found, outcome_of_serving(step))
+                return await self._stored(wanted, found, outcome_of_serving(step), "client")
             case Refuse(status=status, text=text):
                 return refused(status, "UNAVAILABLE", f"regproxy: {text}", wanted.labels(Outcome.LOCAL))
             case Fetch() | Serve() if field(wanted.ask.fields, "range") is not None:
@@ -124,8 +126,8 @@ class Generics:
             case Kept(head=head, body=bytes(body)):
                 shown = Head(head.status, without(wanted.shown(head).fields, ["content-length"]))
                 return Reply(shown, body, wanted.labels(Outcome.EXPIRED if found is not None else Outcome.MISS))
-            case Failing() if found is not None:
-                return await self._stored(wanted, found, Outcome.STALE)
+            case Failing(status=status) if found is not None:
+                return await self._stored(wanted, found, Outcome.STALE, status)
             case Passing():
                 return self._relay(wanted, landed)
             case _:
@@ -146,7 +148,7 @@ class Generics:
             case Failing(status=status) if found is not None and stands_in(
                 found.response, wanted.terms, Answered(status), now
             ):
-                return await self._stored(wanted, found, Outcome.STALE)
+                return await self._stored(wanted, found, Outcome.STALE, status)
             case _:
                 return await self._alone(wanted, found)
 
@@ -157,16 +159,18 @@ class Generics:
     async def _failed(self, wanted: Wanted, found: Variant | None, error: UpstreamFailed) -> Answer:
         response = found.response if found is not None else None
         if found is not None and stands_in(response, wanted.terms, Failed(error.failure), self._engines.clock()):
-            return await self._stored(wanted, found, Outcome.STALE)
+            return await self._stored(wanted, found, Outcome.STALE, error)
         return failed(error, wanted.labels(Outcome.ERROR))
 
-    async def _stored(self, wanted: Wanted, found: Variant, outcome: Outcome) -> Answer:
+    async def _stored(self, wanted: Wanted, found: Variant, outcome: Outcome, asked: Asked = None) -> Answer:
         self._engines.store.touch(found.digest)
+        over = max(0.0, min(age(found.response, self._engines.clock()), MAX_SECONDS) - lifetime(found.response))
+        labels = replace(wanted.labels(outcome), stale=stale(outcome, over, asked))
         head = self._head(found)
         if head.status == 200:
-            return Stored(head, found.digest, found.size, wanted.labels(outcome))
+            return Stored(head, found.digest, found.size, labels)
         # Ranges and conditions are for representations; this is told as it is.
-        return Reply(head, await self._variants.body(found), wanted.labels(outcome))
+        return Reply(head, await self._variants.body(found), labels)
 
     def _head(self, found: Variant) -> Head:
         seconds = int(min(age(found.response, self._engines.clock()), MAX_SECONDS))

@@ -10,6 +10,7 @@ from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Party
 from regproxy.cache.manifests import digest_of, keep_bytes, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import API_VERSION, failed, kept_fields, refused, with_length
+from regproxy.cache.staleness import Asked
 from regproxy.freshness.lifetime import Validated
 from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
@@ -89,12 +90,13 @@ class Lists:
         row = await store.generic(key)
         return row if row is not None and await self._engines.content(row.digest) is not None else None
 
-    def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome) -> Stored:
+    def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome, asked: Asked = None) -> Stored:
         self._engines.store.touch(row.digest)
-        now = self._engines.clock()
-        until = self._engines.until(lookup, outcome, Validated(row.validated_at), now)
+        now, known = self._engines.clock(), Validated(row.validated_at)
+        until = self._engines.until(lookup, outcome, known, now)
         head = Head(200, (*row.fields, ("Age", str(max(0, int(now - row.validated_at)))), *API_VERSION))
-        return Stored(head, row.digest, row.size, lookup.labels(outcome), until, lookup.audience)
+        labels = lookup.served(outcome, known, now, asked)
+        return Stored(head, row.digest, row.size, labels, until, lookup.audience)
 
     async def _ask(self, lookup: Lookup, key: GenericKey, row: Generic | None, within: float | None) -> Answer:
         task, joined = self._join(lookup, key, row)
@@ -106,14 +108,14 @@ class Lists:
         except UpstreamFailed as error:
             outcome = self._outcome(lookup, row, Failed(error.failure))
             if row is not None and outcome is Outcome.STALE:
-                return self._stored(lookup, row, outcome)
+                return self._stored(lookup, row, outcome, error)
             return failed(error, lookup.labels(outcome))
         except ValueError:
             return await self._passage.streamed(lookup)
         outcome = self._outcome(lookup, row, _upstreamed(listed))
-        if row is not None and outcome is Outcome.STALE:
-            return self._stored(lookup, row, outcome)
         if isinstance(listed, Answered):
+            if row is not None and outcome is Outcome.STALE:
+                return self._stored(lookup, row, outcome, listed.head.status)
             return refusal(lookup, listed.head, listed.body)
         if listed.body is None:
             return self._stored(lookup, listed.row, outcome)

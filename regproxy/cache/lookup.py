@@ -3,14 +3,15 @@
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from regproxy.cache.grants import Grants, Place, Reader
 from regproxy.cache.overrides import Overrides
 from regproxy.cache.overtaking import Overtaking
 from regproxy.cache.passing import PassedBy
-from regproxy.freshness.lifetime import Absent, Validated, fresh_until
+from regproxy.cache.staleness import Asked, stale
+from regproxy.freshness.lifetime import Absent, Validated, fresh_until, staleness
 from regproxy.model.account import ANONYMOUS, Account, Own
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, Audience, Forget
@@ -97,6 +98,10 @@ class Lookup:
         return Labels(
             outcome, self.registry.name, str(resource.kind), resource.repository, resource.reference, self.tier
         )
+
+    def served(self, outcome: Outcome, known: Validated, now: float, asked: Asked = None) -> Labels:
+        """The labels of an answer from what is stored; `asked`: how asking the upstream ended, where it is stale."""
+        return replace(self.labels(outcome), stale=stale(outcome, staleness(known, self.terms, now), asked))
 
     def until(self, outcome: Outcome, known: Validated, now: float) -> float:
         """How long an edge may repeat what is stored: while it is fresh, and never what stands in for an answer."""

@@ -12,6 +12,7 @@ from regproxy.cache.manifests import Manifests, record
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import binding_head, failed, refused, relayed, with_length
 from regproxy.cache.resolving import Resolved, Resolver, link_key
+from regproxy.cache.staleness import Asked
 from regproxy.freshness.lifetime import Absent, Known, Validated
 from regproxy.freshness.outcome import outcome_of_asking, outcome_of_serving
 from regproxy.freshness.plan import Fetch, Pass, Refuse, Revalidate, Serve, plan
@@ -102,11 +103,12 @@ class Tags:
         outcome: Outcome,
         body: bytes | None = None,
         old: Binding | None = None,
+        asked: Asked = None,
     ) -> Answer:
         """Answer with what the binding names; `old` is what the tag meant before, should that not be had."""
         now = self._engines.clock()
         head, until = binding_head(binding, now), self._engines.until(lookup, outcome, self._known(key, binding), now)
-        labels = lookup.labels(outcome)
+        labels = lookup.served(outcome, self._known(key, binding), now, asked)
         if self._engines.overrides.distrusts(key, binding.digest):
             return _distrusted(lookup, binding)
         if body is not None:
@@ -137,13 +139,13 @@ class Tags:
                 return await self._resolved(lookup, key, await asyncio.shield(task), Outcome.EXPIRED)
         except UpstreamFailed as error:
             if old is not None and self._outcome(lookup, key, old, Failed(error.failure)) is Outcome.STALE:
-                return await self._serve(lookup, key, old, Outcome.STALE)
+                return await self._serve(lookup, key, old, Outcome.STALE, asked=error)
             return failed(error, lookup.labels(Outcome.ERROR))
         except ValueError:
             return await self._passage.streamed(lookup)
         if isinstance(found, Answered):
             if old is not None and self._outcome(lookup, key, old, Status(found.head.status)) is Outcome.STALE:
-                return await self._serve(lookup, key, old, Outcome.STALE)
+                return await self._serve(lookup, key, old, Outcome.STALE, asked=found.head.status)
             return refusal(lookup, found.head, found.body)
         if old is not None and not joined_other:
             await record(self._engines, Changes(bindings=((key, binding),)))
@@ -214,13 +216,13 @@ class Tags:
         except UpstreamFailed as error:
             outcome = self._outcome(lookup, key, binding, Failed(error.failure))
             if outcome is Outcome.STALE:
-                return await self._serve(lookup, key, binding, outcome)
+                return await self._serve(lookup, key, binding, outcome, asked=error)
             return failed(error, lookup.labels(outcome))
         except ValueError:
             return await self._passage.streamed(lookup)
         outcome = self._outcome(lookup, key, binding, _upstreamed(resolved))
-        if outcome is Outcome.STALE:
-            return await self._serve(lookup, key, binding, outcome)
+        if outcome is Outcome.STALE and isinstance(resolved, Answered):
+            return await self._serve(lookup, key, binding, outcome, asked=resolved.head.status)
         return await self._resolved(lookup, key, resolved, outcome, binding)
 
     def _outcome(self, lookup: Lookup, key: BindingKey, binding: Binding, upstream: Upstreamed) -> Outcome:

@@ -49,6 +49,11 @@ def is_fresh(known: Validated, terms: Terms, now: float) -> bool:
     return known.gone_at is None and (terms.lifetime == math.inf or age(known.validated_at, now) < terms.lifetime)
 
 
+def staleness(known: Validated, terms: Terms, now: float) -> float:
+    """Seconds since the answer was last fresh; 0.0 where that is not known, for the clock went back."""
+    return max(0.0, now - known.validated_at - terms.lifetime)
+
+
 def fresh_until(known: Validated, terms: Terms, now: float) -> float:
     """Until when the answer may be served without asking; 0.0 when it may not be now."""
     if not is_fresh(known, terms, now):

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
+from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
+from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+from regproxy.model.stale import Stale
 
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
 HandshakeCause = Literal["unknown_ca", "timeout", "closed", "other"]
@@ -69,7 +73,10 @@ _CACHE_STATUS = {
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What the core knows of a request when it answers: the half of a log line that an edge cannot know."""
+    """What the core knows of a request when it answers: the half of a log line that an edge cannot know.
+
+    `stale`: how stale the answer is, if it is; then no edge repeats it.
+    """
 
     outcome: Outcome
     registry: str = ""
@@ -77,11 +84,15 @@ class Labels:
     repository: str = ""
     reference: str = ""
     tier: str = ""
+    stale: Stale | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeFinished:
-    """One request on an intercepted connection was answered, wholly or not."""
+    """One request on an intercepted connection was answered, wholly or not; `left`: its client did not wait.
+
+    `first_byte`: milliseconds until the head of the answer left; `trace`: the client's own trace (W3C Trace Context).
+    """
 
     client: str
     authority: str
@@ -91,11 +102,17 @@ class ExchangeFinished:
     milliseconds: float
     labels: Labels
     complete: bool = True
+    first_byte: float = 0.0
+    left: bool = False
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UpstreamFinished:
-    """One request to an upstream ended; `failure` names a failure class when there was no usable answer."""
+    """One request to an upstream ended; `failure` names a failure class when there was no usable answer.
+
+    `first_byte`: milliseconds until the head was there, if it came.
+    """
 
     registry: str
     purpose: str
@@ -104,6 +121,7 @@ class UpstreamFinished:
     bytes: int
     milliseconds: float
     failure: str = ""
+    first_byte: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +139,17 @@ class UpstreamThrottled:
 
 @dataclass(frozen=True, slots=True)
 class QuotaObserved:
-    """A registry said how many pulls an account has left; `at` is seconds since the epoch."""
+    """A registry said how many pulls an account has left; `at` is seconds since the epoch.
+
+    `window`: the seconds in which `limit` counts, 0 where it did not say.
+    """
 
     registry: str
     account: str
     limit: int
     remaining: int
     at: float
+    window: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +195,11 @@ class HandshakeFailed:
 
 @dataclass(frozen=True, slots=True)
 class EntryStored:
-    """Verified content became visible."""
+    """Verified content became visible; `again`: it had left the store a short while ago."""
 
     kind: str
     bytes: int
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,31 +257,10 @@ class PolicyReloaded:
 
 
 @dataclass(frozen=True, slots=True)
-class CaReloaded:
-    """The files of the CA were read again; `fingerprint` and `not_after` are of the CA that signs from now on.
-
-    `not_after` in seconds since the epoch; `findings` say why the CA stays, or what to know of the new one.
-    """
-
-    result: Literal["success", "unchanged", "failure"]
-    trigger: str
-    fingerprint: str
-    not_after: float
-    findings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class CertificatesFetched:
     """A client was handed what it has to trust."""
 
     client: str
-
-
-@dataclass(frozen=True, slots=True)
-class CaNoticed:
-    """The operator should know something of a certificate's dates: it ends soon, or has ended."""
-
-    sentence: str
 
 
 Event = (
@@ -279,4 +281,9 @@ Event = (
     | CaReloaded
     | CaNoticed
     | CertificatesFetched
+    | UpstreamRetried
+    | PullSpent
+    | HoldChanged
+    | LeafIssued
+    | Pulse
 )

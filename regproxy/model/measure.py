@@ -1,4 +1,4 @@
-"""How things are now, as values: parts tell it when they are asked for it, at a scrape for one."""
+"""How things are now, as values: parts tell it when they are asked for it, at a scrape for one, or now and then."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,70 @@ class StoreMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class DiskMeasured:
+    """The file system of the store, in bytes, and when the content that leaves next was last used."""
+
+    free: int
+    total: int
+    oldest: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamMeasured:
+    """Requests to upstreams: `fills` are transfers into the cache, `busy` of `slots` are taken, `queued` wait."""
+
+    fills: int
+    busy: int
+    slots: int
+    queued: int
+
+
+@dataclass(frozen=True, slots=True)
 class CaMeasured:
     """When the CA that signs ends, in seconds since the epoch."""
 
     not_after: float
 
 
-Measured = StoreMeasured | CaMeasured
+@dataclass(frozen=True, slots=True)
+class LogMeasured:
+    """Lines that could not be written since the start."""
+
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMeasured:
+    """One process of ours: how late its event loop was, in seconds, each time it was looked at since it last told.
+
+    `cpu`: seconds of CPU since then; `memory`: bytes that are resident.
+    """
+
+    process: str
+    lags: tuple[float, ...]
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeMeasured:
+    """One edge: requests under way, connections that are at work or wait, TLS handshakes since it last told."""
+
+    process: str
+    in_flight: int
+    active: int
+    idle: int
+    handshakes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnded:
+    """A process of ours is gone, and what it had open with it."""
+
+    process: str
+
+
+# What the parts of the core say at a scrape.
+Measured = StoreMeasured | DiskMeasured | UpstreamMeasured | CaMeasured | LogMeasured
+# What a process says of itself now and then.
+Pulse = ProcessMeasured | EdgeMeasured | ProcessEnded

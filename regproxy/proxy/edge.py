@@ -10,6 +10,7 @@ from tornado.http1connection import HTTP1ConnectionParameters
 
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core, Forget
+from regproxy.model.measure import EdgeMeasured
 from regproxy.proxy.files import Disk
 from regproxy.proxy.heads import ConnectHeads
 from regproxy.proxy.memory import Memory
@@ -52,6 +53,9 @@ class Edge:
     memory: Memory = field(default_factory=Memory)
     connect_heads: ConnectHeads = field(default_factory=ConnectHeads)
     draining: bool = False
+    # Plain numbers, told now and then: requests under way, and handshakes that went well since.
+    in_flight: int = 0
+    handshakes: int = 0
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
@@ -72,6 +76,12 @@ class Edge:
         return HTTP1ConnectionParameters(
             max_header_size=MAX_HEAD_BYTES, max_body_size=MAX_BODY_BYTES, chunk_size=64 * 1024, header_timeout=None
         )
+
+    def measure(self, process: str) -> EdgeMeasured:
+        """What the edge does now."""
+        idle = sum(stream.idle for stream in self.streams)
+        handshakes, self.handshakes = self.handshakes, 0
+        return EdgeMeasured(process, self.in_flight, len(self.streams) - idle, idle, handshakes)
 
     def spawn(self, work: Coroutine[Any, Any, None], stream: ClientStream) -> asyncio.Task[None]:
         """Run work for a connection, which is cut off if the work fails; cancelled when the edge stops."""

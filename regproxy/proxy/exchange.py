@@ -13,6 +13,7 @@ from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import content_length, printable
 from regproxy.model.refusal import refusal
+from regproxy.model.trace import trace_of
 from regproxy.proxy.content import in_hand
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.memory import MAX_BODY, place
@@ -54,6 +55,7 @@ class Exchange(HTTPMessageDelegate):
         self._task: asyncio.Task[None] | None = None
         self._labels = Labels(Outcome.LOCAL)
         self._ends_the_connection = False
+        self._left = False
         self._head = head
         self._mirror = mirror
 
@@ -80,9 +82,9 @@ class Exchange(HTTPMessageDelegate):
             self._upload = Upload(size)
         body = self._upload.body if self._upload is not None else None
         ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
+        self._edge.in_flight += 1
         self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
-        # Work that is cancelled before it began asks nobody.
-        self._task.add_done_callback(lambda _: self._close_unasked())
+        self._task.add_done_callback(self._answered)
 
     def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:
         """Why the request is meant for another authority, if it is, and its target in origin form (RFC 9110 §7.4)."""
@@ -123,6 +125,11 @@ class Exchange(HTTPMessageDelegate):
         if self._upload is not None:
             self._upload.close()
 
+    def _answered(self, _: asyncio.Task[None]) -> None:
+        """The task is over; one that was cancelled before it began asked nobody."""
+        self._edge.in_flight -= 1
+        self._close_unasked()
+
     def _close_unasked(self) -> None:
         if self._upload is not None:
             self._upload.close_unasked()
@@ -141,7 +148,9 @@ class Exchange(HTTPMessageDelegate):
                 await self._ask_and_send(ask, replier)
                 if self._edge.draining or self._ends_the_connection:
                     await self._stream.hang_up()
-        except (StreamClosedError, asyncio.CancelledError, BrokenBody):
+        except (StreamClosedError, asyncio.CancelledError):
+            self._left = not edge.draining
+        except BrokenBody:
             pass
         finally:
             if not replier.sent.complete:
@@ -183,14 +192,17 @@ class Exchange(HTTPMessageDelegate):
 
     def _event(self, ask: Ask, replier: Replier, began: float) -> ExchangeFinished:
         sent = replier.sent
-        milliseconds = (time.monotonic() - began) * 1000
+        now = time.monotonic()
         return ExchangeFinished(
             self._client,
             ask.authority.name,
             printable(ask.method, MAX_METHOD),
             sent.status,
             sent.bytes,
-            milliseconds,
+            (now - began) * 1000,
             self._labels,
             sent.complete,
+            ((sent.began_at or now) - began) * 1000,
+            self._left and not sent.complete,
+            trace_of(ask.fields),
         )

@@ -48,6 +48,7 @@ class Interception:
         """Answer a request that is here whole and alone, if its very bytes were answered before, or have it parsed."""
         began = time.monotonic()
         if self._place is None:
+            self._edge.handshakes += 1
             self._place = place(self._named, self._decided.authority, self._stream.requested_name)
         found = self._edge.memory.recall(self._place, came) if len(came) <= MAX_HEAD_BYTES else None
         if found is None or self._edge.draining:
@@ -56,9 +57,10 @@ class Interception:
             return
         answer, ready = found
         self._stream.answer(answer)
-        milliseconds = (time.monotonic() - began) * 1000
+        spent = (time.monotonic() - began) * 1000
+        size, labels = len(ready.body), ready.labels
         finished = ExchangeFinished(
-            self._client, ready.authority, ready.method, ready.status, len(ready.body), milliseconds, ready.labels
+            self._client, ready.authority, ready.method, ready.status, size, spent, labels, True, spent
         )
         self._edge.core.report([finished])
 

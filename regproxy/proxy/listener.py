@@ -5,6 +5,7 @@ import errno
 import socket
 from collections.abc import Sequence
 
+from regproxy.model.measure import EdgeMeasured
 from regproxy.proxy.connect import Front
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.stream import ClientStream
@@ -47,6 +48,10 @@ class Listener:
         stream = ClientStream(connection, self._edge.scratch, self._edge.streams.discard)
         self._edge.streams.add(stream)
         Front(self._edge, stream, _client(address)).serve()
+
+    def measure(self, process: str) -> EdgeMeasured:
+        """What the edge does now."""
+        return self._edge.measure(process)
 
     async def drain(self, seconds: float) -> None:
         """Stop accepting, close idle connections, wait for the others at most `seconds`, then cut them off."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import time
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -31,9 +32,10 @@ MAX_RESTS = 3
 
 @dataclass(slots=True)
 class Sent:
-    """How much of an answer has left: the edge's half of a log line."""
+    """How much of an answer has left, and since when (monotonic): the edge's half of a log line."""
 
     status: int = 0
+    began_at: float = 0.0
     bytes: int = 0
     complete: bool = False
 
@@ -216,7 +218,7 @@ class Replier:
             headers.add(name, value)
         if "Date" not in headers:
             headers["Date"] = formatdate(usegmt=True)
-        self.sent.status = head.status
+        self.sent.status, self.sent.began_at = head.status, time.monotonic()
         line = ResponseStartLine("HTTP/1.1", head.status, phrase(head))
         self._stream.await_client()
         await self._connection.write_headers(line, headers, body)

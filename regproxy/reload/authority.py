@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from regproxy.model.event import CaNoticed, CaReloaded, Event
+from regproxy.model.ca_event import CaNoticed, CaReloaded
+from regproxy.model.event import Event
 from regproxy.reload.look import Look, look
 from regproxy.reload.watcher import Trigger
 from regproxy.tls.directory import Holdings

@@ -117,6 +117,12 @@ def choose_unused(tables: Tables, before: float, now: float) -> Choice:
     return choice
 
 
+def oldest_use(tables: Tables) -> float | None:
+    """When the content that nobody has used for the longest was last used; None: there is none."""
+    (used,) = tables.one("SELECT min(used) FROM (SELECT min(last_used) AS used FROM content GROUP BY pool)") or (None,)
+    return None if used is None else float(used)
+
+
 def _least_recent(tables: Tables, choice: Choice, pools: tuple[int, ...], now: float, before: float = math.inf) -> None:
     queues = [_rows(tables, pool, BY_USE, now) for pool in pools]
     for row in heapq.merge(*queues, key=lambda row: row.last_used):

@@ -11,9 +11,11 @@ from pathlib import Path
 
 from regproxy.model.entry import CacheLimits, Content
 from regproxy.model.event import EntryStored, Event, StoreFailed
+from regproxy.model.measure import DiskMeasured
 from regproxy.model.oci import Digest, Kind
 from regproxy.store import files
-from regproxy.store.eviction import Usage
+from regproxy.store.choosing import oldest_use
+from regproxy.store.eviction import Usage, disk
 from regproxy.store.index import DAMAGED, Index, Tables
 from regproxy.store.inventory import Inventory
 from regproxy.store.migration import migrate
@@ -86,6 +88,11 @@ class Store(Names):
     def usage(self) -> Usage:
         """How full the store is."""
         return self._room.account.usage()
+
+    async def measure(self) -> DiskMeasured:
+        """The file system as it is now, and how long what leaves next was not used."""
+        status = await self._work.on_disk(lambda: disk(self.directory))
+        return DiskMeasured(status.free, status.total, await self._index.run(oldest_use))
 
     async def content(self, digest: Digest) -> Content | None:
         """The content, when its file is there and whole; a row that lost its file is dropped and reported."""
@@ -239,7 +246,8 @@ class Store(Names):
             self._room.account.removed((published.replaced,))
         if published.stored:
             self._room.account.added(published.content.allocated)
-            self._report(EntryStored(str(writer.kind), published.content.size))
+            again = self._room.departed.returned(digest)
+            self._report(EntryStored(str(writer.kind), published.content.size, again))
             self._room.catch_up()
         return published.content
 

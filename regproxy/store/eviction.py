@@ -96,7 +96,7 @@ def evict(tables: Tables, directory: Path, choice: Choice) -> tuple[Removed, ...
         remove(directory, parse_digest(row.digest))
     with tables.transaction():
         settle(tables, choice)
-    return tuple(Removed(row.size, row.allocated) for row in choice.gone)
+    return tuple(Removed(parse_digest(row.digest), row.size, row.allocated) for row in choice.gone)
 
 
 def settle(tables: Tables, choice: Choice) -> None:

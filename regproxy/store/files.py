@@ -24,6 +24,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 class Removed:
     """One piece of content that left the store."""
 
+    digest: Digest
     size: int
     allocated: int
 
@@ -134,7 +135,7 @@ def publish(tables: Tables, directory: Path, part: Part, now: float) -> Publishe
             tables.change("UPDATE content SET last_used = max(last_used, ?) WHERE digest = ?", now, str(digest))
             part.path.unlink()
             return Published(Content(digest, size, taken, now), stored=False)
-        replaced = Removed(size, taken)
+        replaced = Removed(digest, size, taken)
     content = Content(digest, part.status.st_size, allocated(part.status), now)
     path = directory / content_path(digest)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -194,7 +195,7 @@ def discard(tables: Tables, directory: Path, digest: Digest, *, unverified: bool
     remove(directory, digest)
     with tables.transaction():
         forget(tables, str(digest))
-    return Removed(int(row[0] or 0), int(row[1] or 0))
+    return Removed(digest, int(row[0] or 0), int(row[1] or 0))
 
 
 def forget(tables: Tables, digest: str) -> None:

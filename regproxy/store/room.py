@@ -9,6 +9,7 @@ from pathlib import Path
 from regproxy.model.entry import CacheLimits
 from regproxy.model.event import EntryEvicted, Event, StoreFailed
 from regproxy.store.choosing import Choice, choose, choose_small, choose_unused
+from regproxy.store.departed import Departed
 from regproxy.store.eviction import Account, Shortfall, disk, evict
 from regproxy.store.files import Removed
 from regproxy.store.index import Index, Tables
@@ -33,6 +34,7 @@ class Room:
         flush: Callable[[], Awaitable[None]],
     ) -> None:
         self.account = Account(limits)
+        self.departed = Departed()
         self._directory = directory
         self._index = index
         self._work = work
@@ -72,6 +74,8 @@ class Room:
         self.account.removed(removed)
         for one in removed:
             self._report(EntryEvicted(one.size, cause))
+            if cause != "damaged":
+                self.departed.add(one.digest)
 
     async def _shrink(self) -> None:
         try:

@@ -4,29 +4,11 @@ import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TextIO, assert_never
+from typing import Any, TextIO
 
-from regproxy.model.event import (
-    BreakerChanged,
-    CaNoticed,
-    CaReloaded,
-    CertificatesFetched,
-    ConnectFinished,
-    DigestMismatched,
-    EntryEvicted,
-    EntryStored,
-    Event,
-    ExchangeFinished,
-    HandshakeFailed,
-    PolicyReloaded,
-    PolicyStarted,
-    QuotaObserved,
-    StoreFailed,
-    TunnelClosed,
-    UpstreamFinished,
-    UpstreamThrottled,
-)
+from regproxy.model.event import Event, ExchangeFinished
 from regproxy.model.message import printable
+from regproxy.telemetry.fields import fields_of
 from regproxy.telemetry.request_line import RequestLines
 
 FIELD_LENGTH = 256
@@ -59,7 +41,7 @@ class AccessLog:
             if len(text) <= MAX_LINE:
                 self._write(text)
                 return
-        fields = _fields(event)
+        fields = fields_of(event)
         if fields is not None:
             self.line(fields)
 
@@ -121,130 +103,3 @@ def _bounded(value: Any, length: int) -> Any:
             return [_bounded(one, length) for one in value]
         case _:
             return value
-
-
-def _fields(event: Event) -> dict[str, Any] | None:
-    match event:
-        case ExchangeFinished():
-            return _request(event)
-        case ConnectFinished(decision="refuse" | "failed"):
-            return {
-                "event": "connect",
-                "client": event.client,
-                "authority": event.authority,
-                "decision": event.decision,
-                "status": event.status,
-                "reason": event.reason,
-            }
-        case TunnelClosed():
-            return {
-                "event": "tunnel",
-                "client": event.client,
-                "authority": event.authority,
-                "sent": event.sent,
-                "received": event.received,
-                "milliseconds": round(event.milliseconds, 1),
-            }
-        case HandshakeFailed():
-            return {
-                "event": "handshake",
-                "client": event.client,
-                "authority": event.authority,
-                "cause": event.cause,
-            }
-        case DigestMismatched():
-            return {"event": "mismatch", "authority": event.authority, "kind": event.kind, "digest": event.digest}
-        case StoreFailed():
-            return {"event": "store", "operation": event.operation, "error": event.error}
-        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | QuotaObserved():
-            return _upstream_fields(event)
-        case PolicyStarted():
-            return {"event": "policy", "checksum": event.checksum, "resumed": event.resumed}
-        case PolicyReloaded():
-            return _reload(event)
-        case CaReloaded() | CaNoticed():
-            return _ca(event)
-        case ConnectFinished() | EntryStored() | EntryEvicted() | CertificatesFetched():
-            return None
-        case _:
-            assert_never(event)
-
-
-def _upstream_fields(
-    event: UpstreamFinished | UpstreamThrottled | BreakerChanged | QuotaObserved,
-) -> dict[str, Any] | None:
-    match event:
-        case UpstreamFinished(failure=failure) if failure:
-            return {
-                "event": "upstream",
-                "registry": event.registry,
-                "purpose": event.purpose,
-                "method": event.method,
-                "failure": str(failure),
-                "milliseconds": round(event.milliseconds, 1),
-            }
-        case UpstreamThrottled():
-            return {
-                "event": "throttled",
-                "registry": event.registry,
-                "authority": event.authority,
-                "reason": event.reason,
-                "source": event.source,
-            }
-        case BreakerChanged():
-            return {
-                "event": "breaker",
-                "registry": event.registry,
-                "authority": event.authority,
-                "state": "open" if event.is_open else "closed",
-                "cause": event.cause,
-            }
-        case UpstreamFinished() | QuotaObserved():
-            return None
-        case _:
-            assert_never(event)
-
-
-def _request(event: ExchangeFinished) -> dict[str, Any]:
-    labels = event.labels
-    return {
-        "event": "request",
-        "client": event.client,
-        "authority": event.authority,
-        "registry": labels.registry,
-        "repository": labels.repository,
-        "reference": labels.reference,
-        "kind": labels.kind,
-        "method": event.method,
-        "status": event.status,
-        "bytes": event.bytes,
-        "milliseconds": round(event.milliseconds, 1),
-        "outcome": str(labels.outcome),
-        "tier": labels.tier,
-        "complete": event.complete,
-    }
-
-
-def _ca(event: CaReloaded | CaNoticed) -> dict[str, Any]:
-    if isinstance(event, CaNoticed):
-        return {"event": "warning", "message": event.sentence}
-    return {
-        "event": "ca",
-        "result": event.result,
-        "trigger": event.trigger,
-        "fingerprint": event.fingerprint,
-        "ends": datetime.fromtimestamp(int(event.not_after), UTC).strftime("%Y-%m-%d"),
-        **({"findings": event.findings} if event.findings else {}),
-    }
-
-
-def _reload(event: PolicyReloaded) -> dict[str, Any]:
-    sentences = {"findings": event.findings, "changes": event.changes}
-    return {
-        "event": "reload",
-        "result": event.result,
-        "trigger": event.trigger,
-        "checksum": event.checksum,
-        "milliseconds": round(event.milliseconds, 1),
-        **{name: some for name, some in sentences.items() if some},
-    }

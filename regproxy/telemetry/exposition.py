@@ -8,9 +8,10 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 from prometheus_client.utils import floatToGoString
 
-from regproxy.telemetry.tally import Sampled
+from regproxy.telemetry.tally import Histogram, Sampled
 
 
 class _Sample(Collector):
@@ -40,8 +41,8 @@ def _family(sampled: Sampled) -> Family:
         case "histogram":
             histogram = HistogramMetricFamily(metric.family, metric.help, labels=names)
             bounds = [*map(floatToGoString, metric.buckets), "+Inf"]
-            for labels, counts, total in sampled.spreads:
-                histogram.add_metric(labels, list(zip(bounds, accumulate(counts), strict=True)), total)
+            for one in sampled.spreads:
+                histogram.add_metric(one.labels, _buckets(one, bounds), one.sum)
             return histogram
         case "counter":
             counter = CounterMetricFamily(metric.family, metric.help, labels=names)
@@ -53,3 +54,14 @@ def _family(sampled: Sampled) -> Family:
             for labels, value in sampled.counts:
                 gauge.add_metric(labels, value)
             return gauge
+
+
+def _buckets(histogram: Histogram, bounds: list[str]) -> list[tuple[str, float] | tuple[str, float, Exemplar]]:
+    """Each bucket with all that is below it, and a trace that belongs to it where one is known."""
+    counted = list(zip(bounds, accumulate(histogram.counts), strict=True))
+    if not histogram.exemplars:
+        return [*counted]
+    known = {
+        bucket: Exemplar({"trace_id": one.trace}, one.value, one.at) for bucket, one in histogram.exemplars.items()
+    }
+    return [(*pair, known[number]) if number in known else pair for number, pair in enumerate(counted)]

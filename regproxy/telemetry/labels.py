@@ -6,11 +6,13 @@ from typing import get_args
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import Decided, HandshakeCause, Outcome
 from regproxy.model.oci import Kind
+from regproxy.model.stale import StaleReason
 from regproxy.telemetry.metric import OTHER, Label
 
 MAX_REGISTRIES = 50  # names of registry blocks, over all reloads
 MAX_TIERS = 100
 MAX_ACCOUNTS = 10
+MAX_PROCESSES = 65
 
 _OUTCOMES = tuple(map(str, Outcome))
 _FAILURES = tuple(map(str, FailureClass))
@@ -27,13 +29,17 @@ REGISTRY = Label("registry", most=MAX_REGISTRIES, named=True)
 TIER = Label("tier", most=MAX_TIERS, named=True)
 ACCOUNT = Label("account", most=MAX_ACCOUNTS)
 KIND = Label("kind", (*map(str, Kind), "ping", "token", OTHER), _PULLED)
-PURPOSE = Label("purpose", ("manifest", "blob", "list", "token", OTHER), (*_PULLED, "token"))
+PURPOSE = Label("purpose", ("manifest", "blob", "upload", "list", "token", "ping", OTHER), (*_PULLED, "token"))
 METHOD = Label("method", ("GET", "HEAD", OTHER))
 CODE = Label("code", _CODES)
 OUTCOME = _closed("outcome", *_OUTCOMES)
 SOURCE = _closed("source", "cache", "fill", "upstream", "proxy")
 DECISION = _closed("decision", *get_args(Decided))
-HANDSHAKE = _closed("result", *get_args(HandshakeCause))
+HANDSHAKE = _closed("result", "ok", *get_args(HandshakeCause))
+CONNECTION = _closed("state", "active", "idle")
+STALENESS = _closed("reason", *get_args(StaleReason))
+SLOT = _closed("state", "busy", "idle")
+PROCESS = Label("process", most=MAX_PROCESSES)
 DIRECTION = _closed("direction", "sent", "received")
 FAILURE = _closed("reason", *_FAILURES)
 THROTTLE = _closed("reason", "pull_limit", "abuse", "client")
@@ -46,4 +52,4 @@ OPERATION = _closed(
 RELOAD = _closed("result", "success", "unchanged", "failure")
 TOKEN = _closed("result", "ok", "denied", "error")
 CHECKSUM = Label("checksum", most=1)
-VERSION = Label("version", most=1)
+BUILD = tuple(Label(name, most=1) for name in ("version", "python", "libcurl", "openssl"))

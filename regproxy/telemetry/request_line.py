@@ -31,8 +31,16 @@ class RequestLines:
             f'"repository":{quoted(labels.repository)},"reference":{quoted(labels.reference)},'
             f'"kind":{quoted(labels.kind)},"method":{quoted(event.method)},"status":{event.status},'
             f'"bytes":{event.bytes},"milliseconds":{round(event.milliseconds, 1)},"outcome":"{labels.outcome}",'
-            f'"tier":{quoted(labels.tier)},"complete":{"true" if event.complete else "false"}}}\n'
+            f'"tier":{quoted(labels.tier)},"complete":{"true" if event.complete else "false"}{self._rare(event)}}}\n'
         )
+
+    def _rare(self, event: ExchangeFinished) -> str:
+        """What few lines have."""
+        stale, trace = event.labels.stale, event.trace
+        if stale is None and not trace:
+            return ""
+        told = "" if stale is None else f',"stale":"{stale.reason}","stale_seconds":{round(stale.seconds)}'
+        return f'{told},"trace_id":"{trace}"' if trace else told
 
     def _quoted(self, value: str) -> str:
         found = self._known.get(value)

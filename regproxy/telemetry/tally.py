@@ -1,11 +1,20 @@
 """Plain numbers under the names of the catalogue: cheap to count, bounded in number, copied for a scrape."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, KeysView
+from collections.abc import Callable, Iterable, KeysView
 from dataclasses import dataclass
 from itertools import product
 
 from regproxy.telemetry.metric import OTHER, Label, Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One value of a bucket, the trace that it belongs to, and when it was, in seconds since the epoch."""
+
+    trace: str
+    value: float
+    at: float
 
 
 class Count:
@@ -20,35 +29,51 @@ class Count:
 class Spread:
     """One histogram: how many values fell into each bucket, the last being all beyond; and their sum."""
 
-    __slots__ = ("_bounds", "counts", "sum")
+    __slots__ = ("_bounds", "_clock", "counts", "exemplars", "sum")
 
-    def __init__(self, bounds: tuple[float, ...]) -> None:
+    def __init__(self, bounds: tuple[float, ...], clock: Callable[[], float]) -> None:
         self._bounds = bounds
+        self._clock = clock
         self.counts = [0] * (len(bounds) + 1)
+        self.exemplars: dict[int, Exemplar] = {}
         self.sum = 0.0
 
-    def observe(self, value: float) -> None:
-        """Count one value; a bucket holds its bound."""
-        self.counts[bisect_left(self._bounds, value)] += 1
+    def observe(self, value: float, trace: str = "") -> None:
+        """Count one value; a bucket holds its bound, and remembers the last trace."""
+        bucket = bisect_left(self._bounds, value)
+        self.counts[bucket] += 1
         self.sum += value
+        if trace:
+            self.exemplars[bucket] = Exemplar(trace, value, self._clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """One histogram as it stood."""
+
+    labels: tuple[str, ...]
+    counts: tuple[int, ...]
+    sum: float
+    exemplars: dict[int, Exemplar]
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One metric as it stood: by label values a number, or counts of buckets and their sum."""
+    """One metric as it stood: by label values a number, or histograms."""
 
     metric: Metric
     counts: tuple[tuple[tuple[str, ...], float], ...] = ()
-    spreads: tuple[tuple[tuple[str, ...], tuple[int, ...], float], ...] = ()
+    spreads: tuple[Histogram, ...] = ()
 
 
 class Tally:
-    """Owns the series of a catalogue; belongs to one event loop.
+    """Owns the series of a catalogue; belongs to one event loop. `clock` gives seconds since the epoch.
 
     Label values that are not of their label's set are `other`, and so is everything beyond a metric's bound.
     """
 
-    def __init__(self, catalogue: Iterable[Metric]) -> None:
+    def __init__(self, catalogue: Iterable[Metric], clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._metrics = {metric.name: metric for metric in catalogue}
         self._counts: dict[str, dict[tuple[str, ...], Count]] = {}
         self._spreads: dict[str, dict[tuple[str, ...], Spread]] = {}
@@ -76,7 +101,7 @@ class Tally:
         if found is None:
             metric = self._metrics[name]
             fit = self._fit(metric, labels, series.keys())
-            found = series.get(fit) or series.setdefault(fit, Spread(metric.buckets))
+            found = series.get(fit) or series.setdefault(fit, Spread(metric.buckets, self._clock))
         return found
 
     def clear(self, name: str) -> None:
@@ -101,7 +126,8 @@ class Tally:
                 metric,
                 tuple((labels, count.value) for labels, count in self._counts.get(name, {}).items()),
                 tuple(
-                    (labels, tuple(spread.counts), spread.sum) for labels, spread in self._spreads.get(name, {}).items()
+                    Histogram(labels, tuple(spread.counts), spread.sum, dict(spread.exemplars))
+                    for labels, spread in self._spreads.get(name, {}).items()
                 ),
             )
             for name, metric in self._metrics.items()

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from regproxy.model.ca_event import CaReloaded
 from regproxy.model.event import (
-    CaReloaded,
     CertificatesFetched,
     ConnectFinished,
     Event,

@@ -1,14 +1,15 @@
-"""What is counted of upstreams: requests, failures, 429s, pulls left, and whether they are asked at all."""
+"""What is counted of upstreams: requests, failures, 429s, and whether they are asked at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import assert_never
 
-from regproxy.model.event import BreakerChanged, QuotaObserved, UpstreamFinished, UpstreamThrottled
+from regproxy.model.event import BreakerChanged, UpstreamFinished, UpstreamThrottled
+from regproxy.model.pull_event import UpstreamRetried
 from regproxy.telemetry.tally import Tally
 
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-Upstreamed = UpstreamFinished | UpstreamThrottled | QuotaObserved | BreakerChanged
+Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerChanged
 
 
 class UpstreamMetrics:
@@ -19,23 +20,21 @@ class UpstreamMetrics:
         self._clock = clock
         self._open: dict[str, int] = {}
 
-    def show(self, registries: frozenset[str]) -> None:
+    def show(self, registries: Iterable[str]) -> None:
         """Whether these are asked is known from the start."""
         for registry in registries:
             self._set("upstream_up", registry, value=not self._open.get(registry, 0))
 
     def observe(self, event: Upstreamed) -> None:
-        """Count one event; the account is ours or one that the policy names."""
+        """Count one event."""
         registry = event.registry
         match event:
             case UpstreamFinished():
                 self._finished(event)
             case UpstreamThrottled(reason=reason):
                 self._add("upstream_throttled", registry, reason)
-            case QuotaObserved(account=account):
-                self._set("ratelimit_limit_pulls", registry, account, value=event.limit)
-                self._set("ratelimit_remaining_pulls", registry, account, value=event.remaining)
-                self._set("ratelimit_observed_timestamp_seconds", registry, account, value=event.at)
+            case UpstreamRetried(failure=failure):
+                self._add("upstream_retries", registry, failure)
             case BreakerChanged(is_open=is_open):
                 self._open[registry] = self._open.get(registry, 0) + (1 if is_open else -1)
                 self._set("upstream_up", registry, value=not self._open[registry])
@@ -46,6 +45,8 @@ class UpstreamMetrics:
         registry, purpose = event.registry, event.purpose
         self._add("upstream_requests", registry, purpose, event.method, str(event.status or "none"))
         self._add("upstream_received_bytes", registry, purpose, amount=event.bytes)
+        if event.first_byte is not None:
+            self._tally.spread("upstream_first_byte_seconds", registry, purpose).observe(event.first_byte / 1000)
         if event.failure:
             self._add("upstream_failures", registry, event.failure)
         elif event.status:

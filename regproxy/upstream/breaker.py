@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import BreakerChanged, Event
-from regproxy.upstream.failure import UpstreamFailed
+from regproxy.upstream.failure import NotAsked, UpstreamFailed
 from regproxy.upstream.limited import utc
 from regproxy.upstream.request import UpstreamRequest
 
@@ -45,7 +45,7 @@ class Breakers:
         self._breakers: dict[Authority, _Breaker] = {}
 
     def admit(self, request: UpstreamRequest) -> bool:
-        """Whether the request is a probe; raises UpstreamFailed while the breaker is open.
+        """Whether the request is a probe; raises NotAsked while the breaker is open.
 
         Every request that is let through ends with `answered`, `failed` or `released`.
         """
@@ -56,7 +56,7 @@ class Breakers:
         if breaker.probing or self._clock() < breaker.until <= self._clock() + MAX_OPEN_SECONDS:
             cause = breaker.cause
             sentence = f"{cause.detail}; it failed in a row and is asked again at {utc(breaker.until)}"
-            raise UpstreamFailed(cause.failure, sentence, ours=True)
+            raise NotAsked(cause.failure, sentence)
         breaker.probing = True
         return True
 

@@ -170,6 +170,13 @@ class Client:
         limited = {registry.name for registry in current if registry.concurrent is not None}
         self._slots = {name: slots for name, slots in self._slots.items() if name in limited or slots.taken}
 
+    def usage(self) -> tuple[int, int, int]:
+        """Handles that are in use, that there are, and the requests that wait for one."""
+        pools, each = (*self._pools.values(), *self._retiring), self._limits.concurrent
+        busy = sum(min(pool.active, each) for pool in pools)
+        queued = sum(max(0, pool.active - each) for pool in pools) + sum(one.waiting for one in self._slots.values())
+        return busy, len(pools) * each, queued
+
     async def close(self) -> None:
         """Give up what is under way, wait a moment for it to end, and close every connection."""
         self._closed = True

@@ -58,6 +58,13 @@ class Rejected(UpstreamFailed):
         self.status = status
 
 
+class NotAsked(UpstreamFailed):
+    """Nothing was sent: the authority failed in a row, and is left alone for a while."""
+
+    def __init__(self, failure: FailureClass, detail: str) -> None:
+        super().__init__(failure, detail, ours=True)
+
+
 def class_of(number: int) -> FailureClass:
     """The failure class of a libcurl error number (libcurl-errors(3))."""
     return _CLASS_OF.get(number, FailureClass.RESET)

@@ -50,7 +50,7 @@ class Learning:
         known = self._challenges.get(authority)
         if known is not None:
             return known
-        ping = UpstreamRequest(authority, scheme, registry, "GET", "/v2/", (), "token")
+        ping = UpstreamRequest(authority, scheme, registry, "GET", "/v2/", (), "ping")
         return await self._flights.run(authority, lambda: self._ping(ping))
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from regproxy.model.account import ANONYMOUS, Account, Own
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
 from regproxy.model.message import Head, printable
+from regproxy.model.pull_event import HoldChanged, PullSpent
 from regproxy.upstream.limited import Limited, utc
 from regproxy.upstream.ratelimit import (
     MAX_HOLD_SECONDS,
@@ -122,6 +123,7 @@ class Quota:
         for key, hold in permit.probes.items():
             if self._holds.get(key) is hold:
                 del self._holds[key]
+                self._tell(key, permit, 0.0)
 
     def released(self, permit: Permit) -> None:
         """No answer came: the next request may probe."""
@@ -153,13 +155,20 @@ class Quota:
         asked = read_retry_after(head.fields, now)
         if old is not None and old is not permit.probes.get(key) and old.stands(now):
             old.until = max(old.until, now + (asked or 0.0))
+            self._tell(key, permit, old.until)
             return old
         backoff = old.backoff if old is not None else 0.0
         if asked is None:
             backoff = min(max(FIRST_HOLD_SECONDS, backoff * 2), MAX_HOLD_SECONDS)
         hold = Hold(now + (backoff if asked is None else asked), backoff)
         _keep(self._holds, key, hold)
+        self._tell(key, permit, hold.until)
         return hold
+
+    def _tell(self, key: _Key, permit: Permit, until: float) -> None:
+        """Report a hold; of a caller's own login it is the caller's affair."""
+        if key.account == _EVERY_ACCOUNT or not isinstance(permit.account, Own):
+            self._report(HoldChanged(permit.request.registry.name, key.account or "all", until))
 
     def _end(self, permit: Permit, *, counted: bool) -> None:
         for hold in permit.probes.values():
@@ -172,7 +181,10 @@ class Quota:
         else:
             del self._under_way[permit.pull]
         ledger = self._ledgers.get(permit.request.authority)
-        if not counted and ledger is not None and permit.at in ledger:
+        if counted and permit.account is not None:
+            account = "own" if isinstance(permit.account, Own) else permit.account.label
+            self._report(PullSpent(permit.request.registry.name, account))
+        elif not counted and ledger is not None and permit.at in ledger:
             ledger.remove(permit.at)
 
     def _spare(self, request: UpstreamRequest, pull: _Key, now: float) -> None:
@@ -232,7 +244,8 @@ class Quota:
         if isinstance(permit.account, Own):
             return  # what a caller's own login has left is the caller's affair
         name, label = permit.request.registry.name, permit.account.label
-        self._report(QuotaObserved(name, label, allowance.limit, allowance.remaining, allowance.observed_at))
+        told = QuotaObserved(name, label, allowance.limit, allowance.remaining, allowance.observed_at, allowance.window)
+        self._report(told)
 
 
 def _pull(request: UpstreamRequest, account: Account | None) -> _Key | None:

@@ -49,7 +49,7 @@ class BodySink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class UpstreamRequest:
-    """One request to one authority; `purpose` is `manifest`, `blob`, `upload`, `token`, `list` or `other`.
+    """One request to one authority; `purpose` is `manifest`, `blob`, `upload`, `list`, `token`, `ping` or `other`.
 
     `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it. Raises
     ValueError for a target or method that could break the request line.

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
+from regproxy.model.event import Event
+from regproxy.model.pull_event import UpstreamRetried
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 
@@ -19,8 +21,9 @@ _NOTHING_SENT = frozenset({FailureClass.DNS, FailureClass.CONNECT})
 class Retries:
     """Owns the budgets: each request to an authority earns a tenth of a retry; `chance` is a number below 1."""
 
-    def __init__(self, chance: Callable[[], float]) -> None:
+    def __init__(self, chance: Callable[[], float], report: Callable[[Event], None]) -> None:
         self._chance = chance
+        self._report = report
         self._budgets: dict[Authority, float] = {}
 
     def earn(self, authority: Authority) -> None:
@@ -39,4 +42,5 @@ class Retries:
         if budget < 1.0:
             return None
         self._budgets[request.authority] = budget - 1.0
+        self._report(UpstreamRetried(request.registry.name, error.failure))
         return self._chance() * DELAY_SECONDS * 2.0**retried

@@ -25,6 +25,11 @@ class Slots:
         self.taken = 0
         self._waiting: deque[_Waiting] = deque()
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return sum(not one.transfer.ended for one in self._waiting)
+
     def take(self, limit: int, transfer: Transfer, begin: Callable[[], None], seconds: float) -> None:
         """Begin now or when a slot is free; `begin` is followed by one `release`, or the transfer ended unsent."""
         self._limit = limit

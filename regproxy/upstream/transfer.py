@@ -45,6 +45,7 @@ class Transfer:
         self._started = self._loop.time()
         self._reader = HeadReader(limits)
         self._head: Head | None = None
+        self._heard_at = self._started
         self._curl: pycurl.Curl | None = None
         self._kick: Callable[[], None] = lambda: None
         self._bytes = 0
@@ -168,6 +169,7 @@ class Transfer:
                 bytes=self._bytes,
                 milliseconds=(self._loop.time() - self._started) * 1000,
                 failure=failure.failure if self._blamed and isinstance(failure, UpstreamFailed) else "",
+                first_byte=(self._heard_at - self._started) * 1000 if head else None,
             )
         )
 
@@ -208,6 +210,7 @@ class Transfer:
             if head is not None and self._cause is None:
                 if self._timer is not None:
                     self._timer.cancel()
+                self._heard_at = self._loop.time()
                 self._sink.head(head)
                 self._head = head
                 self._answered.set()

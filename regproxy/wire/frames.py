@@ -20,6 +20,7 @@ from regproxy.model.event import (
     TunnelClosed,
 )
 from regproxy.model.leaf import Leaf
+from regproxy.model.measure import EdgeMeasured, ProcessMeasured
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
 from regproxy.model.sighting import Sighting
@@ -96,6 +97,8 @@ class Happened(Frame, frozen=True):
     handshakes: tuple[HandshakeFailed, ...] = ()
     unread: tuple[StoreFailed, ...] = ()
     fetches: tuple[CertificatesFetched, ...] = ()
+    processes: tuple[ProcessMeasured, ...] = ()
+    edges: tuple[EdgeMeasured, ...] = ()
 
 
 FromEdge = Hello | Asked | Connecting | LeafWanted | SightingsWanted | Gone | Happened

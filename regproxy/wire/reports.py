@@ -13,6 +13,7 @@ from regproxy.model.event import (
     StoreFailed,
     TunnelClosed,
 )
+from regproxy.model.measure import EdgeMeasured, ProcessMeasured
 from regproxy.wire.frames import Happened
 from regproxy.wire.link import Link
 
@@ -73,4 +74,6 @@ def _frame(events: list[Event]) -> Happened:
         tuple(event for event in events if isinstance(event, HandshakeFailed)),
         tuple(event for event in events if isinstance(event, StoreFailed)),
         tuple(event for event in events if isinstance(event, CertificatesFetched)),
+        tuple(event for event in events if isinstance(event, ProcessMeasured)),
+        tuple(event for event in events if isinstance(event, EdgeMeasured)),
     )

@@ -7,9 +7,9 @@ import socket
 import stat
 import struct
 from collections.abc import Callable
-from typing import Any
 
 from regproxy.model.answer import Core, Forget
+from regproxy.model.measure import ProcessEnded
 from regproxy.wire.asked import Asks
 from regproxy.wire.channel import Channel, FrameError
 from regproxy.wire.frames import (
@@ -25,8 +25,11 @@ from regproxy.wire.frames import (
     SightingsWanted,
     Welcome,
 )
+from regproxy.wire.plausible import plausible
 
 MAX_EDGES = 64
+# What metrics call them; one that is free is taken again.
+NAMES = tuple(f"edge-{number}" for number in range(1, MAX_EDGES + 1))
 POLL_SECONDS = 0.05
 _CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
 
@@ -59,7 +62,8 @@ class EdgeServer:
         if len(self._edges) >= MAX_EDGES or _peer(connection) != os.geteuid():
             connection.close()
             return
-        self._edges.add(_Edge(self._core, connection, self._welcome, self._edges.discard))
+        name = next(name for name in NAMES if name not in {edge.name for edge in self._edges})
+        self._edges.add(_Edge(self._core, connection, self._welcome, name, self._edges.discard))
 
     def renew(self, welcome: Welcome) -> None:
         """Welcome every edge anew: something of it has changed."""
@@ -89,11 +93,12 @@ class _Edge:
     """One edge that is connected."""
 
     def __init__(
-        self, core: Core, connection: socket.socket, welcome: Welcome, closed: Callable[["_Edge"], None]
+        self, core: Core, connection: socket.socket, welcome: Welcome, name: str, closed: Callable[["_Edge"], None]
     ) -> None:
         self._core = core
         self._welcome = welcome
         self._gone = closed
+        self.name = name
         self.greeted = False
         self.channel: Channel[FromEdge] = Channel(connection, FromEdge, self._received, self._closed)
         self._asks = Asks(core, self.channel.send)
@@ -107,6 +112,7 @@ class _Edge:
     def _closed(self) -> None:
         self._asks.close()
         self._gone(self)
+        self._core.report([ProcessEnded(self.name)])
 
     def _received(self, frame: FromEdge, fd: int | None) -> None:
         """Act on a frame; raises FrameError for one that no edge of ours sends."""
@@ -134,26 +140,9 @@ class _Edge:
             case Gone(id=number):
                 self._asks.gone(number)
             case Happened():
-                self._core.report(_plausible(frame))
+                self._core.report(plausible(frame, self.name))
             case _:
                 raise FrameError("an unknown frame")
-
-
-def _plausible(frame: Happened) -> list[Any]:
-    """The events, none of which may break a counter or invent a label; raises FrameError."""
-    for exchange in frame.exchanges:
-        if not 0 <= exchange.status <= 599 or exchange.bytes < 0 or not exchange.milliseconds >= 0:
-            raise FrameError("an exchange that cannot have been")
-    for connect in frame.connects:
-        if not 0 <= connect.status <= 599:
-            raise FrameError("a CONNECT that cannot have been")
-    for tunnel in frame.tunnels:
-        if tunnel.sent < 0 or tunnel.received < 0:
-            raise FrameError("a tunnel that cannot have been")
-    for failure in frame.unread:
-        if failure.operation != "read":
-            raise FrameError("an edge's disk that does more than read")
-    return [*frame.unread, *frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes, *frame.fetches]
 
 
 def _peer(connection: socket.socket) -> int | None:

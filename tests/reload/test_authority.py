@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from regproxy.model.event import CaNoticed, CaReloaded, Event
+from regproxy.model.ca_event import CaNoticed, CaReloaded
+from regproxy.model.event import Event
 from regproxy.reload.authority import CaSteps, RunningCa
 from regproxy.reload.watcher import Watcher
 from regproxy.tls.authority import create

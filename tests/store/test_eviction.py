@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from regproxy.model.entry import CacheLimits
 from regproxy.model.event import EntryEvicted
-from regproxy.model.oci import Kind
+from regproxy.model.oci import Digest, Kind
 from regproxy.store.choosing import BATCH
 from regproxy.store.eviction import Account, Disk, Shortfall, disk
 from regproxy.store.files import Removed
@@ -71,7 +71,7 @@ def test_bytes_promised_but_not_yet_on_the_disk_count_against_free_space() -> No
 def test_the_account_is_what_came_minus_what_left() -> None:
     state = account(limits(1000), 300)
     state.added(50)
-    state.removed((Removed(1, 300),))
+    state.removed((Removed(Digest("sha256", "0"), 1, 300),))
     assert (state.usage().content, state.usage().entries, state.usage().limit) == (50, 1, 1000)
 
 

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
+from regproxy.model.ca_event import CaReloaded
 from regproxy.model.event import (
-    CaReloaded,
     CertificatesFetched,
     ConnectFinished,
     Event,

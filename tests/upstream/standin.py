@@ -276,7 +276,7 @@ def admission(
     client: Client, clock: Callable[[], float] = time.time, report: Callable[[Event], None] = lambda event: None
 ) -> Admission:
     """The way to a client's upstreams, with quota and breakers of its own and retries without delay."""
-    return Admission(client, Quota(clock, report), Breakers(clock, report), Retries(lambda: 0.0))
+    return Admission(client, Quota(clock, report), Breakers(clock, report), Retries(lambda: 0.0, report))
 
 
 OK = b"HTTP/1.1 200 OK\r\n"

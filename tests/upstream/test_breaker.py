@@ -112,7 +112,7 @@ def test_the_clock_set_back_does_not_keep_it_open() -> None:
 
 def test_the_number_of_breakers_and_budgets_is_bounded_and_a_dropped_one_counts_as_closed() -> None:
     desk = Desk()
-    retries = Retries(lambda: 0.0)
+    retries = Retries(lambda: 0.0, lambda _: None)
     for port in range(1, MAX_BREAKERS + 10):
         request = replace(ASK, authority=replace(ASK.authority, port=port))
         retries.earn(request.authority)
@@ -123,7 +123,7 @@ def test_the_number_of_breakers_and_budgets_is_bounded_and_a_dropped_one_counts_
 
 
 def test_retries_are_a_tenth_of_the_requests_in_the_long_run() -> None:
-    retries = Retries(lambda: 0.5)
+    retries = Retries(lambda: 0.5, lambda _: None)
     given = 0
     for _ in range(1000):
         retries.earn(ASK.authority)
@@ -147,6 +147,6 @@ def test_retries_are_a_tenth_of_the_requests_in_the_long_run() -> None:
 def test_only_what_sent_nothing_is_tried_again_and_twice_at_most(
     error: UpstreamFailed, retried: int, delay: float | None
 ) -> None:
-    retries = Retries(lambda: 0.5)
+    retries = Retries(lambda: 0.5, lambda _: None)
     retries.earn(ASK.authority)
     assert retries.delay(ASK, error, retried) == delay

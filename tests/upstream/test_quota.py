@@ -11,9 +11,10 @@ from regproxy.model.group import ClientGroup
 from regproxy.model.login import Password
 from regproxy.model.message import Fields, Head, content_length
 from regproxy.model.message import field as field_of
+from regproxy.model.pull_event import HoldChanged, PullSpent
 from regproxy.model.registry import Rate, Reserve
 from regproxy.upstream.limited import Limited
-from regproxy.upstream.quota import MAX_KEPT, Permit, Quota
+from regproxy.upstream.quota import FIRST_HOLD_SECONDS, MAX_KEPT, Permit, Quota
 from regproxy.upstream.request import UpstreamRequest
 from tests.lab.answers import Answer, abused, pull_limited
 from tests.upstream.standin import ask, registry
@@ -69,7 +70,10 @@ def test_a_pull_limit_stops_only_the_pulls_of_its_account() -> None:
     assert [desk.goes(request) for request in EVERYTHING] == [False, True, True]
     assert desk.goes(PULL, OTHER)
     assert desk.goes(PULL, None)
-    assert desk.events[-1] == UpstreamThrottled("test", "registry.test", "pull_limit")
+    assert desk.events[-2:] == [
+        UpstreamThrottled("test", "registry.test", "pull_limit"),
+        HoldChanged("test", "anonymous", NOON + FIRST_HOLD_SECONDS),
+    ]
 
 
 def test_the_log_says_whom_the_registry_counts() -> None:
@@ -84,7 +88,10 @@ def test_an_abuse_limit_stops_everything_whoever_asks() -> None:
     assert not any(desk.goes(request, account) for request in EVERYTHING for account in (ANONYMOUS, OTHER, None))
     other = replace(PULL, authority=replace(PULL.authority, port=5000))
     assert desk.goes(other)
-    assert desk.events[-1] == UpstreamThrottled("test", "registry.test", "abuse")
+    assert desk.events[-2:] == [
+        UpstreamThrottled("test", "registry.test", "abuse"),
+        HoldChanged("test", "all", NOON + FIRST_HOLD_SECONDS),
+    ]
 
 
 @pytest.mark.parametrize("limited", [pull_limited, abused])
@@ -171,12 +178,36 @@ def test_a_clients_own_429_holds_nobody_up_but_as_a_probe_it_prolongs_the_hold()
 def test_what_is_left_is_kept_and_told_by_account() -> None:
     desk = Desk()
     desk.send(HEAD, Head(200, LEFT))
-    assert desk.events == [QuotaObserved("test", "anonymous", 100, 41, NOON)]
+    assert desk.events == [QuotaObserved("test", "anonymous", 100, 41, NOON, 21600)]
     desk.quota.answered(desk.quota.admit(PULL, OTHER), Head(200, LEFT))
-    assert desk.events[1:] == [QuotaObserved("test", "basic other", 100, 41, NOON)]
+    assert desk.events[1:] == [
+        QuotaObserved("test", "basic other", 100, 41, NOON, 21600),
+        PullSpent("test", "basic other"),
+    ]
     for own in (None, Own("1", Password("me", "secret"))):
         desk.quota.answered(desk.quota.admit(PULL, own), Head(200, LEFT))
-    assert len(desk.events) == 2, "what a client's own account has left is its own affair"
+    assert desk.events[3:] == [PullSpent("test", "own")], "what a client's own account has left is its own affair"
+
+
+def test_what_was_answered_is_spent_and_what_was_refused_or_given_up_is_not() -> None:
+    desk = Desk()
+    for request, status in ((PULL, 200), (PULL, 404), (PULL, 401), (HEAD, 200), (BLOB, 200)):
+        desk.send(request, Head(status))
+    desk.goes(PULL)
+    assert desk.events == [PullSpent("test", "anonymous")] * 2
+    desk.limit(pull_limited())
+    assert PullSpent("test", "anonymous") not in desk.events[2:]
+
+
+def test_a_hold_is_told_and_so_is_its_end_and_of_a_callers_own_login_neither() -> None:
+    desk = Desk()
+    desk.limit(pull_limited(), account=Own("1", Password("me", "secret")))
+    assert not any(isinstance(event, HoldChanged) for event in desk.events)
+    desk.limit(pull_limited())
+    desk.now += FIRST_HOLD_SECONDS
+    desk.send(PULL)
+    holds = [event for event in desk.events if isinstance(event, HoldChanged)]
+    assert holds == [HoldChanged("test", "anonymous", NOON + FIRST_HOLD_SECONDS), HoldChanged("test", "anonymous", 0.0)]
 
 
 def test_no_more_pulls_are_under_way_than_are_left() -> None:

@@ -11,7 +11,7 @@ from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.wire.channel import FrameError
 from regproxy.wire.frames import Happened
-from regproxy.wire.serving import _plausible
+from regproxy.wire.plausible import plausible
 from tests.wire.joined import LABELS, Fill, Joined, asked, told, until
 from tests.wire.test_remote import filling
 
@@ -65,4 +65,4 @@ def test_the_core_hears_of_what_cannot_be_read_before_the_next_question(tmp_path
 
 def test_an_edge_tells_of_no_other_trouble_with_a_disk() -> None:
     with pytest.raises(FrameError, match="more than read"):
-        _plausible(Happened(unread=(StoreFailed("write", "x"),)))
+        plausible(Happened(unread=(StoreFailed("write", "x"),)), "edge-1")

@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import math
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,10 +29,13 @@ from regproxy.model.answer import (
 from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
 from regproxy.model.leaf import NotValidNow
+from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.wire import remote
-from regproxy.wire.frames import MAX_INLINE, VERSION, Welcome
+from regproxy.wire.channel import FrameError
+from regproxy.wire.frames import MAX_INLINE, VERSION, Happened, Welcome
+from regproxy.wire.plausible import plausible
 from tests.wire.joined import LABELS, QUAY, WELCOME, Fill, Joined, Script, asked, descriptors, told, until
 
 DIGEST = Digest("sha256", "a" * 64)
@@ -140,9 +145,36 @@ def test_events_reach_the_core_within_a_moment_also_when_it_was_away() -> None:
         both.die()
         both.edge.report([events[1]] * 100)
         both.restart()
-        await until(lambda: both.core.events[4:] == [events[1]] * 100)
+        await until(lambda: both.core.events[4:] == [ProcessEnded("edge-1"), *[events[1]] * 100])
 
     told(story)
+
+
+def test_what_an_edge_says_of_itself_bears_the_name_that_the_core_gave_it() -> None:
+    process, edge = ProcessMeasured("core", (0.1,), 0.2, 3), EdgeMeasured("", 1, 2, 3, 4)
+
+    async def story(both: Joined) -> None:
+        both.edge.report([process, edge])
+        named = [replace(process, process="edge-1"), replace(edge, process="edge-1")]
+        await until(lambda: both.core.events == named)
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Happened(processes=(ProcessMeasured("", (math.inf,), 0.0, 0),)),
+        Happened(processes=(ProcessMeasured("", (), -1.0, 0),)),
+        Happened(edges=(EdgeMeasured("", 0, 0, 0, -1),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, math.nan, LABELS),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, trace='"}'),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, first_byte=-1.0),)),
+    ],
+)
+def test_what_cannot_have_been_is_not_counted(frame: Happened) -> None:
+    with pytest.raises(FrameError, match="cannot"):
+        plausible(frame, "edge-1")
 
 
 def filling(directory: Path, fill: Fill, data: bytes = b"0123456789") -> Filling:

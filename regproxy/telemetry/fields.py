@@ -1,0 +1,145 @@
+"""What the log says of an event: names and values, in the order in which they are written; None: nothing."""
+
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
+from regproxy.model.event import (
+    BreakerChanged,
+    CertificatesFetched,
+    ConnectFinished,
+    DigestMismatched,
+    EntryEvicted,
+    EntryStored,
+    Event,
+    ExchangeFinished,
+    HandshakeFailed,
+    PolicyReloaded,
+    PolicyStarted,
+    QuotaObserved,
+    StoreFailed,
+    TunnelClosed,
+    UpstreamFinished,
+    UpstreamThrottled,
+)
+from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
+from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+
+Fields = dict[str, Any]
+
+
+def fields_of(event: Event) -> Fields | None:
+    """The line of an event, if it has one."""
+    match event:
+        case ExchangeFinished():
+            return _request(event)
+        case ConnectFinished() | TunnelClosed() | HandshakeFailed():
+            return _connection(event)
+        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged():
+            return _upstream(event)
+        case DigestMismatched() | StoreFailed():
+            return _trouble(event)
+        case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
+            return _running(event)
+        case EntryStored() | EntryEvicted() | LeafIssued() | QuotaObserved() | UpstreamRetried():
+            return None
+        case CertificatesFetched() | PullSpent() | HoldChanged() | ProcessMeasured() | EdgeMeasured() | ProcessEnded():
+            return None
+        case _:
+            assert_never(event)
+
+
+def _request(event: ExchangeFinished) -> Fields:
+    labels = event.labels
+    found = {
+        "event": "request",
+        "client": event.client,
+        "authority": event.authority,
+        "registry": labels.registry,
+        "repository": labels.repository,
+        "reference": labels.reference,
+        "kind": labels.kind,
+        "method": event.method,
+        "status": event.status,
+        "bytes": event.bytes,
+        "milliseconds": round(event.milliseconds, 1),
+        "outcome": str(labels.outcome),
+        "tier": labels.tier,
+        "complete": event.complete,
+    }
+    if labels.stale is not None:
+        found |= {"stale": labels.stale.reason, "stale_seconds": round(labels.stale.seconds)}
+    return found | {"trace_id": event.trace} if event.trace else found
+
+
+def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fields | None:
+    who = {"client": event.client, "authority": event.authority}
+    match event:
+        case ConnectFinished(decision="intercept" | "tunnel"):
+            return None
+        case ConnectFinished(decision=decision, status=status, reason=reason):
+            return {"event": "connect", **who, "decision": decision, "status": status, "reason": reason}
+        case TunnelClosed(sent=sent, received=received, milliseconds=spent):
+            return {"event": "tunnel", **who, "sent": sent, "received": received, "milliseconds": round(spent, 1)}
+        case HandshakeFailed(cause=cause):
+            return {"event": "handshake", **who, "cause": cause}
+        case _:
+            assert_never(event)
+
+
+def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged) -> Fields | None:
+    match event:
+        case UpstreamFinished(failure=""):
+            return None
+        case UpstreamFinished():
+            return {
+                "event": "upstream",
+                "registry": event.registry,
+                "purpose": event.purpose,
+                "method": event.method,
+                "failure": str(event.failure),
+                "milliseconds": round(event.milliseconds, 1),
+            }
+        case UpstreamThrottled(registry=registry, authority=authority):
+            where = {"registry": registry, "authority": authority}
+            return {"event": "throttled", **where, "reason": event.reason, "source": event.source}
+        case BreakerChanged(registry=registry, authority=authority):
+            where = {"registry": registry, "authority": authority}
+            return {"event": "breaker", **where, "state": "open" if event.is_open else "closed", "cause": event.cause}
+        case _:
+            assert_never(event)
+
+
+def _trouble(event: DigestMismatched | StoreFailed) -> Fields:
+    if isinstance(event, StoreFailed):
+        return {"event": "store", "operation": event.operation, "error": event.error}
+    return {"event": "mismatch", "authority": event.authority, "kind": event.kind, "digest": event.digest}
+
+
+def _running(event: PolicyStarted | PolicyReloaded | CaReloaded | CaNoticed) -> Fields:
+    match event:
+        case PolicyStarted(checksum=checksum, resumed=resumed):
+            return {"event": "policy", "checksum": checksum, "resumed": resumed}
+        case PolicyReloaded():
+            sentences = {"findings": event.findings, "changes": event.changes}
+            return {
+                "event": "reload",
+                "result": event.result,
+                "trigger": event.trigger,
+                "checksum": event.checksum,
+                "milliseconds": round(event.milliseconds, 1),
+                **{name: some for name, some in sentences.items() if some},
+            }
+        case CaReloaded():
+            return {
+                "event": "ca",
+                "result": event.result,
+                "trigger": event.trigger,
+                "fingerprint": event.fingerprint,
+                "ends": datetime.fromtimestamp(int(event.not_after), UTC).strftime("%Y-%m-%d"),
+                **({"findings": event.findings} if event.findings else {}),
+            }
+        case CaNoticed(sentence=sentence):
+            return {"event": "warning", "message": sentence}
+        case _:
+            assert_never(event)
