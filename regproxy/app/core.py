@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from regproxy.cache.answer import Cache
-from regproxy.cache.grants import Grants
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
 from regproxy.model.address import Authority
@@ -96,11 +95,6 @@ class Core:
         await engines.overrides.load()
         challenges.engines = engines
         return cls(Cache(engines, policy, seal), engines, store, client, challenges)
-
-    @property
-    def grants(self) -> Grants:
-        """Who may read what, for those who look after the proxy."""
-        return self._engines.grants
 
     def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
         """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.

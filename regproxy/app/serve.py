@@ -18,6 +18,7 @@ from regproxy.app.administration import administration
 from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
 from regproxy.app.front import Front, front
+from regproxy.app.grants import GrantCalls
 from regproxy.app.handed import Handed
 from regproxy.app.images import ImageCalls
 from regproxy.app.listeners import bind_unix, reached_by
@@ -186,8 +187,10 @@ class Service:
             return None
         live = Live(core.cache, lambda: self._active.policy)
         images = ImageCalls(core.cache.images, core.cache.purging)
+        grants = GrantCalls(core.cache.granted, lambda: self._active.policy)
         trust = self._trust
-        api = administration(live, self._reloader, lambda: trust.counts(ca.holdings.ca.fingerprint), images.routes())
+        routes = (*images.routes(), *grants.routes())
+        api = administration(live, self._reloader, lambda: trust.counts(ca.holdings.ca.fingerprint), routes)
         api.start([listening])
         return api
 

@@ -8,6 +8,7 @@ from regproxy.cache.callers import Callers
 from regproxy.cache.challenge import our_challenge
 from regproxy.cache.contents import Contents
 from regproxy.cache.generic import Generics
+from regproxy.cache.granted import Granted
 from regproxy.cache.images import Images
 from regproxy.cache.kept import Kept, kept
 from regproxy.cache.lists import Lists
@@ -51,6 +52,7 @@ class Cache:
         self._tags = Tags(engines, self._passage, manifests)
         self._lists = Lists(engines, self._passage)
         self._pushes = Pushes(engines, self._passage, self._contents, self._tags, self._lists)
+        self.granted = Granted(engines)
         self._generics = Generics(engines, self._passage)
         self.images = Images(engines, policy)
         self.purging = Purging(engines, self.images, self._tags)

@@ -7,6 +7,7 @@ from regproxy.cli.ca import ca_group
 from regproxy.cli.ca_issue import issue
 from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
+from regproxy.cli.grants import grants_group
 from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
@@ -26,6 +27,7 @@ main.add_command(ca_group)
 main.add_command(cache_group)
 for command in image_commands:
     cache_group.add_command(command)
+main.add_command(grants_group)
 main.add_command(metrics_command)
 main.add_command(setup_command)
 ca_group.add_command(rotate)

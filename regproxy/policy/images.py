@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from regproxy.model.address import Authority
 from regproxy.model.inventory import TagKey
 from regproxy.model.oci import Digest, Resource, classify
 from regproxy.policy.connecting import ConnectTable
@@ -54,5 +55,9 @@ def read_images(table: ConnectTable, text: str) -> Image | ImagePattern:
 
 def image_name(key: TagKey) -> str:
     """As people write it; Docker Hub by the name that they know."""
-    authority = key.authority.name
-    return f"{HUB if authority == HUB_REGISTRY else authority}/{key.repository}:{key.tag}"
+    return f"{repository_name(key.authority, key.repository)}:{key.tag}"
+
+
+def repository_name(authority: Authority, repository: str) -> str:
+    """A repository as people write it."""
+    return f"{HUB if authority.name == HUB_REGISTRY else authority.name}/{repository}"

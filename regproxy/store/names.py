@@ -37,6 +37,12 @@ class Names:
         """Whether our anonymous token read the repository."""
         return await self._index.run(lambda tables: rows.read_public(tables, authority, repository))
 
+    async def publics(
+        self, authority: Authority | None, repository: str, limit: int
+    ) -> tuple[tuple[Authority, str, float], ...]:
+        """What strangers read, of an authority and a repository where they are given, and when last."""
+        return await self._index.run(lambda tables: rows.read_publics(tables, authority, repository, limit))
+
     async def challenges(self) -> dict[Authority, Challenge]:
         """How each known authority asks for credentials."""
         return await self._index.run(rows.read_challenges)

@@ -179,6 +179,18 @@ def read_public(tables: Tables, authority: Authority, repository: str) -> bool:
     return tables.one(sql, str(authority), repository) is not None
 
 
+def read_publics(
+    tables: Tables, authority: Authority | None, repository: str, limit: int
+) -> tuple[tuple[Authority, str, float], ...]:
+    """What strangers read, and when last; at most `limit` rows."""
+    sql = (
+        "SELECT authority, repository, checked_at FROM public WHERE ? IN ('', authority) AND ? IN ('', repository)"
+        " ORDER BY authority, repository LIMIT ?"
+    )
+    found = tables.each(sql, str(authority or ""), repository, limit)
+    return tuple((parse_authority(_text(one)), _text(name), _seconds(at)) for one, name, at in found)
+
+
 def read_challenges(tables: Tables) -> dict[Authority, Challenge]:
     """How each authority asks for credentials."""
     found = tables.each("SELECT authority, scheme, realm, service FROM challenge")

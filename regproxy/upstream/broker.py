@@ -67,6 +67,10 @@ class Broker:
         """Let the account prove itself anew: what it was given before tells nothing of now."""
         self._tokens.forget(account)
 
+    def renew_all(self) -> None:
+        """The same for all."""
+        self._tokens.forget(None)
+
     async def close(self) -> None:
         """End what is under way and forget everything."""
         self._rejected.clear()

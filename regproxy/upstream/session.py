@@ -166,6 +166,10 @@ class Upstream:
         """Let the account prove itself anew the next time."""
         self._broker.renew(account)
 
+    def renew_all(self) -> None:
+        """Let everybody prove themselves anew."""
+        self._broker.renew_all()
+
     async def proof(
         self, registry: Registry, authority: Authority, scheme: str, scope: str, account: Account
     ) -> str | None:

@@ -86,9 +86,9 @@ class Tokens:
         if kept is not None and kept.token == token:
             del self._kept[key]
 
-    def forget(self, account: Account) -> None:
-        """Forget every token of an account."""
-        self._kept = {key: kept for key, kept in self._kept.items() if key.account != account}
+    def forget(self, account: Account | None) -> None:
+        """Forget every token of an account, or of all."""
+        self._kept = {key: kept for key, kept in self._kept.items() if account not in (None, key.account)}
 
     async def close(self) -> None:
         """End what is under way and forget everything."""

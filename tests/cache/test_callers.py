@@ -287,16 +287,25 @@ def test_what_an_own_identity_may_read_is_repeated_to_it_alone_and_until_it_is_a
 def test_a_grant_that_is_revoked_is_forgotten_everywhere(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.pull(stage.alice)
-        grants = stage.world.core.grants
-        (held,) = grants.listed()
+        await stage.pull(None, repository=PUBLIC)
+        granted = stage.world.core.cache.granted
+        (held,) = granted.own(None, "", "")
         assert (held.place, held.name) == ((QUAY, PRIVATE), "alice")
+        assert [one.repository for one in await granted.public(None, "")] == [PUBLIC]
         forgotten: list[Forget] = []
         stage.world.core.cache.watch(forgotten.append)
-        assert grants.revoke(repository=PRIVATE) == 1
-        assert forgotten == [Forget(QUAY, PRIVATE)]
+        assert await granted.revoke(QUAY, OTHER, "") == 0
+        assert await granted.revoke(None, "", held.identity[:12]) == 1
+        assert await granted.revoke(QUAY, PUBLIC, "") == 1
+        assert forgotten == [Forget(QUAY, PRIVATE), Forget(QUAY, PUBLIC)]
         stage.vault.forget()
         assert await stage.pull(stage.alice) == 200
-        assert ("alice", "HEAD", MANIFEST) in stage.vault.forget()
+        assert [one for one in stage.vault.forget() if one[0] == "alice"] == [
+            ("alice", "GET", "/token"),
+            ("alice", "HEAD", MANIFEST),
+        ]
+        stage.vault.readers[PUBLIC].clear()
+        assert await stage.pull(None, repository=PUBLIC) == 401
 
     on_stage(story, tmp_path)
 
