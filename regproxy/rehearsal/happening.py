@@ -1,10 +1,10 @@
 """What would happen to one request, on a virtual clock: the server's own decisions; nothing is sent or stored.
 
-The caller is anonymous and alone: no login of its own, no fetch to join. Plan and verdict are those of `freshness`;
+The caller may read what it asks for, and is alone: no fetch to join. Plan and verdict are those of `freshness`;
 only how the server asks, by HEAD or GET, and when it asks twice, is told here again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from regproxy.freshness.lifetime import Absent, Known, Validated
@@ -17,6 +17,7 @@ from regproxy.model.decision import Cached, Decision, Denied, FailureClass, Orig
 from regproxy.model.event import Outcome
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify, is_push
 from regproxy.model.refusal import failure_status
+from regproxy.model.registry import ClientAuth
 from regproxy.policy.policy import Policy
 from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.rehearsal.reference import Rehearsed
@@ -33,7 +34,7 @@ class Happening:
     Without `outcome` the client does not talk to us, and `status` is that of a refused CONNECT; or the origin decides
     (`fresh origin`): what it says of its answers is known when it answers, and not before. `plan` is there where
     the answer may be stored, `known` what of it is. `asked` are the methods with which the registry is asked before
-    the client is answered.
+    the client is answered; `client_auth` is what a client's own login is to the registry's block.
     """
 
     connect: ConnectDecision
@@ -43,17 +44,24 @@ class Happening:
     asked: tuple[str, ...] = ()
     outcome: Outcome | None = None
     status: int | None = None
+    client_auth: ClientAuth = "preferred"
 
 
 def happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances) -> Happening:
     """Rehearse one request."""
+    registry = policy.registry_of(rehearsed.authority)
+    client_auth = registry.client_auth if registry is not None else "preferred"
+    return replace(_happen(policy, rehearsed, given, client_auth), client_auth=client_auth)
+
+
+def _happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances, client_auth: ClientAuth) -> Happening:
     connect = policy.on_connect(rehearsed.authority, rehearsed.client)
     if not isinstance(connect, Intercept):
         return Happening(connect, status=connect.status if isinstance(connect, RefuseConnect) else None)
     target = classify(rehearsed.target)
     request = rehearsed.request
     if request is None or isinstance(target, Malformed | Ping | TokenRequest):
-        return Happening(connect, outcome=Outcome.LOCAL, status=_status_here(target, rehearsed.method))
+        return Happening(connect, outcome=Outcome.LOCAL, status=_status_here(target, rehearsed.method, client_auth))
     decision = policy.on_request(request)
     begun = _Begun(connect, decision, rehearsed.method, target, given)
     match decision:
@@ -77,15 +85,19 @@ def happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances) -> Happen
             assert_never(decision)
 
 
-def _status_here(target: Ping | TokenRequest | Malformed | Resource | OtherPath, method: str) -> int:
-    """The status of what is answered without asking any tier: the challenge, the anonymous token, a refusal."""
+def _status_here(
+    target: Ping | TokenRequest | Malformed | Resource | OtherPath, method: str, client_auth: ClientAuth
+) -> int:
+    """The status of what is answered a stranger without asking any tier: the challenge, the token, a refusal."""
     match target:
         case Malformed(status=status):
             return status
         case Ping():
-            return 401 if method in ("GET", "HEAD") else 405
+            known = 200 if client_auth == "ours" else 401
+            return known if method in ("GET", "HEAD") else 405
         case _:
-            return 200 if method in ("GET", "HEAD", "POST") else 405
+            token = 401 if client_auth == "required" else 200
+            return token if method in ("GET", "HEAD", "POST") else 405
 
 
 def _may_be_stored(target: Resource, method: str) -> bool:

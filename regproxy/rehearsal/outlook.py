@@ -1,7 +1,7 @@
 """What would happen now, in words: how the client is answered and why, and how long what is stored will do."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import assert_never
 
 from regproxy.freshness.lifetime import Absent, Known, Validated
@@ -9,6 +9,7 @@ from regproxy.freshness.verdict import ABSENCES
 from regproxy.model.connect import Intercept
 from regproxy.model.decision import Cached, Denied, FailureClass, Passed, Terms
 from regproxy.model.event import Outcome
+from regproxy.model.registry import ClientAuth
 from regproxy.policy.policy import UNMATCHED
 from regproxy.policy.scenario import Circumstances, Gone, Stored, Working
 from regproxy.policy.words import duration, failures_in_words
@@ -22,6 +23,7 @@ ORIGIN_DECIDES = "`fresh origin`: the answer's own fields say whether it is stor
 class Outlook:
     """The answer of now, and what of it lasts; `fresh` and `stale` are empty where nothing is stored.
 
+    `readers` says who is served what is stored, empty where nothing ever is.
     Where the origin decides, what is stored and what the registry does say nothing, and `given` is empty.
     """
 
@@ -30,6 +32,7 @@ class Outlook:
     why: str
     fresh: str = ""
     stale: str = ""
+    readers: str = ""
 
 
 def outlook(explanation: Explanation, happening: Happening, given: Circumstances) -> Outlook | None:
@@ -44,15 +47,17 @@ def outlook(explanation: Explanation, happening: Happening, given: Circumstances
         _why(explanation, happening, given),
     )
     decision = happening.decision
-    if not isinstance(decision, Cached) or happening.plan is None or (age := _age_after(happening)) is None:
+    if not isinstance(decision, Cached) or happening.plan is None:
         return told
-    fresh, stale = _fresh(decision.terms, age), _stale(decision.terms, age)
-    return Outlook(told.given, told.answer, told.why, fresh, stale)
+    told = replace(told, readers=_readers(decision.terms, happening.client_auth))
+    if (age := _age_after(happening)) is None:
+        return told
+    return replace(told, fresh=_fresh(decision.terms, age), stale=_stale(decision.terms, age))
 
 
 def render_outlook(told: Outlook) -> str:
     """The outlook as people read it, below the explanation."""
-    lasting = [("fresh", told.fresh), ("stale", told.stale)]
+    lasting = [("fresh", told.fresh), ("stale", told.stale), ("readers", told.readers)]
     rows = [("given", told.given), ("now", told.answer), ("why", told.why), *lasting]
     return "\n".join(row(label, text) for label, text in rows if text) + "\n"
 
@@ -184,6 +189,23 @@ def _why_not_stale(terms: Terms, happening: Happening, given: Circumstances) -> 
         return "an outage does not bring back what is gone, so nothing stands in"
     over = NOW - known.validated_at - terms.lifetime - rule.duration
     return f"`stale if-error {duration(rule.duration)}` ended {duration(over)} ago, so nothing stands in"
+
+
+def _readers(terms: Terms, client_auth: ClientAuth) -> str:
+    """Which grant a caller needs to be served what is stored."""
+    if terms.readers == "anyone":
+        return "anyone, whoever it was stored for"
+    outage = f", and in an outage {duration(terms.stale_auth)} longer" if terms.stale_auth else ""
+    login = f"whoever's own login read the repository in the last {duration(terms.recheck)}{outage}"
+    match client_auth:
+        case "required":
+            return login
+        case "ours":
+            return "anyone where the repository is public; clients' own logins are ignored"
+        case "preferred":
+            return f"anyone where the repository is public, else {login}"
+        case _:
+            assert_never(client_auth)
 
 
 def _age_after(happening: Happening) -> float | None:

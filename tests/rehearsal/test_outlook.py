@@ -62,14 +62,54 @@ def told(
 
 def test_why_stale_is_answered_on_one_screen() -> None:
     shown = screen(packaged(), "redis:7.2.4", Circumstances(Stored(2 * DAY), 429))
-    assert shown.splitlines()[-5:] == [
+    assert shown.splitlines()[-7:] == [
         "given     stored, validated 2d ago; the registry answers 429",
         "now       stale: the client gets 200",
         "why       stale for 1d23h; the registry answers 429, and `stale if-error` covers that",
         "fresh     no longer: `fresh 1h` ended 1d23h ago",
         "stale     for 5d1h more, when the registry fails with [error, 429, 5xx]",
+        "readers   anyone where the repository is public, else whoever's own login read the repository in the",
+        "          last 1h, and in an outage 4h longer",
     ]
     fits(shown)
+
+
+@pytest.mark.parametrize(
+    ("block", "tier", "readers", "ping", "token"),
+    [
+        (
+            "",
+            "recheck 10m; stale auth 0s;",
+            "anyone where the repository is public, else whoever's own login read the repository in the last 10m",
+            401,
+            200,
+        ),
+        ("client-auth ours;", "", "anyone where the repository is public; clients' own logins are ignored", 200, 200),
+        (
+            "client-auth required;",
+            "recheck 2h;",
+            "whoever's own login read the repository in the last 2h, and in an outage 4h longer",
+            401,
+            401,
+        ),
+        ("client-auth required;", "readers anyone;", "anyone, whoever it was stored for", 401, 401),
+    ],
+)
+def test_who_is_served_what_is_stored_is_said(block: str, tier: str, readers: str, ping: int, token: int) -> None:
+    text = f'policy 1;\nregistry quay {{ hosts "quay.io"; {block} }}\ntier t {{ match any; fresh 1h; {tier} }}\n'
+    loaded = load(Source("x.policy", text), {})
+    assert loaded.policy is not None
+
+    def now(reference: str) -> Outlook:
+        assert loaded.policy is not None
+        rehearsed = rehearse(loaded.policy, reference)
+        found = outlook(explain(loaded.policy, rehearsed), happen(loaded.policy, rehearsed, NOTHING), NOTHING)
+        assert found is not None
+        return found
+
+    assert now("quay.io/a/b:1").readers == readers
+    for path, status in (("", ping), ("_regproxy/token", token)):
+        assert now(f"https://quay.io/v2/{path}").answer == f"local: the client gets {status}"
 
 
 def test_where_the_origin_decides_nothing_is_guessed() -> None:
