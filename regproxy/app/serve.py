@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import platform
 import signal
 import socket
@@ -23,6 +24,7 @@ from regproxy.app.handed import Handed
 from regproxy.app.images import ImageCalls
 from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
+from regproxy.app.notify import Notifier
 from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
@@ -73,6 +75,7 @@ class Service:
         self._metrics = Metrics(*names, build, time.time)
         self._trust = TrustTally(time.time)
         self._sightings = Sightings(time.time)
+        self._notifier = Notifier(os.environ, self._lacks)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -84,6 +87,7 @@ class Service:
         self._metrics.observe(event)
         self._trust.observe(event)
         self._sightings.observe(event)
+        self._notifier.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -111,12 +115,15 @@ class Service:
         api = self._administer(core, ca)
         self._state = "ready"
         self._announce()
+        notifying = asyncio.get_running_loop().create_task(self._notifier.run())
         try:
             await stop.wait()
             self._state = "draining"
+            self._notifier.stopping()
             self._log.line({"event": "stop", "message": f"draining for at most {settings.drain:g} s"})
             await _first(self._front.drain(settings.drain), stop_now.wait())
         finally:
+            notifying.cancel()
             await self._stop_watching()
             await self._stop_administering(api)
             await self._front.drain(0)
@@ -151,9 +158,11 @@ class Service:
 
     def hang_up(self) -> None:
         """Reload the policy file and the CA; where there is no file, say so."""
+        self._notifier.reloading()
         for watcher in self._watchers:
             watcher.hang_up()
         if self._prepared.settings.policy is None:
+            self._notifier.reloaded()
             sentence = "SIGHUP: no policy file was named, so there is nothing to read again; name one with --policy"
             self._log.line({"event": "reload", "message": sentence})
 

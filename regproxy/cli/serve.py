@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from regproxy.app.activation import activated
 from regproxy.app.handed import Handed, end_with
 from regproxy.app.listeners import bind_all
 from regproxy.app.serve import Prepared, serve
@@ -174,7 +175,8 @@ def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
 
 
 def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[list[socket.socket], list[socket.socket]]:
-    """The listening sockets of proxy and metrics: those that the parent bound, or new ones."""
+    """The listening sockets of proxy and metrics: those that the parent bound, that systemd did, or new ones."""
     if handed is not None:
         return [socket.socket(fileno=fd) for fd in handed.proxy], [socket.socket(fileno=fd) for fd in handed.metrics]
-    return bind_all(settings.listen), bind_all((settings.metrics,))
+    proxy, metrics = activated(os.environ)
+    return proxy or bind_all(settings.listen), metrics or bind_all((settings.metrics,))
