@@ -18,9 +18,38 @@ hand_over() {
     fi
 }
 
+# Asked by the image's HEALTHCHECK: whether the proxy says that it is ready.
+if [ "${1:-}" = healthcheck ]; then
+    exec python3 - "${REGPROXY_METRICS:-127.0.0.1:9128}" <<'PYTHON'
+import sys, urllib.request
+try:
+    urllib.request.urlopen(f"http://127.0.0.1:{sys.argv[1].rpartition(':')[2]}/readyz", timeout=4)
+except OSError as error:
+    sys.exit(f"not ready: {error}")
+PYTHON
+fi
+
 if [ "$#" -eq 0 ] || [ "${1#-}" != "$1" ]; then
     set -- serve "$@"
 fi
+
+# What the seed took from the environment may lie in a file, as Docker and Kubernetes hand secrets over.
+from_file() {
+    eval "file=\${$1_FILE:-} value=\${$1:-}"
+    if [ -z "$file" ]; then
+        return 0
+    elif [ -n "$value" ]; then
+        say "both $1 and $1_FILE are set; set one of them"
+        exit 2
+    elif ! value=$(cat -- "$file"); then
+        say "$1_FILE names $file, which cannot be read"
+        exit 1
+    fi
+    export "$1=$value"
+    unset "$1_FILE"
+}
+from_file REGISTRIES
+from_file AUTH_REGISTRIES
 
 if [ "$(id -u)" -eq 0 ]; then
     hand_over "$cache"
@@ -40,6 +69,9 @@ fi
 
 if [ ! -w "$cache" ]; then
     say "uid $(id -u) cannot write $cache"
+fi
+if [ ! -w "${TMPDIR:-/tmp}" ]; then
+    say "uid $(id -u) cannot write ${TMPDIR:-/tmp}; mount a tmpfs there"
 fi
 if [ ! -w "$ca" ] && [ ! -e "$ca/ca.crt" ]; then
     say "uid $(id -u) cannot write $ca, and it holds no CA"

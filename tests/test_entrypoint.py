@@ -6,7 +6,9 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -14,6 +16,7 @@ SCRIPT = Path(__file__).parents[1] / "deploy" / "entrypoint.sh"
 UID = 10001
 STRANGER = 12345
 TELLING = """#!/bin/sh
+if [ "$1" = tell ]; then echo "$AUTH_REGISTRIES ${AUTH_REGISTRIES_FILE-gone}"; exit 0; fi
 echo "uid $(id -u) gid $(id -G)"
 grep -E "CapBnd|CapEff|NoNewPrivs" /proc/self/status
 echo "run $*"
@@ -38,8 +41,8 @@ class Container:
     def ca(self) -> Path:
         return self.root / "ca"
 
-    def start(self, *arguments: str, user: int | None = None) -> subprocess.CompletedProcess[str]:
-        environ = {
+    def start(self, *arguments: str, user: int | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+        environ = more | {
             "PATH": f"{self.root}:{os.environ['PATH']}",
             "REGPROXY_CACHE_DIR": str(self.cache),
             "REGPROXY_CA_DIR": str(self.ca),
@@ -122,3 +125,44 @@ def test_another_user_runs_as_it_is_and_says_what_it_cannot_write(container: Con
     assert ran.stdout.startswith(f"uid {STRANGER} ")
     assert f"uid {STRANGER} cannot write {container.cache}" in ran.stderr
     assert container.cache.stat().st_uid == 0
+
+
+@as_root
+def test_a_secret_comes_from_a_file_that_root_alone_can_read(container: Container) -> None:
+    secret = container.root / "secret"
+    secret.write_text("auth.docker.io:me:p w\n")
+    secret.chmod(0o600)
+    assert container.start("tell", AUTH_REGISTRIES_FILE=str(secret)).stdout == "auth.docker.io:me:p w gone\n"
+    both = container.start("tell", AUTH_REGISTRIES_FILE=str(secret), AUTH_REGISTRIES="x")
+    assert (both.returncode, both.stderr) == (
+        2,
+        "regproxy: both AUTH_REGISTRIES and AUTH_REGISTRIES_FILE are set; set one of them\n",
+    )
+    none = container.start("tell", AUTH_REGISTRIES_FILE="/nonexistent")
+    assert none.returncode == 1
+    assert "AUTH_REGISTRIES_FILE names /nonexistent, which cannot be read" in none.stderr
+
+
+@as_root
+def test_a_root_that_is_read_only_is_named_with_the_way_out(container: Container) -> None:
+    folder = container.root / "tmp"
+    folder.mkdir(mode=0o755)
+    said = container.start(user=STRANGER, TMPDIR=str(folder)).stderr
+    assert f"uid {STRANGER} cannot write {folder}; mount a tmpfs there" in said
+
+
+@pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
+def test_the_health_check_asks_the_proxy_whether_it_is_ready(container: Container, status: int, code: int) -> None:
+    class Ready(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Ready) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        done = container.start("healthcheck", REGPROXY_METRICS=f"0.0.0.0:{server.server_port}")
+    assert done.returncode == code, done.stderr
+    assert ("not ready: HTTP Error 503" in done.stderr) == bool(code)

@@ -1,5 +1,6 @@
 """What leaves the checkout: the wheel, the locks, the image's files and the two start scripts."""
 
+import json
 import os
 import re
 import shlex
@@ -151,7 +152,7 @@ def test_a_script_is_clean_shell(script: str) -> None:
 
 def _dockerfile() -> list[list[str]]:
     text = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
-    return [shlex.split(line) for line in text.splitlines() if line.strip()]
+    return [shlex.split(line) for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:
@@ -166,6 +167,23 @@ def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:
         assert source.partition("/")[0] not in ignored, source
 
 
+def test_every_stage_of_the_image_begins_with_a_debian_that_is_named_by_its_digest() -> None:
+    steps = _dockerfile()
+    assert re.fullmatch(r"BASE=debian:[a-z]+-slim@sha256:[0-9a-f]{64}", steps[0][1])
+    bases = [step[1] for step in steps if step[0] == "FROM"]
+    assert bases == ["${BASE}", "debian", "debian"]
+
+
+def test_the_bill_of_materials_names_what_is_locked_and_what_debian_brings() -> None:
+    ran = subprocess.run([sys.executable, str(ROOT / "deploy" / "sbom.py")], capture_output=True, text=True, check=True)
+    document = json.loads(ran.stdout)
+    assert (document["bomFormat"], document["specVersion"]) == ("CycloneDX", "1.6")
+    named = {component["purl"].partition("@")[0] for component in document["components"]}
+    assert {f"pkg:pypi/{name}" for name in _locked(LOCKS[0])} <= named
+    assert not shutil.which("dpkg-query") or "pkg:deb/debian/dpkg" in named
+    assert len({component["bom-ref"] for component in document["components"]}) == len(document["components"])
+
+
 def test_the_image_keeps_the_seeds_ports_volumes_and_signal() -> None:
     steps = {step[0]: step[1:] for step in _dockerfile()}
     assert steps["EXPOSE"] == ["3128", "9128"]
@@ -173,8 +191,10 @@ def test_the_image_keeps_the_seeds_ports_volumes_and_signal() -> None:
     assert steps["STOPSIGNAL"] == ["SIGTERM"]
     assert "REGPROXY_METRICS=0.0.0.0:9128" in steps["ENV"]
     assert steps["CMD"] == ["[serve]"]
-    (entrypoint,) = steps["ENTRYPOINT"]
-    copied = [step for step in _dockerfile() if step[0] == "COPY" and step[-1] == entrypoint.strip("[]")]
+    assert steps["ENTRYPOINT"][:2] == ["[/usr/bin/tini,", "--,"]
+    entrypoint = steps["ENTRYPOINT"][-1].strip("[]")
+    assert steps["HEALTHCHECK"][-2:] == [f"[{entrypoint},", "healthcheck]"]
+    copied = [step for step in _dockerfile() if step[0] == "COPY" and step[-1] == entrypoint]
     assert copied[0][-2] == "deploy/entrypoint.sh"
 
 
