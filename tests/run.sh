@@ -29,6 +29,9 @@ need openssl openssl
 need certtool gnutls-bin
 need git git
 need nginx nginx
+need prometheus prometheus
+need promtool prometheus
+need jsonnet jsonnet
 need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
 need shellcheck shellcheck
 need curl curl

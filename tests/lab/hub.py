@@ -23,6 +23,7 @@ class Hub:
     limit: int = 100
     tags: dict[tuple[str, str], bytes] = field(default_factory=dict)
     manifests: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    blobs: dict[str, Answer] = field(default_factory=dict)
     pulls: deque[float] = field(default_factory=deque)
     pulled: list[str] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
@@ -66,6 +67,8 @@ class Hub:
         if received.field("authorization") != "Bearer of-the-hub":
             challenge = f'Bearer realm="https://{self.host}/token",service="{self.host}"'
             return Answer(401, (("WWW-Authenticate", challenge),), b'{"errors":[{"code":"UNAUTHORIZED"}]}')
+        if "/blobs/" in received.path:
+            return self.blobs.get(received.path.rpartition("/")[2], Answer(404))
         repository, _, reference = received.path.removeprefix("/v2/").partition("/manifests/")
         data = self.tags.get((repository, reference)) or self.manifests.get((repository, reference))
         if data is None:

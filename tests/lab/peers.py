@@ -35,6 +35,9 @@ PEERS = {
     "systemd": Peer(("unshare", "nsenter"), "systemd util-linux", root=True, files=("/lib/systemd/systemd",)),
     "curl": Peer(("curl",), "curl"),
     "shellcheck": Peer(("shellcheck",), "shellcheck"),
+    "promtool": Peer(("promtool",), "prometheus"),
+    "prometheus": Peer(("prometheus",), "prometheus"),
+    "jsonnet": Peer(("jsonnet",), "jsonnet"),
     "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
 
