@@ -1,0 +1,1 @@
+"""The dashboards as typed Python; `python -m grafana.generator` writes them to `grafana/dashboards/`."""

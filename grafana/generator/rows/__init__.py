@@ -1,0 +1,1 @@
+"""The rows of the overview, a file for each."""
