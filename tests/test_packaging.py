@@ -20,7 +20,14 @@ from regproxy.settings.floors import FLOORS
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("deploy/requirements.lock", "deploy/build.lock", "tests/requirements.lock")
-SCRIPTS = ("deploy/serve.sh", "deploy/entrypoint.sh", "deploy/environment.sh", "tests/run.sh", ".ci/run")
+SCRIPTS = (
+    "deploy/serve.sh",
+    "deploy/demo.sh",
+    "deploy/entrypoint.sh",
+    "deploy/environment.sh",
+    "tests/run.sh",
+    ".ci/run",
+)
 
 
 @pytest.fixture(scope="module")
