@@ -18,6 +18,7 @@ from regproxy.admin.health import Health
 from regproxy.app.administration import administration
 from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
+from regproxy.app.former_ca import remember
 from regproxy.app.front import Front, front
 from regproxy.app.grants import GrantCalls
 from regproxy.app.handed import Handed
@@ -101,8 +102,9 @@ class Service:
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
         directory = settings.cache_directory
         core = await Core.open(directory, lambda: self._active.policy, self._report, listeners, self._seal)
-        steps = ca_steps(settings, lambda: self._active.policy, lambda _: self._renew(core), self._report)
+        steps = ca_steps(settings, lambda: self._active.policy, lambda new: self._renew(core, new), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
+        remember(directory, ca.holdings.ca.fingerprint)
         scrape.ask_slow(core.store.measure)
         scrape.ask(core.measure)
         scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after), LogMeasured(self._log.dropped)))
@@ -150,8 +152,9 @@ class Service:
         registry = probe(self._active.policy.registries)
         return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry)
 
-    def _renew(self, core: Core) -> None:
+    def _renew(self, core: Core, holdings: Holdings) -> None:
         """Another CA is in force: edges hand it out, and ask for new leaves."""
+        remember(self._prepared.settings.cache_directory, holdings.ca.fingerprint)
         if self._front is not None:
             self._front.renew()
         core.forget()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from regproxy.app.former_ca import refuse_lost
 from regproxy.policy.cover import uncovered
 from regproxy.policy.diagnostic import Diagnostic, Severity, in_brief, render
 from regproxy.policy.policy import Policy
@@ -102,6 +103,7 @@ def _resumed(path: Path, directory: Path, refused: _PolicyRefusedError) -> Start
 def _authority(settings: ServeSettings, policy: Policy) -> Holdings:
     names = names_to_permit(policy.registries, settings.ca_permits)
     try:
+        refuse_lost(settings.cache_directory, settings.ca_directory)
         holdings = read_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
     except (OSError, ValueError) as error:
         raise RefusedError(f"error: {error}") from error

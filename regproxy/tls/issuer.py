@@ -14,7 +14,7 @@ from regproxy.tls.leaf import SigningKey
 
 # The seed encrypted its key with this constant; directories that it made hold such keys.
 SEED_PASSPHRASE = b"foobar"
-_START_OVER = "to have clients trust a new CA, move ca.crt and ca.key away and start again"
+_START_OVER = "to have clients trust a new CA, move ca.crt and ca.key away and run: regproxy ca init"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,14 +1,19 @@
 """What a start begins with: the file, or with --resume the last good policy, or a refusal that says why."""
 
+import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from regproxy.app.former_ca import remember
 from regproxy.app.start import RefusedError, Start, starting
 from regproxy.reload.last_good import NAME, keep
 from regproxy.settings.choose import load_file
 from regproxy.settings.serve import ServeSettings
+from regproxy.tls.authority import create
+from regproxy.tls.directory import read_holdings
 
 GOOD = 'policy 1;\nregistry r { hosts "registry.test"; }\ntier good { match any; pass; }\n'
 BETTER = GOOD.replace("good", "better")
@@ -90,3 +95,16 @@ def test_a_last_good_policy_that_the_ca_no_longer_covers_is_refused(world: World
     world.ran(UNCOVERED)
     with pytest.raises(RefusedError, match="RP310"):
         world.start(BROKEN)
+
+
+def test_an_empty_ca_directory_beside_a_cache_that_was_served_is_a_lost_volume(world: World) -> None:
+    fingerprint = read_holdings(world.settings.ca_directory).ca.fingerprint
+    world.settings.cache_directory.mkdir()
+    remember(world.settings.cache_directory, fingerprint)
+    world.start(GOOD)
+    shutil.rmtree(world.settings.ca_directory)
+    with pytest.raises(RefusedError, match=f"served under {fingerprint} until now: mount that directory"):
+        world.start(GOOD)
+    assert not world.settings.ca_directory.exists(), "no other CA was made"
+    create(world.settings.ca_directory, ["registry.test"], time.time())
+    world.start(GOOD)

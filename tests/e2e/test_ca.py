@@ -73,6 +73,7 @@ def test_another_ca_is_in_force_without_a_restart_and_a_broken_one_is_not(
         assert before.get(PING).status == CHALLENGED
         place(directory, issuing.pem + root.pem, issuing.key_pem())
         assert hang_up(proxy)["result"] == "success"
+        assert (proxy.cache / "ca-sha256").read_text().strip() == hang_up(proxy)["fingerprint"]
         until(lambda: proxy.get("/ca.crt")[1] == root.pem, 5, "/ca.crt with the new root")
         assert before.get(PING).status == CHALLENGED, "a connection that is there goes on"
         assert ping(proxy, tmp_path / "root.pem") == CHALLENGED
