@@ -28,6 +28,7 @@ OWNERS = {
     "cryptography": {"tls"},
     "prometheus_client": {"telemetry", "admin"},
     "msgspec": {"wire", "admin"},
+    "bcrypt": {"cache"},
     "click": {"cli"},
     "rich": {"cli"},
 }

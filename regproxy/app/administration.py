@@ -22,7 +22,7 @@ def administration(
         method = query.get("method", "GET")
         if method not in METHODS:
             raise ValueError(f"`method` is {method[:20]!r}, which is none of {', '.join(METHODS)}")
-        return await live.explain(query["ref"], method, query.get("client", ""))
+        return await live.explain(query["ref"], method, query.get("client", ""), query.get("user", ""))
 
     async def reload(_query: Mapping[str, str]) -> Mapping[str, object]:
         if reloader is None:

@@ -22,10 +22,10 @@ class Live:
         self._cache = cache
         self._policy = policy
 
-    async def explain(self, reference: str, method: str, client: str) -> dict[str, object]:
+    async def explain(self, reference: str, method: str, client: str, user: str) -> dict[str, object]:
         """The explanation as JSON, its text for people included; raises ValueError for what is no reference."""
         policy = self._policy()
-        rehearsed = rehearse(policy, reference, method, client)
+        rehearsed = rehearse(policy, reference, method, client, user)
         resource = classify(rehearsed.target)
         registry = policy.registry_of(rehearsed.authority)
         found = Kept()

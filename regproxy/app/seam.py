@@ -6,7 +6,7 @@ from regproxy.cache.answer import Cache
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Forget
 from regproxy.model.ca_event import LeafIssued
-from regproxy.model.connect import ConnectDecision
+from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf
 from regproxy.model.sighting import Sighting
@@ -28,13 +28,17 @@ class Seam:
         self._clock = clock
         self._sightings = sightings
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
-        """Intercept, tunnel or refuse; from the active policy."""
-        return self._cache.on_connect(authority, client)
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        """Who a client is; from the active policy."""
+        return await self._cache.identify(client, proof)
 
-    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+    async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; from the active policy."""
+        return self._cache.on_connect(authority, client, user)
+
+    def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """The same: nothing is waited for here."""
-        return self._cache.on_connect(authority, client)
+        return self._cache.on_connect(authority, client, user)
 
     async def leaf(self, name: str) -> Leaf:
         """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow."""

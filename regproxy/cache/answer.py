@@ -22,12 +22,13 @@ from regproxy.cache.pushes import Pushes, precedes_push
 from regproxy.cache.relay import Inflow
 from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
+from regproxy.cache.users import Users
 from regproxy.cache.wanted import Wanted
 from regproxy.model.account import ANONYMOUS, Anonymous
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
 from regproxy.model.caller import Identified
-from regproxy.model.connect import ConnectDecision
+from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse
 from regproxy.model.decision import Cached, Denied, Origin, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import is_method
@@ -47,6 +48,7 @@ class Cache:
         tokens = LocalTokens(seal, engines.clock)
         self._callers = Callers(tokens)
         self._login = Login(engines, self._passage, self._callers, tokens)
+        self._users = Users(engines, policy)
         manifests = Manifests(engines)
         self._contents = Contents(engines, self._passage, manifests)
         self._tags = Tags(engines, self._passage, manifests)
@@ -57,9 +59,13 @@ class Cache:
         self.images = Images(engines, policy)
         self.purging = Purging(engines, self.images, self._tags)
 
-    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        """Who a client is by its Proxy-Authorization; from the active policy."""
+        return await self._users.identify(client, proof)
+
+    def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; from the active policy."""
-        return self._policy().on_connect(authority, client)
+        return self._policy().on_connect(authority, client, user)
 
     async def kept(self, authority: Authority, resource: Resource) -> Kept:
         """What is stored for a name; `authority` is canonical."""
@@ -93,6 +99,9 @@ class Cache:
         if registry is None or not _still_meant(registry, ask):
             sentence = f"regproxy: the policy for {ask.authority.name} has changed; connect again"
             return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL), (("Connection", "close"),))
+        # Remembered answers aside, a connection that was let in is let in anew with each request.
+        if (kept_out := policy.refusal(ask.client, ask.user)) is not None:
+            return refused(403, "DENIED", kept_out.reason, Labels(Outcome.DENIED, registry.name))
         if not is_method(ask.method):
             return refused(501, "UNSUPPORTED", "regproxy: no such method", Labels(Outcome.LOCAL, registry.name))
         target = classify(ask.target)
@@ -112,7 +121,9 @@ class Cache:
 
     async def _other(self, policy: Policy, ask: Ask, registry: Registry, inflow: Inflow | None) -> Answer:
         path = ask.target.partition("?")[0]
-        request = PolicyRequest(ask.method, ask.authority.name, registry.name, str(Kind.OTHER), path, client=ask.client)
+        request = PolicyRequest(
+            ask.method, ask.authority.name, registry.name, str(Kind.OTHER), path, client=ask.client, user=ask.user
+        )
         decision = policy.on_request(request)
         labels = Labels(Outcome.PASS, registry.name, str(Kind.OTHER), tier=decision.tier)
         match decision:
@@ -204,6 +215,7 @@ def _policy_request(ask: Ask, registry: Registry, resource: Resource) -> PolicyR
         resource.tag or "",
         str(resource.digest or ""),
         ask.client,
+        ask.user,
     )
 
 

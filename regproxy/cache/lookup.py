@@ -85,7 +85,7 @@ class Lookup:
     def has_reserve(self) -> bool:
         """Whether the pulls that the registry's block keeps are for this client, or it keeps none."""
         reserve = self.registry.reserve
-        return reserve is None or reserve.group.holds(self.ask.client)
+        return reserve is None or reserve.group.holds(self.ask.client, self.ask.user)
 
     @property
     def only_if_cached(self) -> bool:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from regproxy.model.address import Authority
-from regproxy.model.connect import ConnectDecision
+from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse
 from regproxy.model.event import Event, Labels
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
@@ -33,6 +33,7 @@ class Ask:
     fields: Fields
     client: str
     body: RequestBody | None = None
+    user: str = ""
 
 
 class Progress(Protocol):
@@ -135,11 +136,15 @@ class Forget:
 class Core(Protocol):
     """All that an edge knows of the rest of the program; what it awaits raises CoreAway."""
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
-        """Intercept, tunnel or refuse; from the active policy."""
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        """Who a client is by what it gave as Proxy-Authorization."""
         ...
 
-    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+    async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
+        """Intercept, tunnel or refuse; from the active policy. `user` is who the client proved to be, if anybody."""
+        ...
+
+    def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """What `on_connect` says, where that is known without waiting."""
         ...
 

@@ -34,6 +34,13 @@ ConnectDecision = Intercept | Tunnel | Refuse
 
 
 @dataclass(frozen=True, slots=True)
+class ProxyUser:
+    """The user of the proxy that a client proved to be; without a name, nobody."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TunnelRules:
     """The `tunnel { }` block: globs over hosts, ports, extra addresses; `any_port` lifts the ports."""
 

@@ -123,3 +123,4 @@ class PolicyRequest:
     tag: str = ""
     digest: str = ""
     client: str = ""
+    user: str = ""

@@ -91,7 +91,8 @@ class Labels:
 class ExchangeFinished:
     """One request on an intercepted connection was answered, wholly or not; `left`: its client did not wait.
 
-    `first_byte`: milliseconds until the head of the answer left; `trace`: the client's own trace (W3C Trace Context).
+    `first_byte`: milliseconds until the head of the answer left; `trace`: the client's own trace (W3C Trace Context),
+    `user` who it proved to be.
     """
 
     client: str
@@ -105,6 +106,7 @@ class ExchangeFinished:
     first_byte: float = 0.0
     left: bool = False
     trace: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ class ConnectFinished:
     decision: Decided
     status: int
     reason: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class TunnelClosed:
     sent: int
     received: int
     milliseconds: float
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)

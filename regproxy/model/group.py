@@ -1,4 +1,4 @@
-"""Clients that a policy names as one: where their connections come from."""
+"""Clients that a policy names as one: where their connections come from, and the users that they proved to be."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,12 @@ class ClientGroup:
     """A `client-group NAME { }` block."""
 
     name: str
-    addresses: tuple[Network, ...]
+    addresses: tuple[Network, ...] = ()
+    users: tuple[str, ...] = ()
 
-    def holds(self, client: str) -> bool:
-        """Whether the client at this address belongs to the group; what is no address belongs to none."""
+    def holds(self, client: str, user: str = "") -> bool:
+        """Whether a client belongs to the group, by its address or by the user that it proved to be, if any."""
+        if user and user in self.users:
+            return True
         address = client_address(client)
         return address is not None and any(address in network for network in self.addresses)

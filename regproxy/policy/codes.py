@@ -69,9 +69,10 @@ CODES: Mapping[str, Code] = {
         "written as it is.",
     ),
     "RP105": Code(
-        "unknown registry, tier or group",
+        "unknown registry, tier, group or user",
         "`registry is NAME` means a `registry NAME { }` block, `expect tier NAME` a `tier NAME { }` block, and a bare "
-        "word among clients a `client-group NAME { }` block; there is none.",
+        "word among clients a `client-group NAME { }` block; there is none. A user of a client-group is one of the "
+        "`users file`: nobody can prove to be another.",
     ),
     "RP106": Code("said twice", "A directive, a block, a name or a file stands twice, and only one of them can count."),
     "RP107": Code(

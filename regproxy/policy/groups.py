@@ -9,6 +9,7 @@ from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
 from regproxy.policy.given import Cidr
 from regproxy.policy.source import Span
+from regproxy.policy.syntax import Text
 
 # Words that stand beside the names of groups where clients are listed.
 RESERVED = ("any", "private")
@@ -38,8 +39,16 @@ def build_groups(blocks: Iterable[Checked], found: list[Diagnostic], *, complete
             sentence = f"`{block.name}` already says which clients, so no group can be called so"
             found.append(error("RP108", block.span, sentence, help="call it otherwise"))
         elif block.name:
-            named[block.name] = ClientGroup(block.name, tuple(_addresses(block)))
+            named[block.name] = ClientGroup(block.name, tuple(_addresses(block)), tuple(_users(block)))
+            if block.complete and not (block.all("address") or block.all("user")):
+                hint = 'add `address "10.0.0.0/8";` or `user "ci";`'
+                found.append(error("RP107", block.span, f"client-group `{block.name}` has no clients", help=hint))
     return Groups(named, complete)
+
+
+def _users(block: Checked) -> Iterable[str]:
+    for entry in block.all("user"):
+        yield from (given.text for given in entry.arguments if isinstance(given, Text))
 
 
 def _addresses(block: Checked) -> Iterable[Network]:

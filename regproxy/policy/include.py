@@ -26,8 +26,11 @@ class Files(Protocol):
         """
         ...
 
-    def secret(self, origin: Origin) -> "Revealed":
-        """The secret that a policy names; raises ValueError, a sentence without it, when it cannot be had."""
+    def secret(self, origin: Origin, *, lines: bool = False) -> "Revealed":
+        """The secret that a policy names, of many `lines` perhaps.
+
+        Raises ValueError, a sentence without it, when it cannot be had.
+        """
         ...
 
 
@@ -42,7 +45,7 @@ class Revealed:
 class Alone:
     """No files: a policy that is a text and nothing else."""
 
-    def secret(self, origin: Origin) -> Revealed:
+    def secret(self, origin: Origin, *, lines: bool = False) -> Revealed:
         """Refuses every secret."""
         raise ValueError(f"{origin.kind} {origin.name[:60]} cannot be read for a policy that is not a file")
 

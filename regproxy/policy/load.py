@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from regproxy.model.connect import TunnelRules
+from regproxy.policy.access import build_access
 from regproxy.policy.check import Checked, check_items
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.definitions import Definitions
@@ -66,6 +67,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     fragments = [check_items(POLICY, "", Span(text, 0, 0), _fragment(text, found), found) for text in included]
     known_blocks = [block for fragment in fragments for block in fragment.inner("registry")]
     groups = build_groups(top.inner("client-group"), found, complete=_whole(top, gathered, "client-group"))
+    access = build_access(top, groups, files, found)
     registries = build_registries(top.inner("registry"), known_blocks, groups, files, found)
     blocks = frozenset(block.name for block in registries.blocks)
     names = Names(blocks, complete=_all_named(top, gathered, known), groups=groups)
@@ -91,6 +93,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
         hosts=registries.hosts,
         connecting=table,
         groups=tuple(groups.named.values()),
+        access=access,
         tests=tests,
     )
     return Loaded(policy, diagnostics, sources)

@@ -11,8 +11,8 @@ from typing import Protocol, assert_never
 
 import re2
 
-from regproxy.model.address import Network, client_address
 from regproxy.model.decision import Decision, PolicyRequest
+from regproxy.policy.clients import ClientTable
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, possible, predicates
 from regproxy.policy.operand import (
     VALUES,
@@ -180,7 +180,7 @@ def _sources(bits: Mapping[Operand, int]) -> Iterable[Bits]:
     """One function for each way to look at a request: dicts for literals and networks, sets for patterns."""
     literals: dict[str, dict[str, int]] = {}
     patterns: dict[tuple[str, Anchor], list[tuple[Pattern, int]]] = {}
-    networks: dict[tuple[int, int], dict[int, int]] = {}
+    clients = ClientTable()
     for operand, bit in bits.items():
         match operand:
             case Exactly(attribute, text):
@@ -190,16 +190,15 @@ def _sources(bits: Mapping[Operand, int]) -> Iterable[Bits]:
             case OnHost(host, ""):
                 literals.setdefault("host", {})[host] = bit
             case FromNetwork() | InGroup():
-                for network in operand.networks:
-                    _add(networks, network, bit)
+                clients.add(operand, bit)
             case OnHost() | OnHostLike():
                 yield _single(operand, bit)
             case _:
                 assert_never(operand)
     for attribute, table in literals.items():
         yield _looked_up(attribute, table)
-    if networks:
-        yield _from_networks(networks)
+    if clients:
+        yield clients.bits
     for (attribute, anchor), found in patterns.items():
         for start in range(0, len(found), MAX_PATTERNS):
             yield PatternSet.compile(attribute, anchor, found[start : start + MAX_PATTERNS]).bits
@@ -207,30 +206,6 @@ def _sources(bits: Mapping[Operand, int]) -> Iterable[Bits]:
 
 def _single(operand: Operand, bit: int) -> Bits:
     return lambda request: bit if operand.admits(request) else 0
-
-
-def _add(networks: dict[tuple[int, int], dict[int, int]], network: Network, bit: int) -> None:
-    """One more bit for a range, which several operands may name."""
-    shift = network.max_prefixlen - network.prefixlen
-    table = networks.setdefault((network.version, shift), {})
-    number = int(network.network_address) >> shift
-    table[number] = table.get(number, 0) | bit
-
-
-def _from_networks(networks: Mapping[tuple[int, int], Mapping[int, int]]) -> Bits:
-    """The client's address is read once, and looked up once for each length of prefix."""
-
-    def bits(request: PolicyRequest) -> int:
-        address = client_address(request.client)
-        if address is None:
-            return 0
-        number, version, found = int(address), address.version, 0
-        for (of_version, shift), table in networks.items():
-            if of_version == version:
-                found |= table.get(number >> shift, 0)
-        return found
-
-    return bits
 
 
 def _looked_up(attribute: str, table: Mapping[str, int]) -> Bits:

@@ -71,6 +71,11 @@ class FromNetwork:
         """The ranges of addresses."""
         return (self.network,)
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """Nobody by name."""
+        return ()
+
     def admits(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""
         address = client_address(request.client)
@@ -88,9 +93,14 @@ class InGroup:
         """The ranges of addresses."""
         return self.group.addresses
 
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users by name."""
+        return self.group.users
+
     def admits(self, request: PolicyRequest) -> bool:
         """Whether the request passes."""
-        return self.group.holds(request.client)
+        return self.group.holds(request.client, request.user)
 
 
 Operand = Exactly | Matching | OnHost | OnHostLike | FromNetwork | InGroup

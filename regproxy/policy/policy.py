@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from regproxy.model.access import Access
 from regproxy.model.address import Authority
-from regproxy.model.connect import ConnectDecision
+from regproxy.model.connect import ConnectDecision, Refuse
 from regproxy.model.decision import Cached, Decision, Passed, PolicyRequest, Terms
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
@@ -18,7 +19,7 @@ from regproxy.policy.tier import Tier
 
 UNMATCHED = Passed(UNMATCHED_TIER)
 
-_FIELDS = {"host": ("authority",), "repo": ("repository",), "ref": ("tag", "digest")}
+_FIELDS = {"host": ("authority",), "repo": ("repository",), "ref": ("tag", "digest"), "client": ("client", "user")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Policy:
     hosts: tuple[NamedHost, ...]
     connecting: ConnectTable
     groups: tuple[ClientGroup, ...]
+    access: Access
     tests: tuple[Scenario, ...]
     looks_at_clients: bool
     _memory: Memory
@@ -61,9 +63,13 @@ class Policy:
     def _terms(self) -> Iterator[Terms]:
         yield from (tier.decision.terms for tier in self.tiers if isinstance(tier.decision, Cached))
 
-    def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
-        """What a CONNECT of this client leads to."""
-        return self.connecting.decide(authority)
+    def on_connect(self, authority: Authority, client: str, user: str = "") -> ConnectDecision:
+        """What a CONNECT of this client leads to; `user` is who it proved to be, empty for nobody."""
+        return self.refusal(client, user) or self.connecting.decide(authority)
+
+    def refusal(self, client: str, user: str) -> Refuse | None:
+        """Why this client may not use the proxy, or None."""
+        return self.access.refusal(client, user)
 
     def on_request(self, request: PolicyRequest) -> Decision:
         """What the first matching tier says; without one the request is passed.
@@ -95,10 +101,13 @@ def make_policy(
     hosts: tuple[NamedHost, ...],
     connecting: ConnectTable,
     groups: tuple[ClientGroup, ...] = (),
+    access: Access | None = None,
     tests: tuple[Scenario, ...] = (),
 ) -> Policy:
     """Compile the parts to a policy."""
     asked = {predicate.attribute for tier in tiers for predicate in predicates(tier.condition)}
     fields = frozenset(field for attribute in asked for field in _FIELDS.get(attribute, (attribute,)))
     memory = Memory(Matcher(tiers, UNMATCHED), fields)
-    return Policy(name, checksum, cache, tiers, hosts, connecting, groups, tests, "client" in fields, memory)
+    return Policy(
+        name, checksum, cache, tiers, hosts, connecting, groups, access or Access(), tests, "client" in fields, memory
+    )

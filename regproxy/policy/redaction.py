@@ -9,6 +9,7 @@ import re
 from dataclasses import replace
 from typing import assert_never
 
+from regproxy.model.access import Access
 from regproxy.model.address import MAX_NAME, Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Decision, Denied
@@ -28,7 +29,7 @@ _LITERAL = re.compile(r"[^*?{},./]+")
 
 
 def redacted(policy: Policy) -> Policy:
-    """The policy with hashes for hosts, registries, groups, repositories, paths, files and the texts of refusals."""
+    """The policy with hashes for hosts, registries, clients, repositories, paths, files and the texts of refusals."""
     return make_policy(
         policy.name,
         policy.checksum,
@@ -39,6 +40,7 @@ def redacted(policy: Policy) -> Policy:
             tuple(_registry(registry) for registry in policy.registries), _tunnel(policy.connecting.tunnel)
         ),
         groups=tuple(map(_group, policy.groups)),
+        access=_access(policy.access),
     )
 
 
@@ -63,7 +65,12 @@ def _pattern(pattern: HostPattern) -> HostPattern:
 
 
 def _group(group: ClientGroup) -> ClientGroup:
-    return replace(group, name=_name(group.name))
+    return replace(group, name=_name(group.name), users=tuple(map(_name, group.users)))
+
+
+def _access(access: Access) -> Access:
+    """The same groups; where users and their passwords lie is a name, and who reads the redacted policy has none."""
+    return Access(None, tuple(map(_group, access.allow)), tuple(map(_group, access.deny)))
 
 
 def _registry(registry: Registry) -> Registry:

@@ -80,6 +80,7 @@ class Scenario:
     target: str
     method: str
     client: str
+    user: str
     given: Circumstances
     expectations: tuple[Expectation, ...]
 
@@ -128,7 +129,8 @@ def _scenario(block: Checked, table: ConnectTable, tiers: TierNames, found: list
     if stored is not None and isinstance(given.stored, Gone) and _is_list(target):
         sentence = "`given stored gone` has no meaning for a list: that it is not there is not remembered"
         found.append(error("RP110", stored.span, sentence, help="write `given stored nothing;`"))
-    return Scenario(block.name, block.span, authority, target, method, client, given, expectations)
+    user = _user(block.one("given user"))
+    return Scenario(block.name, block.span, authority, target, method, client, user, given, expectations)
 
 
 def _is_list(target: str) -> bool:
@@ -150,6 +152,11 @@ def _stored(entry: Entry | None, found: list[Diagnostic]) -> Stored | Gone | Non
         case _:
             pass
     return None
+
+
+def _user(entry: Entry | None) -> str:
+    given = entry.arguments if entry is not None else ()
+    return next((one.text for one in given if isinstance(one, Text)), "")
 
 
 def _upstream(entry: Entry | None) -> Working | FailureClass | int:

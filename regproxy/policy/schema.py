@@ -7,7 +7,7 @@ words stand for themselves, `a|b` is a choice, `...` means one or more, `[ ]` en
 from collections.abc import Iterator, Mapping
 
 from regproxy.policy.block import BlockType, Directive, blocks, directives
-from regproxy.policy.schema_client import CLIENT_GROUP
+from regproxy.policy.schema_client import ACCESS, CLIENT_GROUP, USERS
 from regproxy.policy.schema_registry import REGISTRY
 from regproxy.policy.schema_test import TEST
 
@@ -125,8 +125,9 @@ POLICY = BlockType(
         Directive("policy", "INTEGER", "the version of the language; stands first"),
         Directive("include", "TEXT", "take in files below the policy's folder: `conf.d/*.policy`", repeatable=True),
         Directive("include known", "TEXT", "take in a packaged file", repeatable=True),
+        USERS,
     ),
-    blocks(CACHE, CLIENT_GROUP, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
+    blocks(CACHE, CLIENT_GROUP, ACCESS, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

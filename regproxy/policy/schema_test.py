@@ -30,6 +30,7 @@ TEST = BlockType(
             "the registry's pull limit is used up: a GET of a manifest is answered 429, a HEAD is free",
             "not exhausted",
         ),
+        Directive("given user", "USER", "the user of the proxy that the client proved to be", "nobody"),
         Directive("expect tier", "TIER", "the tier that decides; `unmatched` when none does"),
         Directive("expect outcome", "OUTCOME", "how the request is answered, as in the log's `outcome`"),
         Directive("expect status", "ANSWER_STATUS", "the status that the client gets"),

@@ -10,6 +10,7 @@ from regproxy.policy.syntax import Text, Value, Word
 
 Converted = Given | Diagnostic | None
 
+MAX_USER = 200
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 
 
@@ -44,6 +45,15 @@ def _secret_file(value: Value) -> Converted:
     return value
 
 
+def _user(value: Value) -> Converted:
+    """A user of Basic (RFC 7617): the first colon ends the name, and no control character may stand in it."""
+    if not isinstance(value, Text):
+        return None
+    if 0 < len(value.text) <= MAX_USER and value.text.isprintable() and ":" not in value.text:
+        return value
+    return error("RP108", value.span, f"a user name is printable, 1 to {MAX_USER} characters, without `:`")
+
+
 def _variable(value: Value) -> Converted:
     if not isinstance(value, Word | Text):
         return None
@@ -56,5 +66,6 @@ def _variable(value: Value) -> Converted:
 SECRET_TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "PROXY": ('the URL of a proxy such as "http://proxy.example:3128"', _proxy),
     "SECRET_FILE": ('the path of a file such as "/run/secrets/proxy"', _secret_file),
+    "USER": ('the name of a user such as "ci"', _user),
     "VARIABLE": ("the name of a variable such as REGISTRY_PROXY", _variable),
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
+from regproxy.model.access import Access
 from regproxy.model.address import Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
@@ -45,7 +46,7 @@ class Shown:
 def show(policy: Policy) -> str:
     """The policy as text."""
     blocks = "\n".join(_text(block) for block in outline(policy))
-    return formatted(f"policy {VERSION};\n\n{blocks}")
+    return formatted(f"policy {VERSION};\n{_rows(_users(policy.access))}\n\n{blocks}")
 
 
 def as_object(policy: Policy) -> dict[str, object]:
@@ -54,7 +55,7 @@ def as_object(policy: Policy) -> dict[str, object]:
     A statement is a string, its arguments; where they hold texts, it is the list of them. Blocks with a name and
     statements that may be repeated are lists of such.
     """
-    return {"policy": VERSION, **_object(outline(policy))}
+    return {"policy": VERSION, **_statements(_users(policy.access)), **_object(outline(policy))}
 
 
 def outline(policy: Policy) -> tuple[Shown, ...]:
@@ -62,6 +63,7 @@ def outline(policy: Policy) -> tuple[Shown, ...]:
     return (
         _cache(policy.cache),
         *(_group(group) for group in policy.groups),
+        *_access(policy.access),
         *(_registry(registry) for registry in policy.registries),
         _tunnel(policy.connecting.tunnel),
         *(_tier(tier) for tier in policy.tiers),
@@ -84,7 +86,20 @@ def _cache(limits: CacheLimits) -> Shown:
 
 def _group(group: ClientGroup) -> Shown:
     addresses = (Row("address", "", (str(network),), many=True) for network in group.addresses)
-    return Shown("client-group", tuple(addresses), name=group.name)
+    users = (Row("user", "", (user,), many=True) for user in group.users)
+    return Shown("client-group", (*addresses, *users), name=group.name)
+
+
+def _users(access: Access) -> tuple[Row, ...]:
+    """The users' file, by its name and never by what is in it."""
+    return (Row("users", "file", (access.users.origin.name,)),) if access.users is not None else ()
+
+
+def _access(access: Access) -> Iterator[Shown]:
+    allow = (Row("allow", group.name, many=True) for group in access.allow)
+    deny = (Row("deny", group.name, many=True) for group in access.deny)
+    if access.allow or access.deny:
+        yield Shown("access", (*allow, *deny))
 
 
 def _registry(registry: Registry) -> Shown:
@@ -162,8 +177,11 @@ def _hosts(patterns: Iterable[HostPattern]) -> Iterator[str]:
 
 
 def _text(block: Shown) -> str:
-    rows = [" ".join([row.key, row.words, *map(quoted, row.texts)]) + ";" for row in block.rows]
-    return "\n".join([f"{block.key} {block.name} {{", *rows, *map(_text, block.blocks), "}\n"])
+    return "\n".join([f"{block.key} {block.name} {{", _rows(block.rows), *map(_text, block.blocks), "}\n"])
+
+
+def _rows(rows: Iterable[Row]) -> str:
+    return "\n".join(" ".join([row.key, row.words, *map(quoted, row.texts)]) + ";" for row in rows)
 
 
 def _object(blocks: Iterable[Shown]) -> dict[str, object]:

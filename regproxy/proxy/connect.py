@@ -16,7 +16,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
-from regproxy.model.address import Authority, Reach, parse_authority
+from regproxy.model.address import Authority, Reach
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import CertificatesFetched, ConnectFinished, Decided, TunnelClosed
@@ -25,10 +25,12 @@ from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge, Visit
 from regproxy.proxy.exchange import Exchange
+from regproxy.proxy.identity import CHALLENGE, decide
 from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.mirror import is_mirrored
 from regproxy.proxy.plain import plain
 from regproxy.proxy.stream import ClientStream
+from regproxy.proxy.target import connect_authority
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
 # The first byte of a TLS record that opens a handshake (RFC 8446 section 5.1); no method begins with it.
@@ -60,10 +62,11 @@ class Front(HTTPServerConnectionDelegate):
             return
         authority = self._edge.connect_heads.find(came)
         if authority is not None and not self._edge.draining:
-            decided = self._edge.core.decided(authority, self._client)
+            decided = self._edge.core.decided(authority, self._client, "")
             context = self._edge.contexts.made(authority.host)
             if isinstance(decided, Intercept) and decided.scheme == "https" and context is not None:
-                Interception(self._edge, self._stream, self._client, authority, decided).begin(context)
+                policies = self._edge.policies
+                Interception(self._edge, self._stream, self._client, "", policies, authority, decided).begin(context)
                 return
         self._head = came
         self._stream.hand_up(came)
@@ -90,6 +93,8 @@ class _FrontRequest(HTTPMessageDelegate):
         self._connection = connection
         self._stream = stream
         self._client = client
+        self._user = ""
+        self._policies = edge.policies
         # The bytes that came first, if this request was in them.
         self._head = head
         self._exchange: Exchange | None = None
@@ -171,13 +176,13 @@ class _FrontRequest(HTTPMessageDelegate):
 
     async def _connect(self, target: str, headers: HTTPHeaders) -> None:
         try:
-            authority = _connect_authority(target, headers.get("Host"))
+            authority = connect_authority(target, headers.get("Host"))
         except ValueError as error:
             self._refuse(400, f"regproxy: {error}")
             self._note(target[:100], "refuse", 400, str(error))
             return
         try:
-            decided = await self._edge.core.on_connect(authority, self._client)
+            decided, self._user = await decide(self._edge, authority, self._client, headers)
         except CoreAway as error:
             self._fail(authority, str(error))
             return
@@ -211,7 +216,9 @@ class _FrontRequest(HTTPMessageDelegate):
             return
         if self._head is not None:
             self._edge.connect_heads.learn(self._head, frozenset(name.lower() for name in headers), authority)
-        Interception(self._edge, self._detach(), self._client, authority, decided).begin(context)
+        stream = self._detach()
+        client, user, policies = self._client, self._user, self._policies
+        Interception(self._edge, stream, client, user, policies, authority, decided).begin(context)
 
     async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:
         began = time.monotonic()
@@ -233,7 +240,7 @@ class _FrontRequest(HTTPMessageDelegate):
         client, ahead = stream.detach_socket()
         traffic = await relay(client, upstream, ahead)
         milliseconds = (time.monotonic() - began) * 1000
-        closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds)
+        closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds, self._user)
         self._edge.core.report([closed])
 
     def _detach(self) -> ClientStream:
@@ -241,10 +248,9 @@ class _FrontRequest(HTTPMessageDelegate):
         return self._stream
 
     def _refuse(self, status: int, sentence: str) -> None:
-        head, body = refusal(status, "DENIED", sentence)
-        headers = HTTPHeaders(dict(head.fields))
-        headers["Content-Length"] = str(len(body))
-        headers["Connection"] = "close"
+        challenge = (("Proxy-Authenticate", CHALLENGE),) if status == 407 else ()
+        head, body = refusal(status, "DENIED", sentence, (*challenge, ("Connection", "close")))
+        headers = HTTPHeaders({**dict(head.fields), "Content-Length": str(len(body))})
         line = ResponseStartLine("HTTP/1.1", status, printable(head.reason))
         try:
             self._connection.write_headers(line, headers, body)
@@ -260,18 +266,11 @@ class _FrontRequest(HTTPMessageDelegate):
         self._note(authority.name, "failed", 503, reason)
 
     def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
-        self._edge.core.report([ConnectFinished(self._client, printable(authority), decision, status, reason)])
+        finished = ConnectFinished(self._client, printable(authority), decision, status, reason, self._user)
+        self._edge.core.report([finished])
 
 
 def _local(connection: socket.socket) -> str:
     """The address that a client connected to, which stands for the name of the proxy where it gives none."""
     host, port = connection.getsockname()[:2]
     return str(Authority(str(host).removeprefix("::ffff:"), port))
-
-
-def _connect_authority(target: str, host: str | None) -> Authority:
-    """The authority of a CONNECT; raises ValueError, also when Host names another."""
-    authority = parse_authority(target)
-    if host is not None and parse_authority(host, authority.port) != authority:
-        raise ValueError(f"the Host field names {host[:80]}, the request line {target[:80]}")
-    return authority

@@ -56,6 +56,8 @@ class Edge:
     # Plain numbers, told now and then: requests under way, and handshakes that went well since.
     in_flight: int = 0
     handshakes: int = 0
+    # How many policies there were: with another one a client is let in anew.
+    policies: int = 0
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
@@ -69,6 +71,7 @@ class Edge:
         self.memory.forget(forget)
         if forget.authority is None:
             self.contexts.forget()
+            self.policies += 1
 
     @property
     def parameters(self) -> HTTP1ConnectionParameters:

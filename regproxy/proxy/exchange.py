@@ -41,6 +41,7 @@ class Exchange(HTTPMessageDelegate):
         *,
         named: Authority,
         decided: Intercept,
+        user: str = "",
         head: bytes | None = None,
         mirror: Mirror | None = None,
     ) -> None:
@@ -48,6 +49,7 @@ class Exchange(HTTPMessageDelegate):
         self._connection = connection
         self._stream = stream
         self._client = client
+        self._user = user
         self._named = named
         self._authority = decided.authority
         self._scheme = decided.scheme
@@ -81,7 +83,7 @@ class Exchange(HTTPMessageDelegate):
         if size or "Transfer-Encoding" in headers:
             self._upload = Upload(size)
         body = self._upload.body if self._upload is not None else None
-        ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body)
+        ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body, self._user)
         self._edge.in_flight += 1
         self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
         self._task.add_done_callback(self._answered)
@@ -205,4 +207,5 @@ class Exchange(HTTPMessageDelegate):
             ((sent.began_at or now) - began) * 1000,
             self._left and not sent.complete,
             trace_of(ask.fields),
+            self._user,
         )

@@ -1,6 +1,7 @@
 """Ending TLS for a named registry: requests answered from memory, or parsed by Tornado one by one."""
 
 import asyncio
+import contextlib
 import ssl
 import time
 
@@ -8,7 +9,8 @@ from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from regproxy.model.address import Authority
-from regproxy.model.connect import Intercept
+from regproxy.model.answer import CoreAway
+from regproxy.model.connect import Intercept, Refuse
 from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
@@ -20,20 +22,34 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class Interception:
-    """The requests of one intercepted connection; its identity is what the client connected to."""
+    """The requests of one intercepted connection; its identity is what the client connected to.
 
-    def __init__(self, edge: Edge, stream: ClientStream, client: str, named: Authority, decided: Intercept) -> None:
+    `policies` is what `edge.policies` was when the client, and `user` whom it proved to be, was let in.
+    """
+
+    def __init__(
+        self,
+        edge: Edge,
+        stream: ClientStream,
+        client: str,
+        user: str,
+        policies: int,
+        named: Authority,
+        decided: Intercept,
+    ) -> None:
         self._edge = edge
         self._stream = stream
         self._client = client
         self._named = named
         self._decided = decided
+        self._user = user
+        self._policies = policies
         self._place: str | None = None
         self._name = named.name
 
     def begin(self, context: ssl.SSLContext) -> None:
         """Answer 200, speak TLS, and serve what comes."""
-        self._edge.core.report([ConnectFinished(self._client, self._name, "intercept", 200)])
+        self._edge.core.report([ConnectFinished(self._client, self._name, "intercept", 200, user=self._user)])
         if self._stream.closed():
             return
         self._stream.ended = self._ended
@@ -51,7 +67,7 @@ class Interception:
             self._edge.handshakes += 1
             self._place = place(self._named, self._decided.authority, self._stream.requested_name)
         found = self._edge.memory.recall(self._place, came) if len(came) <= MAX_HEAD_BYTES else None
-        if found is None or self._edge.draining:
+        if found is None or self._edge.draining or self._policies != self._edge.policies:
             self._stream.hand_up(came)
             self._edge.spawn(self._serve(came if is_one_head(came) else None), self._stream)
             return
@@ -60,14 +76,22 @@ class Interception:
         spent = (time.monotonic() - began) * 1000
         size, labels = len(ready.body), ready.labels
         finished = ExchangeFinished(
-            self._client, ready.authority, ready.method, ready.status, size, spent, labels, True, spent
+            self._client,
+            ready.authority,
+            ready.method,
+            ready.status,
+            size,
+            spent,
+            labels,
+            first_byte=spent,
+            user=self._user,
         )
         self._edge.core.report([finished])
 
     async def _serve(self, head: bytes | None) -> None:
         """Have requests parsed and answered until no more has come; `head` is the first one's, if it is whole."""
         try:
-            while True:
+            while await self._is_let_in():
                 connection = HTTP1Connection(self._stream, is_client=False, params=self._edge.parameters)
                 exchange = Exchange(
                     self._edge,
@@ -76,17 +100,28 @@ class Interception:
                     self._client,
                     named=self._named,
                     decided=self._decided,
+                    user=self._user,
                     head=head,
                 )
                 if not await connection.read_response(exchange):
                     return
                 if not self._stream.ahead:
-                    break
+                    self._stream.take(self._take)
+                    return
                 head = None
                 await asyncio.sleep(0)
+            await self._stream.hang_up()
         except (StreamClosedError, UnsatisfiableReadError):
             return
-        self._stream.take(self._take)
+
+    async def _is_let_in(self) -> bool:
+        """Whether the client still may use the proxy, should the policy have changed since it was asked."""
+        if self._policies != self._edge.policies:
+            self._policies = self._edge.policies
+            with contextlib.suppress(CoreAway):
+                decided = await self._edge.core.on_connect(self._named, self._client, self._user)
+                return not isinstance(decided, Refuse)
+        return True
 
     def _ended(self) -> None:
         """The connection is over."""

@@ -111,7 +111,7 @@ class Memory:
     def _find(self, ask: Ask) -> _Remembered | None:
         if ask.method not in ("GET", "HEAD") or ask.body is not None:
             return None
-        for client in ("", ask.client):
+        for client in ("", _who(ask)):
             found = self._answers.get(_key(ask, client))
             if found is not None:
                 if self._monotonic() < found.until:
@@ -129,7 +129,7 @@ class Memory:
         # Whatever was forgotten meanwhile may have been this.
         if seconds <= 0 or large or forgets != self.forgets:
             return
-        key = _key(ask, "" if answer.audience is Audience.EVERYONE else ask.client)
+        key = _key(ask, "" if answer.audience is Audience.EVERYONE else _who(ask))
         if key in self._answers:
             self._drop(self._answers[key])
         now = self._monotonic()
@@ -194,6 +194,10 @@ class Memory:
         if second != self._second:
             self._second, self._date = second, formatdate(second, usegmt=True).encode()
         return self._date
+
+
+def _who(ask: Ask) -> str:
+    return f"{ask.client} {ask.user}"
 
 
 def _key(ask: Ask, client: str) -> _Key:

@@ -3,14 +3,17 @@
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, RequestStartLine
 
-from regproxy.model.address import Authority, parse_authority
+from regproxy.model.address import parse_authority
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse
+from regproxy.model.message import printable
 from regproxy.model.oci import TOKEN_PATH
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
+from regproxy.proxy.identity import decide
 from regproxy.proxy.mirror import Mirror, is_mirrored, read_mirrored
 from regproxy.proxy.stream import ClientStream
+from regproxy.proxy.target import plain_authority
 
 
 async def plain(
@@ -25,20 +28,24 @@ async def plain(
     mirrors = is_mirrored(start_line.path)
     try:
         mirror = _mirror(start_line, headers, stream) if mirrors else None
-        named = mirror.mirrored.authority if mirror is not None else _plain_authority(start_line.path)
+        named = mirror.mirrored.authority if mirror is not None else plain_authority(start_line.path)
     except ValueError as error:
         return Refuse(400, f"regproxy: {error}")
     if mirror is not None and not _pulls(start_line.method, mirror.mirrored.target):
         return Refuse(405, "regproxy: a mirror is only for pulls; push to the registry, or through HTTPS_PROXY")
     try:
-        decided = await edge.core.on_connect(named, client)
+        decided, user = await decide(edge, named, client, headers)
     except CoreAway as error:
         return Refuse(503, str(error))
+    if isinstance(decided, Refuse):
+        # A mirror is no proxy to its clients: none of them would answer 407, and with 404 they go elsewhere.
+        why = decided.reason
+        return decided if mirror is None else Refuse(404, printable(f"regproxy mirrors what its policy names: {why}"))
     if mirror is None and (not isinstance(decided, Intercept) or decided.scheme != "http"):
         return Refuse(403, f"regproxy refused http://{named}: plain HTTP is only for registries with scheme http")
     if not isinstance(decided, Intercept):
         return Refuse(404, f"regproxy mirrors what its policy names, which {named.name} is not")
-    return Exchange(edge, connection, stream, client, named=named, decided=decided, mirror=mirror)
+    return Exchange(edge, connection, stream, client, named=named, decided=decided, user=user, mirror=mirror)
 
 
 def _mirror(start_line: RequestStartLine, headers: HTTPHeaders, stream: ClientStream) -> Mirror:
@@ -50,11 +57,3 @@ def _mirror(start_line: RequestStartLine, headers: HTTPHeaders, stream: ClientSt
 
 def _pulls(method: str, target: str) -> bool:
     return method in ("GET", "HEAD") or (method == "POST" and target.partition("?")[0] == TOKEN_PATH)
-
-
-def _plain_authority(url: str) -> Authority:
-    """The authority of an absolute-form target; raises ValueError."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme.lower() != "http":
-        raise ValueError(f"{url[:80]!r} is not a URL that this proxy serves")
-    return parse_authority(rest.partition("/")[0], 80)

@@ -1,10 +1,12 @@
 """What changes from one policy to another in settings that no request shows."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
+from regproxy.model.access import Access
 from regproxy.model.entry import CacheLimits
+from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
 from regproxy.policy.words import duration, percentage, size
@@ -30,10 +32,28 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
     yield from _change("cache durability", before.durability, after.durability)
     allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
     yield from _change("tunnel allow-address", *allowed)
+    yield from _change("access", *map(_access, (old.access, new.access)))
+    if _hashes(old) != _hashes(new):
+        yield Change("users of the proxy", "as they are", "others, or other passwords")
     for before_block, after_block in _pairs(old, new, budget):
         changed = _changed(before_block, after_block)
         if changed:
             yield Change(f"settings of registry {after_block.name}", "as they are", f"other {', '.join(changed)}")
+
+
+def _access(access: Access) -> str:
+    """Who is let in, by what the groups are and not by what they are called."""
+    denied = _clients(access.deny)
+    return (_clients(access.allow) or "everybody") + (f", but not {denied}" if denied else "")
+
+
+def _clients(groups: Iterable[ClientGroup]) -> str:
+    addresses = {str(network) for group in groups for network in group.addresses}
+    return " ".join([*sorted(addresses), *sorted({f"user {user}" for group in groups for user in group.users})])
+
+
+def _hashes(policy: Policy) -> Mapping[str, str]:
+    return policy.access.users.hashes if policy.access.users is not None else {}
 
 
 def _pairs(old: Policy, new: Policy, budget: Budget) -> Iterator[tuple[Registry, Registry]]:

@@ -1,4 +1,4 @@
-"""The addresses of clients, cut by the ranges that a policy names."""
+"""Clients, cut by the ranges of addresses and by the users that a policy names."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator
@@ -24,6 +24,12 @@ def clients(networks: Iterable[Network]) -> Domain:
         for network in named
     }
     return Domain(tuple(str(address) for address in cells), tests)
+
+
+def users(names: Iterable[str]) -> Domain:
+    """The users that a policy names, and nobody, from whom no other user is told."""
+    words = ("", *dict.fromkeys(names))
+    return Domain(words, {(None, word): 1 << at for at, word in enumerate(words)})
 
 
 def _cells(whole: Network, named: tuple[Network, ...]) -> Iterator[Address]:

@@ -25,10 +25,13 @@ _LAST_PORT = 65535
 
 
 def connection_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change]:
-    """CONNECTs that lead elsewhere; of those that change alike one stands for all. Raises UndecidedError."""
+    """CONNECTs of clients with access that lead elsewhere; of those that change alike one stands for all.
+
+    Raises UndecidedError.
+    """
     seen: set[tuple[str, str]] = set()
     for authority in _authorities((old, new), budget):
-        before, after = old.on_connect(authority, ""), new.on_connect(authority, "")
+        before, after = old.connecting.decide(authority), new.connecting.decide(authority)
         if _effect(before) == _effect(after):
             continue
         words = _words(before), _words(after)

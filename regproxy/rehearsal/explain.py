@@ -38,7 +38,7 @@ class Explanation:
 
 def explain(policy: Policy, rehearsed: Rehearsed) -> Explanation:
     """Explain one request by the code that serves it."""
-    connect = policy.on_connect(rehearsed.authority, rehearsed.client)
+    connect = policy.on_connect(rehearsed.authority, rehearsed.client, rehearsed.user)
     request = rehearsed.request
     if request is None or not isinstance(connect, Intercept):
         return Explanation(rehearsed, connect, (), None)
@@ -84,6 +84,7 @@ def render(explanation: Explanation) -> str:
             "tag": request.tag,
             "digest": request.digest,
             "client": request.client,
+            "user": request.user,
         }
         rows.append(row("", "  ".join(f"{name}={value}" for name, value in seen.items() if value)))
     rows.append(row("connect", connect_in_words(explanation.connect)))

@@ -55,7 +55,7 @@ def happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances) -> Happen
 
 
 def _happen(policy: Policy, rehearsed: Rehearsed, given: Circumstances, client_auth: ClientAuth) -> Happening:
-    connect = policy.on_connect(rehearsed.authority, rehearsed.client)
+    connect = policy.on_connect(rehearsed.authority, rehearsed.client, rehearsed.user)
     if not isinstance(connect, Intercept):
         return Happening(connect, status=connect.status if isinstance(connect, RefuseConnect) else None)
     target = classify(rehearsed.target)

@@ -22,18 +22,21 @@ class Rehearsed:
     target: str
     method: str
     client: str
+    user: str = ""
     request: PolicyRequest | None = None
     note: str = ""
 
 
-def rehearse(policy: Policy, text: str, method: str = "GET", client: str = "") -> Rehearsed:
+def rehearse(policy: Policy, text: str, method: str = "GET", client: str = "", user: str = "") -> Rehearsed:
     """Read an image reference (`nginx:1.25`, `quay.io/a/b@sha256:…`) or a URL; raises ValueError in one sentence."""
-    return rehearse_target(policy, *read_reference(policy.connecting, text), method, client)
+    return rehearse_target(policy, *read_reference(policy.connecting, text), method, client, user)
 
 
-def rehearse_target(policy: Policy, authority: Authority, target: str, method: str, client: str = "") -> Rehearsed:
+def rehearse_target(
+    policy: Policy, authority: Authority, target: str, method: str, client: str = "", user: str = ""
+) -> Rehearsed:
     """A request for a target where a client connects to `authority`."""
-    bare = Rehearsed(authority, target, method, client)
+    bare = Rehearsed(authority, target, method, client, user)
     registry = policy.registry_of(authority)
     if registry is None:
         return replace(bare, note=f"{_UNSEEN}: no registry block has {authority.name} among its `hosts`")
@@ -53,11 +56,13 @@ def rehearse_target(policy: Policy, authority: Authority, target: str, method: s
                 tag=found.tag or "",
                 digest=str(found.digest) if found.digest else "",
                 client=client,
+                user=user,
             )
             return replace(bare, request=request)
         case OtherPath():
             path = target.partition("?")[0]
-            request = PolicyRequest(method, str(canonical), registry.name, str(Kind.OTHER), path, client=client)
+            kind = str(Kind.OTHER)
+            request = PolicyRequest(method, str(canonical), registry.name, kind, path, client=client, user=user)
             return replace(bare, request=request)
         case Malformed(status, _, sentence):
             return replace(bare, note=f"answered {status} here: {sentence}; no tier is asked")

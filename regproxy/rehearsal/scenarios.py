@@ -44,7 +44,9 @@ class Result:
 
 def run(policy: Policy, scenario: Scenario) -> Result:
     """Run one test."""
-    rehearsed = rehearse_target(policy, scenario.authority, scenario.target, scenario.method, scenario.client)
+    rehearsed = rehearse_target(
+        policy, scenario.authority, scenario.target, scenario.method, scenario.client, scenario.user
+    )
     happening = happen(policy, rehearsed, scenario.given)
     failures = tuple(_judged(scenario.expectations, happening, rehearsed.note))
     return Result(scenario, happening, failures)

@@ -1,23 +1,20 @@
 """All requests that can reach the tiers, in boxes, and the region of them in which a condition holds.
 
-The requests of each shape are the product of six variables, each cut into cells by what the policies ask. A pattern
+The requests of each shape are the product of seven variables, each cut into cells by what the policies ask. A pattern
 that cannot be decided is a variable more, true or false as it likes: what is proved holds either way.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
-from functools import reduce
-from operator import or_
 from typing import assert_never
 
-from regproxy.model.address import Network
 from regproxy.model.decision import PolicyRequest
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate, predicates
 from regproxy.policy.operand import FromNetwork, InGroup, OnHostLike, Operand
 from regproxy.policy.policy import Policy
 from regproxy.policy.schema import METHODS
 from regproxy.rehearsal.budget import Budget
-from regproxy.rehearsal.clients import clients
+from regproxy.rehearsal.clients import clients, users
 from regproxy.rehearsal.domain import Domain, Test, decidable, explore, test_of
 from regproxy.rehearsal.grammars import DIGESTS, REPOSITORY, TAG
 from regproxy.rehearsal.places import places
@@ -38,6 +35,7 @@ class Variable(IntEnum):
     REFERENCE = 3
     PATH = 4
     CLIENT = 5
+    USER = 6
 
 
 VARIABLES = {
@@ -108,7 +106,9 @@ class Space:
             "digest": explore(DIGESTS, self._tests("digest", "ref"), budget),
         }
         paths = self._tests("path")
-        client = clients(network for _, one in _operands(self.policies) for network in _networks(one))
+        groups = [one for _, one in _operands(self.policies) if isinstance(one, FromNetwork | InGroup)]
+        client = clients(network for one in groups for network in one.networks)
+        user = users(name for one in groups for name in one.users)
         return {
             shape: (
                 method,
@@ -117,6 +117,7 @@ class Space:
                 references[shape.reference],
                 explore([shape.paths], paths, budget) if paths or not shape.path else nothing,
                 client,
+                user,
             )
             for shape in SHAPES
         }
@@ -155,29 +156,39 @@ class Space:
             return (every,) if holding is wanted else NOTHING
         if not shape.has(predicate.attribute):
             return NOTHING if wanted else (every,)
-        variable = VARIABLES[predicate.attribute]
-        admitted, free = 0, []
+        admitted: dict[int, int] = {}
+        free = []
         for operand in predicate.operands:
             position = self._free.get(_free(predicate.attribute, operand))
             if position is not None and predicate.attribute != "registry":
                 free.append(position)
             else:
-                admitted |= self._cells(predicate.attribute, operand, shape, policy)
+                for variable, cells in self._admitted(predicate.attribute, operand, shape, policy):
+                    admitted[variable] = admitted.get(variable, 0) | cells
         if wanted:
-            boxes = [_limited(every, variable, admitted), *(_limited(every, one, _TRUE) for one in free)]
+            boxes = [_limited(every, one, cells) for one, cells in admitted.items()]
+            boxes += [_limited(every, one, _TRUE) for one in free]
             return tuple(box for box in boxes if all(box))
-        box = _limited(every, variable, ~admitted)
+        box = every
+        for one, cells in admitted.items():
+            box = _limited(box, one, ~cells)
         for one in free:
             box = _limited(box, one, _FALSE)
         return (box,) if all(box) else NOTHING
 
-    def _cells(self, attribute: str, operand: Operand, shape: Shape, policy: int) -> int:
-        """The cells of its variable that an operand admits."""
-        if VARIABLES[attribute] is Variable.CLIENT:
-            tests = self._domains[shape][Variable.CLIENT].tests
-            return reduce(or_, (tests[None, str(network)] for network in _networks(operand)))
-        if VARIABLES[attribute] is not Variable.AUTHORITY:
-            return self._domains[shape][VARIABLES[attribute]].tests.get(test_of(operand), 0)
+    def _admitted(self, attribute: str, operand: Operand, shape: Shape, policy: int) -> Iterator[tuple[Variable, int]]:
+        """The cells of a variable that an operand admits; a group admits some of either of two."""
+        variable, domains = VARIABLES[attribute], self._domains[shape]
+        if isinstance(operand, FromNetwork | InGroup):
+            yield from ((Variable.CLIENT, domains[Variable.CLIENT].tests[None, str(one)]) for one in operand.networks)
+            yield from ((Variable.USER, domains[Variable.USER].tests[None, one]) for one in operand.users)
+        elif variable is not Variable.AUTHORITY:
+            yield variable, domains[variable].tests.get(test_of(operand), 0)
+        else:
+            yield variable, self._cells_of_places(attribute, operand, policy)
+
+    def _cells_of_places(self, attribute: str, operand: Operand, policy: int) -> int:
+        """The places that an operand admits."""
         key = policy, attribute, test_of(operand), getattr(operand, "port", "")
         if key not in self._on_places:
             self._on_places[key] = sum(
@@ -194,11 +205,6 @@ def _operands(policies: Iterable[Policy]) -> Iterator[tuple[str, Operand]]:
         for tier in policy.tiers:
             for predicate in predicates(tier.condition):
                 yield from ((predicate.attribute, operand) for operand in predicate.operands)
-
-
-def _networks(operand: Operand) -> tuple[Network, ...]:
-    """The ranges of addresses that an operand names."""
-    return operand.networks if isinstance(operand, FromNetwork | InGroup) else ()
 
 
 def _free(attribute: str, operand: Operand) -> _Free:

@@ -29,7 +29,7 @@ def _requests(space: Space, shape: Shape, box: Box) -> Iterator[Rehearsed]:
     domains = space.domains(shape)
     cells = [[at for at in range(cells.bit_length()) if cells >> at & 1] for cells in box[: len(Variable)]]
     first = tuple(one[0] for one in cells)
-    of_client = box[Variable.CLIENT] != domains[Variable.CLIENT].every
+    of_client, of_user = (box[one] != domains[one].every for one in (Variable.CLIENT, Variable.USER))
     points = [first]
     points += [(*first[:at], other, *first[at + 1 :]) for at, one in enumerate(cells) for other in one[1:3]]
     for point in points:
@@ -37,7 +37,9 @@ def _requests(space: Space, shape: Shape, box: Box) -> Iterator[Rehearsed]:
         authority = space.places[point[Variable.AUTHORITY]].authority
         for path in dict.fromkeys(_paths(shape, words)):
             url = f"https://{authority.name}{path}"
-            yield rehearse(space.policies[0], url, words[Variable.METHOD], words[Variable.CLIENT] if of_client else "")
+            client = words[Variable.CLIENT] if of_client else ""
+            user = words[Variable.USER] if of_user else ""
+            yield rehearse(space.policies[0], url, words[Variable.METHOD], client, user)
 
 
 def _paths(shape: Shape, words: list[str]) -> Iterator[str]:
@@ -56,5 +58,6 @@ def _paths(shape: Shape, words: list[str]) -> Iterator[str]:
 def in_words(found: Rehearsed) -> str:
     """The request as people write it."""
     request = found.request
-    client = f" by {request.client}" if request is not None and request.client else ""
+    seen = (f"user {request.user}" if request.user else "", request.client) if request is not None else ()
+    client = f" by {' at '.join(filter(None, seen))}" if any(seen) else ""
     return f"{found.method} https://{found.authority.name}{found.target}{client}"

@@ -14,6 +14,7 @@ from regproxy.policy.source import Source, Span
 MAX_POLICY = 1024 * 1024
 MAX_LISTED = 1000
 MAX_SECRET = 64 * 1024
+_WHITE = str.maketrans("\r\n\t", "   ")
 
 
 class PolicyFiles:
@@ -50,7 +51,7 @@ class PolicyFiles:
             return (self._one(folder / pattern),)
         return tuple(self._one(path) for path in self._matching(folder.joinpath(*parts[:-1]), parts[-1]))
 
-    def secret(self, origin: Origin) -> Revealed:
+    def secret(self, origin: Origin, *, lines: bool = False) -> Revealed:
         """The secret in a file or a variable, without the newline at its end; see `policy.include.Files`."""
         if origin.kind == "env":
             value = self._environ.get(origin.name, "")
@@ -69,8 +70,11 @@ class PolicyFiles:
             value = content.decode().rstrip("\r\n")
         except UnicodeDecodeError as wrong:
             raise ValueError(f"{origin.name} is not UTF-8") from wrong
-        if not value or not value.isprintable():
-            raise ValueError(f"{origin.name} is empty or holds more than one line")
+        shown = value.translate(_WHITE) if lines else value
+        if not value or not shown.isprintable():
+            raise ValueError(
+                f"{origin.name} is empty or holds {'control characters' if lines else 'more than one line'}"
+            )
         return Revealed(Secret(origin, value), exposed)
 
     def _matching(self, folder: Path, pattern: str) -> Iterable[Path]:

@@ -49,11 +49,16 @@ def fields_of(event: Event) -> Fields | None:
             assert_never(event)
 
 
+def _who(client: str, user: str) -> dict[str, str]:
+    """Where the client is, and who it proved to be, where it did."""
+    return {"client": client, "user": user} if user else {"client": client}
+
+
 def _request(event: ExchangeFinished) -> Fields:
     labels = event.labels
     found = {
         "event": "request",
-        "client": event.client,
+        **_who(event.client, event.user),
         "authority": event.authority,
         "registry": labels.registry,
         "repository": labels.repository,
@@ -73,7 +78,8 @@ def _request(event: ExchangeFinished) -> Fields:
 
 
 def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fields | None:
-    who = {"client": event.client, "authority": event.authority}
+    user = "" if isinstance(event, HandshakeFailed) else event.user
+    who = {**_who(event.client, user), "authority": event.authority}
     match event:
         case ConnectFinished(decision="intercept" | "tunnel"):
             return None

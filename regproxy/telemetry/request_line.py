@@ -25,8 +25,9 @@ class RequestLines:
     def line(self, time: str, event: ExchangeFinished) -> str:
         """The line of a request that ended at `time`."""
         labels, quoted = event.labels, self._quoted
+        user = f'"user":{quoted(event.user)},' if event.user else ""
         return (
-            f'{{"time":"{time}","event":"request","client":{quoted(event.client)},'
+            f'{{"time":"{time}","event":"request","client":{quoted(event.client)},{user}'
             f'"authority":{quoted(event.authority)},"registry":{quoted(labels.registry)},'
             f'"repository":{quoted(labels.repository)},"reference":{quoted(labels.reference)},'
             f'"kind":{quoted(labels.kind)},"method":{quoted(event.method)},"status":{event.status},'

@@ -21,7 +21,7 @@ from regproxy.model.answer import (
     Stored,
     Streaming,
 )
-from regproxy.model.connect import Intercept, Refuse, Tunnel
+from regproxy.model.connect import Intercept, ProxyUser, Refuse, Tunnel
 from regproxy.model.event import Labels, Outcome
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.refusal import refusal
@@ -37,6 +37,8 @@ from regproxy.wire.frames import (
     GaveReply,
     GaveStored,
     GaveStreaming,
+    Identified,
+    Identifying,
     Intercepted,
     LeafGiven,
     LeafWanted,
@@ -99,20 +101,20 @@ class Asks:
             self._bodies[frame.id] = fd
         self._start(frame.id, self._answer(frame, authority))
 
-    def connect(self, frame: Connecting) -> None:
-        """Decide a CONNECT."""
+    def learn(self, frame: Identifying | Connecting | LeafWanted | SightingsWanted) -> None:
+        """Tell an edge what it wants to know."""
         self._check(frame.id)
-        self._start(frame.id, self._connect(frame, _authority(frame.authority)))
-
-    def leaf(self, frame: LeafWanted) -> None:
-        """Give a certificate."""
-        self._check(frame.id)
-        self._start(frame.id, self._leaf(frame))
-
-    def sightings(self, frame: SightingsWanted) -> None:
-        """Tell what happened to a client."""
-        self._check(frame.id)
-        self._start(frame.id, self._sightings(frame))
+        match frame:
+            case Identifying():
+                self._start(frame.id, self._identify(frame))
+            case Connecting():
+                self._start(frame.id, self._connect(frame, _authority(frame.authority)))
+            case LeafWanted():
+                self._start(frame.id, self._leaf(frame))
+            case SightingsWanted():
+                self._start(frame.id, self._sightings(frame))
+            case _:
+                assert_never(frame)
 
     def gone(self, number: int) -> None:
         """The edge no longer waits for this answer, or reads it."""
@@ -154,7 +156,7 @@ class Asks:
     async def _answer(self, frame: Asked, authority: Authority) -> None:
         fd = self._bodies.pop(frame.id, None)
         body = None if fd is None else RequestBody(fd, frame.size)
-        ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, frame.client, body)
+        ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, frame.client, body, frame.user)
         answer = await self._core.answer(ask)
         try:
             await self._give(frame.id, answer)
@@ -235,8 +237,16 @@ class Asks:
 
     # CONNECTs and certificates.
 
+    async def _identify(self, frame: Identifying) -> None:
+        found = await self._core.identify(frame.client, frame.proof)
+        match found:
+            case ProxyUser(name):
+                self._send(Identified(frame.id, name))
+            case Refuse(status, reason):
+                self._send(Refused(frame.id, status, reason))
+
     async def _connect(self, frame: Connecting, authority: Authority) -> None:
-        decision = await self._core.on_connect(authority, frame.client)
+        decision = await self._core.on_connect(authority, frame.client, frame.user)
         match decision:
             case Intercept():
                 self._send(Intercepted(frame.id, decision))

@@ -58,6 +58,15 @@ class Asked(Frame, frozen=True):
     client: str
     body: bool
     size: int | None
+    user: str
+
+
+class Identifying(Frame, frozen=True):
+    """Who is this client, by its Proxy-Authorization?"""
+
+    id: int
+    client: str
+    proof: str
 
 
 class Connecting(Frame, frozen=True):
@@ -66,6 +75,7 @@ class Connecting(Frame, frozen=True):
     id: int
     authority: str
     client: str
+    user: str
 
 
 class LeafWanted(Frame, frozen=True):
@@ -101,7 +111,7 @@ class Happened(Frame, frozen=True):
     edges: tuple[EdgeMeasured, ...] = ()
 
 
-FromEdge = Hello | Asked | Connecting | LeafWanted | SightingsWanted | Gone | Happened
+FromEdge = Hello | Asked | Identifying | Connecting | LeafWanted | SightingsWanted | Gone | Happened
 
 
 # From the core.
@@ -116,6 +126,13 @@ class Welcome(Frame, frozen=True):
     ca_fingerprint: str
     listeners: tuple[str, ...]
     probe: str
+
+
+class Identified(Frame, frozen=True):
+    """The client is this user; empty: nobody."""
+
+    id: int
+    user: str
 
 
 class Intercepted(Frame, frozen=True):
@@ -242,6 +259,7 @@ Given = (
     | GaveReply
     | GaveFilling
     | GaveStreaming
+    | Identified
     | Intercepted
     | Tunnelled
     | Refused

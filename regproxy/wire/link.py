@@ -22,6 +22,7 @@ from regproxy.wire.frames import (
     Given,
     Gone,
     Hello,
+    Identified,
     Intercepted,
     LeafGiven,
     NoLeaf,
@@ -32,7 +33,7 @@ from regproxy.wire.frames import (
     Welcome,
 )
 
-Found = Answer | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf | SightingsGiven
+Found = Answer | Identified | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf | SightingsGiven
 
 LOST = "the core ended"
 MAX_REPLY = 16 * 1024 * 1024

@@ -10,7 +10,7 @@ from typing import Literal
 
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.answer import Answer, Ask, CoreAway, Filling, Forget, Reply, RequestBody, Stored, Streaming
-from regproxy.model.connect import ConnectDecision, Refuse, Tunnel
+from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse, Tunnel
 from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.model.sighting import Sighting
@@ -19,6 +19,8 @@ from regproxy.wire.frames import (
     Connecting,
     Forgotten,
     Frame,
+    Identified,
+    Identifying,
     Intercepted,
     LeafGiven,
     LeafWanted,
@@ -52,7 +54,7 @@ class RemoteCore:
         self._welcome: Welcome | None = None
         self._connected = asyncio.Event()
         self._watchers: list[Callable[[Forget], None]] = []
-        self._connects: OrderedDict[tuple[Authority, str], ConnectDecision] = OrderedDict()
+        self._connects: OrderedDict[tuple[Authority, str, str], ConnectDecision] = OrderedDict()
         self._forgets = 0
         self._reports = Reports()
 
@@ -183,22 +185,32 @@ class RemoteCore:
             case _:
                 raise CoreAway(CONFUSED)
 
-    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        """Who a client is: asked each time, for nothing of a password is kept here."""
+        match await self._asked(lambda number: Identifying(number, client, proof)):
+            case Identified(user=user):
+                return ProxyUser(user)
+            case Refused(status=status, reason=reason):
+                return Refuse(status, reason)
+            case _:
+                raise CoreAway(CONFUSED)
+
+    def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """What this client was told, if it was since the policy last changed."""
-        key = authority, client
+        key = authority, client, user
         known = self._connects.get(key)
         if known is not None:
             self._connects.move_to_end(key)
         return known
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+    async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
         """Intercept, tunnel or refuse; what this client was told is remembered until the policy changes."""
-        known = self.decided(authority, client)
+        known = self.decided(authority, client, user)
         if known is not None:
             return known
-        key = authority, client
+        key = authority, client, user
         before = self._forgets
-        found = await self._asked(lambda number: Connecting(number, str(authority), client))
+        found = await self._asked(lambda number: Connecting(number, str(authority), client, user))
         decision = _decision(found)
         if before == self._forgets:
             self._connects[key] = decision
@@ -212,7 +224,8 @@ def _frame(number: int, ask: Ask) -> Asked:
     scheme: Literal["http", "https"] = "https" if ask.scheme == "https" else "http"
     size = None if body is None else body.size
     authority = str(ask.authority)
-    return Asked(number, authority, scheme, ask.method, ask.target, ask.fields, ask.client, body is not None, size)
+    has_body, client, user = body is not None, ask.client, ask.user
+    return Asked(number, authority, scheme, ask.method, ask.target, ask.fields, client, has_body, size, user)
 
 
 def _decision(found: Found) -> ConnectDecision:

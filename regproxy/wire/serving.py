@@ -21,6 +21,7 @@ from regproxy.wire.frames import (
     Gone,
     Happened,
     Hello,
+    Identifying,
     LeafWanted,
     SightingsWanted,
     Welcome,
@@ -131,12 +132,8 @@ class _Edge:
                 raise FrameError("an edge that does not say hello")
             case Asked():
                 self._asks.ask(frame, fd)
-            case Connecting():
-                self._asks.connect(frame)
-            case LeafWanted():
-                self._asks.leaf(frame)
-            case SightingsWanted():
-                self._asks.sightings(frame)
+            case Identifying() | Connecting() | LeafWanted() | SightingsWanted():
+                self._asks.learn(frame)
             case Gone(id=number):
                 self._asks.gone(number)
             case Happened():

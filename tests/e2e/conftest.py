@@ -171,11 +171,11 @@ class Story:
         arguments = ("--workers", str(workers or self.workers), *arguments)
         return Proxy(self.processes, self.directory / "proxy", text, permit=permit, arguments=arguments).start()
 
-    def client(self, name: str, proxy: Proxy) -> Puller:
-        """A real client of this story's own, running."""
+    def client(self, name: str, proxy: Proxy, *, url: str = "") -> Puller:
+        """A real client of this story's own, running; `url`: another way to the proxy than its own."""
         need(name)
-        folder = self.directory / name
-        environment = proxied(proxy, folder / "home")
+        folder = Path(tempfile.mkdtemp(prefix=name, dir=self.directory))
+        environment = proxied(proxy, folder / "home", url)
         match name:
             case "skopeo":
                 return Skopeo(environment, folder)

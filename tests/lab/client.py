@@ -38,11 +38,12 @@ class Refused(Exception):  # noqa: N818 -- the proxy's word, not a mistake
         self.reason = reason
 
 
-def connect(port: int, authority: str) -> socket.socket:
-    """A tunnel through the proxy at `port`; raises Refused."""
+def connect(port: int, authority: str, proof: str = "") -> socket.socket:
+    """A tunnel through the proxy at `port`, with `proof` as Proxy-Authorization; raises Refused."""
+    fields = f"Proxy-Authorization: {proof}\r\n" if proof else ""
     raw = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT)
     try:
-        raw.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n\r\n".encode("latin-1"))
+        raw.sendall(f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{fields}\r\n".encode("latin-1"))
         _expect_tunnel(raw)
     except BaseException:
         raw.close()
@@ -77,11 +78,11 @@ def plain(port: int, method: str, target: str, **fields: str) -> Reply:
 class Client:
     """One intercepted connection: CONNECT to `authority`, then HTTP/1.1 with keep-alive inside TLS."""
 
-    def __init__(self, port: int, ca_file: Path, authority: str, server_name: str = "") -> None:
+    def __init__(self, port: int, ca_file: Path, authority: str, server_name: str = "", proof: str = "") -> None:
         self.authority = authority
         self._host = authority.removesuffix(":443")
         context = ssl.create_default_context(cafile=str(ca_file))
-        raw = connect(port, authority)
+        raw = connect(port, authority, proof)
         self._connection = http.client.HTTPConnection(self._host, timeout=_TIMEOUT)
         self._connection.auto_open = 0
         try:

@@ -49,13 +49,13 @@ class Puller(Protocol):
         ...
 
 
-def proxied(proxy: Proxy, home: Path) -> dict[str, str]:
-    """The environment of a client that uses the proxy and trusts its CA, and reads nobody's configuration."""
+def proxied(proxy: Proxy, home: Path, url: str = "") -> dict[str, str]:
+    """The environment of a client that uses the proxy, by `url` if given, trusts its CA and reads no configuration."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "auth.json").write_text("{}")  # podman wants the file to exist
     return clean_environment(
-        HTTPS_PROXY=proxy.url,
-        HTTP_PROXY=proxy.url,
+        HTTPS_PROXY=url or proxy.url,
+        HTTP_PROXY=url or proxy.url,
         NO_PROXY="",
         SSL_CERT_FILE=str(proxy.bundle),
         SSL_CERT_DIR="/nonexistent",  # Go reads file and folder: without this the system's folder counts too

@@ -28,7 +28,9 @@ FAILURES = ("$outage", "[error]", "[dns, tls, 404]", "[5xx, 429, timeout]", "err
 FULL = r"""policy 1;
 let corp = ["harbor.corp.example", "*.lab.corp.example:5000"];
 cache { size 1500MB; inactive forever; min-free 5GiB; max-object 1GB; evict lru; durability full; }
-client-group prod { address "10.20.0.0/16"; address "fd00:20::/32" "192.0.2.7"; }
+client-group prod { address "10.20.0.0/16"; address "fd00:20::/32" "192.0.2.7"; user "ann" "b\"en"; }
+client-group guests { user "guest"; }
+access { allow prod guests; deny guests; }
 registry corp {
     hosts "registry.corp.example:8443";
     aliases "old.corp.example" "older.corp.example:5000";
@@ -71,7 +73,7 @@ def value(policy: Policy) -> tuple[object, ...]:
     """All that a policy means."""
     tiers: list[tuple[str, Condition, Decision]] = [(tier.name, tier.condition, tier.decision) for tier in policy.tiers]
     hosts = [(host.registry, host.pattern) for host in policy.hosts]
-    return policy.registries, policy.connecting.tunnel, policy.cache, policy.groups, hosts, tiers
+    return policy.registries, policy.connecting.tunnel, policy.cache, policy.groups, policy.access, hosts, tiers
 
 
 def packaged(name: str) -> Policy:

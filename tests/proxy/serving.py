@@ -10,9 +10,10 @@ from typing import Any
 
 from regproxy.app.listeners import bind, reached_by
 from regproxy.app.pages import Pages
+from regproxy.model.access import WRONG
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Forget, Reply
-from regproxy.model.connect import ConnectDecision, Intercept, Refuse
+from regproxy.model.connect import ConnectDecision, Intercept, ProxyUser, Refuse
 from regproxy.model.event import Event, Labels, Outcome
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Head
@@ -40,21 +41,31 @@ class ScriptedCore:
 
     script: Callable[[Ask], Answer | Awaitable[Answer]] = hello
     decisions: dict[Authority, ConnectDecision] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    kept_out: set[str] = field(default_factory=set)
     asked: list[Ask] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ca: CertificateAuthority | None = None
     watchers: list[Callable[[Forget], None]] = field(default_factory=list)
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        """As scripted; other proofs are wrong."""
+        return ProxyUser(self.users[proof]) if proof in self.users else Refuse(407, WRONG)
+
+    async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
         """As scripted; quay.io is intercepted, anything else refused."""
+        if user in self.kept_out:
+            return Refuse(403, f"regproxy refused {user or client}: not in the script")
         if authority in self.decisions:
             return self.decisions[authority]
         if authority.host in ("quay.io", "alias.example"):
             return INTERCEPTED
         return Refuse(403, f"regproxy refused {authority.name}: not in the script")
 
-    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+    def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """As scripted: only what is intercepted is known at once."""
+        if user in self.kept_out:
+            return None
         known = self.decisions.get(authority, INTERCEPTED if authority in KNOWN else None)
         return known if isinstance(known, Intercept) else None
 

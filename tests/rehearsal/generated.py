@@ -12,7 +12,8 @@ from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.rehearsal.reference import rehearse
 
-REGISTRIES = """client-group ci { address "10.1.0.0/16" "2001:db8::1"; }
+REGISTRIES = """client-group ci { address "10.1.0.0/16" "2001:db8::1"; user "runner"; }
+client-group ops { user "ann" "runner"; }
 registry hub { hosts "hub.example"; aliases "alias.example"; }
 registry lan { hosts "*.lan.example:5000" "own.lan.example:5000"; }
 registry off { hosts "off.example"; intercept off; }
@@ -23,6 +24,7 @@ TAGS = ("latest", "v1.2.3", "1.2", "stable", "main-2", "a", "LATEST", "x" * 128,
 REPOSITORIES = ("library/redis", "team-a/x/y", "solo", "team-a/z", "a__b/c-d", "/".join("r" * 128))
 HOSTS = ("hub.example", "own.lan.example:5000", "a.lan.example:5000", "b2.lan.example:5000")
 CLIENTS = ("10.0.0.1", "10.1.2.3", "192.0.2.1", "2001:db8::1", "::ffff:10.0.0.1", "255.255.255.255")
+USERS = ("", "ann", "runner", "somebody")
 METHODS = ("GET", "HEAD", "POST", "DELETE", "PROPFIND")
 OTHERS = ("/", "/v1/search", "/login", "/team-a/x", "/é", "/v2x", "/a/v2")
 
@@ -70,7 +72,7 @@ def comparisons() -> st.SearchStrategy[str]:
     )
     hosts = st.tuples(st.just("host"), st.just("like"), _quoted(("*.lan.example", "a*.lan.example:5000", "**", "?.**")))
     registry = st.tuples(st.just("registry"), st.sampled_from(["is", "is not"]), st.sampled_from(["hub", "lan", "off"]))
-    ranges = _quoted(("10.0.0.0/8", "10.0.0.0/30", "::/0")) | st.just("ci")
+    ranges = _quoted(("10.0.0.0/8", "10.0.0.0/30", "::/0")) | st.sampled_from(["ci", "ops"])
     client = st.tuples(st.just("client"), st.sampled_from(["in", "not in"]), ranges)
     return st.one_of(literal, glob, regex, kind, method, host, hosts, registry, client).map(" ".join) | st.just("any")
 
@@ -118,6 +120,7 @@ class Requests:
                 choose(OTHERS),
             )
         )
-        found = rehearse(policy, f"https://{choose(HOSTS)}{path}", choose(METHODS), choose(CLIENTS)).request
+        url = f"https://{choose(HOSTS)}{path}"
+        found = rehearse(policy, url, choose(METHODS), choose(CLIENTS), choose(USERS)).request
         assert found is not None
         return found

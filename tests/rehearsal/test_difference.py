@@ -176,7 +176,9 @@ def test_each_difference_is_one_and_equal_policies_decide_alike(old: list[str], 
 
     for change in found.changes:
         method, url, *by = change.subject.split()
-        request = rehearse(before, url, method, by[1] if by else "").request
+        user = by[2] if "user" in by else ""
+        client = by[-1] if by and by[-2] in ("by", "at") else ""
+        request = rehearse(before, url, method, client, user).request
         assert request is not None
         one, other = outcomes(request)
         assert one != other

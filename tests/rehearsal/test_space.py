@@ -26,12 +26,16 @@ def shape_of(request: PolicyRequest) -> Shape:
 
 def verdicts(asked: Policy, variable: Variable, request: PolicyRequest) -> list[bool]:
     """What every operand that looks at a variable says, by the code that decides."""
+    # A group admits by address or by user: each is looked at without the other.
+    alone = {Variable.CLIENT: replace(request, user=""), Variable.USER: replace(request, client="")}
+    request = alone.get(variable, request)
+    looked_at = Variable.CLIENT if variable is Variable.USER else variable
     return [
         operand.admits(request)
         for tier in asked.tiers
         for predicate in predicates(tier.condition)
         for operand in predicate.operands
-        if VARIABLES.get(predicate.attribute) is variable
+        if VARIABLES.get(predicate.attribute) is looked_at
     ]
 
 
@@ -52,6 +56,8 @@ def with_word(space: Space, request: PolicyRequest, variable: Variable, at: int)
             return replace(request, path=word)
         case Variable.CLIENT:
             return replace(request, client=word)
+        case Variable.USER:
+            return replace(request, user=word)
 
 
 def cells(space: Space, asked: Policy, request: PolicyRequest, variable: Variable) -> int:

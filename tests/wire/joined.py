@@ -10,7 +10,7 @@ from typing import Any
 
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, BrokenBody, Forget, Reply
-from regproxy.model.connect import ConnectDecision, Refuse
+from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse
 from regproxy.model.event import Event, Labels, Outcome
 from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.model.message import Head
@@ -36,15 +36,18 @@ class Script:
     script: Callable[[Ask], Answer | Awaitable[Answer]] = lambda _: Reply(Head(200), b"hello", LABELS)
     decision: ConnectDecision = field(default_factory=lambda: Refuse(403, "no"))
     asked: list[Ask] = field(default_factory=list)
-    connected: list[tuple[Authority, str]] = field(default_factory=list)
+    connected: list[tuple[Authority, str, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     watchers: list[Callable[[Forget], None]] = field(default_factory=list)
 
-    async def on_connect(self, authority: Authority, client: str) -> ConnectDecision:
-        self.connected.append((authority, client))
+    async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
+        return ProxyUser(client) if proof == "right" else Refuse(407, "regproxy: wrong")
+
+    async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:
+        self.connected.append((authority, client, user))
         return self.decision
 
-    def decided(self, authority: Authority, client: str) -> ConnectDecision | None:
+    def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         return self.decision
 
     async def leaf(self, name: str) -> Leaf:

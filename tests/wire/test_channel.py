@@ -127,7 +127,7 @@ def test_two_descriptors_at_once_close_the_channel_and_neither_stays_open() -> N
 
 
 HELLO = Hello(VERSION)
-ASK = Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=False, size=None)
+ASK = Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=False, size=None, user="")
 
 
 def _encoded(*frames: Frame) -> list[bytes]:
@@ -140,9 +140,9 @@ def _encoded(*frames: Frame) -> list[bytes]:
         (_encoded(Hello(VERSION + 1)), "another version"),
         (_encoded(ASK), "no hello"),
         (_encoded(HELLO, ASK, ASK), "a number twice"),
-        (_encoded(HELLO, Asked(1, "quay.io", "https", "GET", "/", (), "c", body=False, size=None)), "no port"),
-        (_encoded(HELLO, Connecting(1, "QUAY..IO:443", "c")), "no name"),
-        (_encoded(HELLO, Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=True, size=None)), "no body"),
+        (_encoded(HELLO, Asked(1, "quay.io", "https", "GET", "/", (), "c", body=False, size=None, user="")), "no port"),
+        (_encoded(HELLO, Connecting(1, "QUAY..IO:443", "c", "")), "no name"),
+        (_encoded(HELLO, Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=True, size=None, user="")), "no body"),
         ([*_encoded(HELLO), b"\xc1"], "no MessagePack"),
         ([*_encoded(HELLO), msgspec.msgpack.encode(["Gone", "one"])], "the wrong type"),
         ([*_encoded(HELLO), msgspec.msgpack.encode(["Welcome", 1])], "the core's frame"),

@@ -26,7 +26,7 @@ from regproxy.model.answer import (
     Stored,
     Streaming,
 )
-from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
+from regproxy.model.connect import ConnectDecision, Intercept, ProxyUser, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
@@ -81,17 +81,26 @@ def test_a_head_too_large_for_a_frame_is_a_502() -> None:
 def test_a_connect_is_decided_once_for_each_client_until_the_policy_changes(decision: ConnectDecision) -> None:
     async def story(both: Joined) -> None:
         both.core.decision = decision
-        for client in ("a", "a", "b", "a"):
-            assert await both.edge.on_connect(QUAY, client) == decision
-        assert both.core.connected == [(QUAY, "a"), (QUAY, "b")]
+        asking = (("a", ""), ("a", ""), ("b", ""), ("a", "ann"), ("a", ""), ("a", "ann"))
+        for client, user in asking:
+            assert await both.edge.on_connect(QUAY, client, user) == decision
+        assert both.core.connected == [(QUAY, "a", ""), (QUAY, "b", ""), (QUAY, "a", "ann")]
         both.core.watchers[0](Forget(QUAY, "a/b"))
         await until(lambda: both.forgotten[-1] == Forget(QUAY, "a/b"))
-        await both.edge.on_connect(QUAY, "a")
-        assert len(both.core.connected) == 2
+        await both.edge.on_connect(QUAY, "a", "")
+        assert len(both.core.connected) == 3
         both.core.watchers[0](Forget())
         await until(lambda: both.forgotten[-1] == Forget())
-        await both.edge.on_connect(QUAY, "a")
-        assert len(both.core.connected) == 3
+        await both.edge.on_connect(QUAY, "a", "")
+        assert len(both.core.connected) == 4
+
+    told(story)
+
+
+def test_who_a_client_is_is_asked_each_time_and_a_wrong_proof_is_refused() -> None:
+    async def story(both: Joined) -> None:
+        assert await both.edge.identify("a", "right") == ProxyUser("a")
+        assert await both.edge.identify("a", "wrong") == Refuse(407, "regproxy: wrong")
 
     told(story)
 
@@ -356,7 +365,9 @@ def test_without_a_core_asks_wait_and_then_say_so(monkeypatch: pytest.MonkeyPatc
 
     async def story(both: Joined) -> None:
         both.die()
-        for asking in (both.edge.answer(asked()), both.edge.leaf("quay.io"), both.edge.on_connect(QUAY, "c")):
+        edge = both.edge
+        connecting = edge.on_connect(QUAY, "c", "")
+        for asking in (edge.answer(asked()), edge.leaf("quay.io"), connecting, edge.identify("c", "right")):
             with pytest.raises(CoreAway, match="started again"):
                 await asking
         both.restart()
@@ -388,7 +399,7 @@ def test_whoever_waits_for_what_fails_inside_the_core_hears_of_it(
     monkeypatch.setattr(Script, failing, fail)
 
     async def story(both: Joined) -> None:
-        asking = both.edge.leaf("quay.io") if failing == "leaf" else both.edge.on_connect(QUAY, "10.0.0.1")
+        asking = both.edge.leaf("quay.io") if failing == "leaf" else both.edge.on_connect(QUAY, "10.0.0.1", "")
         with pytest.raises(CoreAway):
             await asyncio.wait_for(asking, 5)
 

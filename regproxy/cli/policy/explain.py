@@ -54,6 +54,7 @@ def _upstream(_context: click.Context, _parameter: click.Parameter, value: str) 
 @click.option("--policy", type=POLICY_PATH, help="The policy file. [default: what `serve` would run]")
 @click.option("--method", type=click.Choice(METHODS), default="GET", show_default=True, help="The request's method.")
 @click.option("--client", default="", metavar="ADDRESS", callback=_address, help="The client's address.")
+@click.option("--user", default="", metavar="NAME", help="The user of the proxy that the client proved to be.")
 @click.option(
     "--stored-age", "stored", metavar="TIME", callback=_age, help="As if it were stored, and validated so long ago."
 )
@@ -73,6 +74,7 @@ def explain_command(
     policy: Path | None,
     method: str,
     client: str,
+    user: str,
     stored: Stored | None,
     upstream: Working | FailureClass | int,
     live: bool,
@@ -85,7 +87,8 @@ def explain_command(
     long that lasts. Nothing is sent to a registry, and only --live looks into the cache.
     """
     if live:
-        _explain_live(request_for, method, client, admin, as_json=as_json)
+        asked = {"ref": request_for, "method": method, "client": client, "user": user}
+        _explain_live(asked, admin, as_json=as_json)
         return
     _, loaded = running(policy)
     if loaded.policy is None:
@@ -93,7 +96,7 @@ def explain_command(
             click.echo(render_diagnostic(diagnostic, paint()))
         sys.exit(1)
     try:
-        rehearsed = rehearse(loaded.policy, request_for, method, client)
+        rehearsed = rehearse(loaded.policy, request_for, method, client, user)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     given = Circumstances(stored, upstream)
@@ -105,11 +108,11 @@ def explain_command(
         click.echo(render_explanation(explanation) + (render_outlook(told) if told is not None else ""), nl=False)
 
 
-def _explain_live(reference: str, method: str, client: str, admin: str | None, *, as_json: bool) -> None:
+def _explain_live(asked: dict[str, str], admin: str | None, *, as_json: bool) -> None:
     context = click.get_current_context()
     for name in ("policy", "stored", "upstream"):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise click.UsageError("--live takes the policy and what is stored from the running proxy")
-    found = call(admin, "GET", "/explain", {"ref": reference, "method": method, "client": client})
+    found = call(admin, "GET", "/explain", asked)
     text = found.pop("text", "")
     click.echo(json.dumps(found, indent=2) if as_json else text, nl=as_json)
