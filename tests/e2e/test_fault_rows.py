@@ -1,6 +1,7 @@
-"""What may go wrong with upstreams, the disk and the index: each fault by its number, and the tests that show it.
+"""What may go wrong with upstreams, readers, disk and index: each fault by its number, and the tests that show it.
 
-A fault without a test says why. The numbers are those of the plan of faults; 51 to 81 and 98 on belong to others.
+A fault without a test says why. The numbers are those of the plan of faults; 51 to 56, 65 to 81 and 98 on belong to
+others.
 """
 
 import ast
@@ -157,6 +158,35 @@ UPSTREAM: dict[tuple[int, str], Proof] = {
     ),
 }
 
+CALLERS = "cache/test_callers.py::"
+MATRIX = "cache/test_matrix.py::test_nothing_private_reaches_who_may_not_read_it"
+
+READERS: dict[tuple[int, str], Proof] = {
+    (57, "another caller, with a bad token"): by(
+        MATRIX, CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may"
+    ),
+    (58, "a digest of another repository"): by(
+        MATRIX, CALLERS + "test_a_digest_of_one_repository_opens_nothing_under_another"
+    ),
+    (59, "a private fill is joined"): by(MATRIX, CALLERS + "test_who_joins_a_fill_under_way_shows_first_that_it_may"),
+    (60, "upstream down, a caller nobody knows"): by(
+        MATRIX,
+        CALLERS + "test_an_outage_of_registry_and_tokens_is_not_noticed_by_who_is_known_and_the_unknown_hear_why",
+    ),
+    (61, "upstream down, a public repository"): by(
+        MATRIX, CALLERS + "test_a_login_does_not_make_a_public_image_dearer"
+    ),
+    (62, "public becomes private"): by(
+        CALLERS + "test_a_repository_that_becomes_private_is_closed_to_strangers_once_it_is_asked_about"
+    ),
+    (63, "HEAD and Range without a right to it"): by(
+        MATRIX,
+        CALLERS + "test_a_range_or_a_condition_opens_nothing_either",
+        CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may",
+    ),
+    (64, "a forged token"): by(MATRIX, CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may"),
+}
+
 DISK: dict[tuple[int, str], Proof] = {
     (82, "no space in the middle"): by(
         "e2e/test_disk_trouble.py::test_the_first_pull_of_a_layer_that_outgrows_the_disk_succeeds",
@@ -210,11 +240,11 @@ DISK: dict[tuple[int, str], Proof] = {
     (97, "no inodes left"): by("cache/test_disk.py::test_a_disk_that_makes_no_file_never_breaks_a_pull"),
 }
 
-ROWS = {**UPSTREAM, **DISK}
+ROWS = {**UPSTREAM, **READERS, **DISK}
 
 
 def test_every_fault_has_its_row() -> None:
-    assert [number for number, _ in ROWS] == [*range(1, 51), *range(82, 98)]
+    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(82, 98)]
 
 
 @pytest.mark.parametrize("proof", ROWS.values(), ids=[f"{number}: {fault}" for number, fault in ROWS])
