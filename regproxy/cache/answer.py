@@ -105,6 +105,11 @@ class Cache:
         if not is_method(ask.method):
             return refused(501, "UNSUPPORTED", "regproxy: no such method", Labels(Outcome.LOCAL, registry.name))
         target = classify(ask.target)
+        if inflow is not None and ask.method in ("GET", "HEAD") and not isinstance(target, OtherPath):
+            # No registry reads it; what reads the connection behind it must not take it for the next request.
+            sentence = "regproxy: a GET or HEAD of a registry has no body"
+            labels = Labels(Outcome.LOCAL, registry.name)
+            return refused(400, "UNSUPPORTED", sentence, labels, (("Connection", "close"),))
         match target:
             case Malformed(status=status, code=code, sentence=sentence):
                 return refused(status, code, f"regproxy: {sentence}", Labels(Outcome.LOCAL, registry.name))

@@ -25,6 +25,7 @@ from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge, Visit
 from regproxy.proxy.exchange import Exchange
+from regproxy.proxy.framing import fault
 from regproxy.proxy.identity import CHALLENGE, decide
 from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.mirror import is_mirrored
@@ -106,6 +107,12 @@ class _FrontRequest(HTTPMessageDelegate):
         """Decide where the request leads."""
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
+        if (wrong := fault(start_line, headers)) is not None:
+            status, sentence = wrong
+            self._stream.request_received()
+            if start_line.method == "CONNECT":
+                self._note(start_line.path[:100], "refuse", status, sentence)
+            return self._refuse(status, f"regproxy: {sentence}")
         if start_line.method != "CONNECT" and start_line.path.startswith("/") and not is_mirrored(start_line.path):
             # Answered once the request is whole, still under the deadline of its head: then the connection is kept.
             self._page_asked = start_line, headers
@@ -170,13 +177,17 @@ class _FrontRequest(HTTPMessageDelegate):
             self._refuse(found.status, found.reason)
             return
         self._exchange = found
-        found.headers_received(start_line, headers)
+        refused = found.headers_received(start_line, headers)
+        if refused is not None:
+            await refused
 
     # CONNECT.
 
     async def _connect(self, target: str, headers: HTTPHeaders) -> None:
         try:
             authority = connect_authority(target, headers.get("Host"))
+            if self._stream.ahead:
+                raise ValueError("the client sent bytes before the tunnel was open")
         except ValueError as error:
             self._refuse(400, f"regproxy: {error}")
             self._note(target[:100], "refuse", 400, str(error))
@@ -247,7 +258,8 @@ class _FrontRequest(HTTPMessageDelegate):
         self._connection.detach()
         return self._stream
 
-    def _refuse(self, status: int, sentence: str) -> None:
+    def _refuse(self, status: int, sentence: str) -> Awaitable[None] | None:
+        """Answer, and let go of the connection; what is returned is done when it is gone."""
         challenge = (("Proxy-Authenticate", CHALLENGE),) if status == 407 else ()
         head, body = refusal(status, "DENIED", sentence, (*challenge, ("Connection", "close")))
         headers = HTTPHeaders({**dict(head.fields), "Content-Length": str(len(body))})
@@ -256,9 +268,9 @@ class _FrontRequest(HTTPMessageDelegate):
             self._connection.write_headers(line, headers, body)
             self._connection.finish()
         except StreamClosedError:
-            return
+            return None
         # No refused connection is kept for nothing, whatever its client does.
-        self._edge.spawn(self._stream.hang_up(), self._stream)
+        return self._edge.spawn(self._stream.hang_up(), self._stream)
 
     def _fail(self, authority: Authority, reason: str) -> None:
         """What was decided cannot be done now."""

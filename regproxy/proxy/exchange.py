@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
@@ -16,6 +17,7 @@ from regproxy.model.refusal import refusal
 from regproxy.model.trace import trace_of
 from regproxy.proxy.content import in_hand
 from regproxy.proxy.edge import Edge
+from regproxy.proxy.framing import Fault, fault
 from regproxy.proxy.memory import MAX_BODY, place
 from regproxy.proxy.mirror import Mirror
 from regproxy.proxy.reply import Replier
@@ -61,8 +63,13 @@ class Exchange(HTTPMessageDelegate):
         self._head = head
         self._mirror = mirror
 
-    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> None:
-        """Begin to answer as soon as the head is here; the body follows through a socket pair."""
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Begin to answer as soon as the head is here; the body follows through a socket pair.
+
+        Behind a head that is refused nothing is read any more.
+        """
         if not isinstance(start_line, RequestStartLine):
             raise TypeError("a client sends requests")
         self._stream.request_received()
@@ -73,20 +80,21 @@ class Exchange(HTTPMessageDelegate):
         # Tornado tells a delegate only of clients that leave before their request is whole.
         self._connection.set_close_callback(self.on_connection_close)
         fields = tuple(headers.get_all())
+        wrong = fault(start_line, headers)
         misdirected, target = self._identity(start_line.path, headers)
         if self._mirror is not None:
             misdirected, target = None, self._mirror.mirrored.target
-        try:
-            size = content_length(fields)
-        except ValueError:
-            size, misdirected = None, misdirected or "Content-Length is not one number"
-        if size or "Transfer-Encoding" in headers:
+        if wrong is None and misdirected is not None:
+            wrong = 421, misdirected
+        size = content_length(fields) if wrong is None else None
+        if wrong is None and (size or "Transfer-Encoding" in headers):
             self._upload = Upload(size)
         body = self._upload.body if self._upload is not None else None
         ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body, self._user)
         self._edge.in_flight += 1
-        self._task = self._edge.spawn(self._answer(ask, misdirected), self._stream)
+        self._task = self._edge.spawn(self._answer(ask, wrong), self._stream)
         self._task.add_done_callback(self._answered)
+        return self._task if wrong is not None else None
 
     def _identity(self, path: str, headers: HTTPHeaders) -> tuple[str | None, str]:
         """Why the request is meant for another authority, if it is, and its target in origin form (RFC 9110 §7.4)."""
@@ -136,14 +144,14 @@ class Exchange(HTTPMessageDelegate):
         if self._upload is not None:
             self._upload.close_unasked()
 
-    async def _answer(self, ask: Ask, misdirected: str | None) -> None:
+    async def _answer(self, ask: Ask, wrong: Fault | None) -> None:
         began = time.monotonic()
         edge = self._edge
         replier = Replier(self._connection, self._stream, ask, edge.content_directory, edge.disk, edge.core)
         try:
-            if misdirected is not None:
-                head, body = refusal(421, "UNSUPPORTED", f"regproxy: {misdirected}", (("Connection", "close"),))
-                self._close_unasked()
+            if wrong is not None:
+                status, sentence = wrong
+                head, body = refusal(status, "UNSUPPORTED", f"regproxy: {sentence}", (("Connection", "close"),))
                 await replier.send(Reply(head, body, self._labels))
                 await self._stream.hang_up()
             else:

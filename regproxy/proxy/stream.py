@@ -3,7 +3,8 @@
 What comes is given to a function below Tornado first (`take`), which answers it at once or hands it up; only then is
 it Tornado's to read. Names of Tornado's that this file relies on beyond its public interface, and `sending` with it:
 `_handle_events`, `_handle_read`, `_handle_write`, `_add_io_state`, `_check_closed`, `_closed`, `_write_buffer`,
-`_read_buffer`, `_read_buffer_size`, `_state`; a test lists them, so that an update fails loudly.
+`_read_buffer`, `_read_buffer_size`, `_check_max_bytes`, `_read_max_bytes`, `_state`; a test lists them, so that an
+update fails loudly.
 """
 
 import contextlib
@@ -12,16 +13,19 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
-from tornado.iostream import StreamClosedError
+from tornado.httputil import HTTPInputError
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from regproxy.model.event import HandshakeCause
 from regproxy.proxy.deadline import IDLE_SECONDS, SEND_SECONDS, Deadline, Waiting
+from regproxy.proxy.framing import has_bare_line_feed
 from regproxy.proxy.sending import TURN_BYTES, SendingStream
 from regproxy.proxy.session import TlsSession
 
 RECEIVE_BYTES = 64 * 1024
 HANDSHAKE_SECONDS = 10.0
 HEAD_SECONDS = 30.0
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 class ClientStream(SendingStream):
@@ -137,6 +141,24 @@ class ClientStream(SendingStream):
                 return 0
             tls.receive(received)
 
+    # Heads, as Tornado reads them.
+
+    async def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> bytes:
+        """A head; raises HTTPInputError for one whose lines some would divide otherwise.
+
+        Once the connection is over none is read, also of what came before the end: StreamClosedError.
+        """
+        self._check_closed()
+        head = await super().read_until_regex(regex, max_bytes)
+        if has_bare_line_feed(head):
+            raise HTTPInputError("a line ends in LF alone")
+        return head
+
+    def _check_max_bytes(self, delimiter: Any, size: int) -> None:
+        """A buffer that is full without an end in it is too full: Tornado would wait for an event that never comes."""
+        if self._read_max_bytes is not None and size >= self._read_max_bytes:
+            raise UnsatisfiableReadError(f"more than {self._read_max_bytes} bytes")
+
     # Below Tornado: what comes goes to a function, until it hands it up.
 
     @property
@@ -231,6 +253,9 @@ class ClientStream(SendingStream):
     def close(self, exc_info: Any = False) -> None:
         """Close; an orderly end of TLS says close_notify first."""
         if not self.closed():
+            if isinstance(exc_info, UnsatisfiableReadError) and not self.writing():
+                with contextlib.suppress(OSError):
+                    self._send(memoryview(TOO_LARGE))
             self._waiting = Waiting.NOTHING
             self._deadline.cancel()
             if self._tls is not None and not self._aborted and not exc_info and not self.writing():

@@ -177,7 +177,9 @@ def test_bytes_before_the_tunnel_is_open_end_the_connection(tmp_path: Path) -> N
                     received += chunk
                 return received
 
-        assert b"hello" not in await asyncio.to_thread(run)
+        answer = await asyncio.to_thread(run)
+        assert answer.startswith(b"HTTP/1.1 400 regproxy: the client sent bytes before the tunnel was open")
+        assert b"hello" not in answer
         assert serving.core.asked == []
 
     told(story, tmp_path)

@@ -32,9 +32,10 @@ SHARE_BYTES = 20 * TURN_BYTES
 
 def test_what_we_use_of_tornado_beyond_its_interface_is_there() -> None:
     made = inspect.getsource(BaseIOStream.__init__)
-    for name in ("_closed", "_write_buffer", "_read_buffer", "_read_buffer_size", "_state"):
+    for name in ("_closed", "_write_buffer", "_read_buffer", "_read_buffer_size", "_read_max_bytes", "_state"):
         assert f"self.{name}" in made
-    for name in ("_handle_events", "_handle_read", "_handle_write", "_add_io_state", "_check_closed"):
+    names = "_handle_events _handle_read _handle_write _add_io_state _check_closed _check_max_bytes"
+    for name in names.split():
         assert callable(getattr(IOStream, name))
     # What the reply looks at, and what moves it on, in the connection above the stream.
     assert "self._expected_content_remaining -= len(chunk)" in inspect.getsource(HTTP1Connection)
