@@ -41,7 +41,7 @@ class Block:
     line: int
 
 
-PAGES = ("README.md", "docs/ca.md")
+PAGES = ("README.md", "docs/ca.md", "SECURITY.md")
 
 
 @pytest.fixture(scope="module")
