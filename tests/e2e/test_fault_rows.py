@@ -1,7 +1,6 @@
-"""What may go wrong with upstreams, readers, disk and index: each fault by its number, and the tests that show it.
+"""What may go wrong with upstreams, readers, disk, index and CA: each fault by its number, and the tests that show it.
 
-A fault without a test says why. The numbers are those of the plan of faults; 51 to 56, 65 to 81 and 98 on belong to
-others.
+A fault without a test says why. The numbers are those of the plan of faults; those that are missing belong to others.
 """
 
 import ast
@@ -240,11 +239,32 @@ DISK: dict[tuple[int, str], Proof] = {
     (97, "no inodes left"): by("cache/test_disk.py::test_a_disk_that_makes_no_file_never_breaks_a_pull"),
 }
 
-ROWS = {**UPSTREAM, **READERS, **DISK}
+CERTIFICATES: dict[tuple[int, str], Proof] = {
+    (102, "the clock jumps"): by(
+        "tls/test_authority.py::test_a_ca_is_of_use_between_its_dates_alone_and_a_clock_that_goes_back_and_forth_changes_nothing",
+        "tls/test_leaf.py::test_a_leaf_lives_three_days_begins_an_hour_ago_and_is_renewed_after_two_thirds",
+        "reload/test_authority.py::test_a_clock_that_jumps_is_told_about_and_then_forgotten",
+        "freshness/test_plan.py::test_a_clock_that_went_back_makes_an_answer_stale_not_fresh",
+    ),
+    (103, "leaf or CA near its end, or past it"): by(
+        "tls/test_contexts.py::test_a_context_is_kept_for_two_thirds_of_its_leaf_and_then_renewed",
+        "reload/test_authority.py::test_a_ca_that_ends_within_thirty_days_is_told_once_a_day_and_its_end_as_well",
+        "e2e/test_ca.py::test_with_an_ended_ca_tunnels_go_on_interception_says_why_and_a_new_one_mends_it",
+    ),
+    (104, "CA key missing, open to others, or another's"): by(
+        "tls/test_files.py::test_a_key_that_others_may_read_is_refused_with_the_command_to_run",
+        "tls/test_files.py::test_half_a_pair_is_refused_and_left_alone",
+        "tls/test_issuer.py::test_what_clients_would_refuse_is_refused_at_start",
+        "reload/test_authority.py::test_what_is_broken_changes_nothing_says_why_and_is_never_made_anew",
+        "app/test_start.py::test_an_empty_ca_directory_beside_a_cache_that_was_served_is_a_lost_volume",
+    ),
+}
+
+ROWS = {**UPSTREAM, **READERS, **DISK, **CERTIFICATES}
 
 
 def test_every_fault_has_its_row() -> None:
-    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(82, 98)]
+    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(82, 98), *range(102, 105)]
 
 
 @pytest.mark.parametrize("proof", ROWS.values(), ids=[f"{number}: {fault}" for number, fault in ROWS])
