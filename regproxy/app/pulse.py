@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from regproxy.model.measure import ProcessMeasured, Pulse
+from regproxy.model.event import Event
+from regproxy.model.measure import ProcessMeasured
 
 LOOK_SECONDS = 0.25
 LOOKS = 4  # between two reports
@@ -16,9 +17,7 @@ _STATM = Path("/proc/self/statm")
 class Heart:
     """Looks at the loop that it runs on; `more` gives what else the process has to tell."""
 
-    def __init__(
-        self, process: str, report: Callable[[Pulse], None], more: Callable[[], Iterable[Pulse]] = lambda: ()
-    ) -> None:
+    def __init__(self, process: str, report: Callable[[Event], None], more: Callable[[], Iterable[Event]]) -> None:
         self._process = process
         self._report = report
         self._more = more
@@ -35,8 +34,8 @@ class Heart:
         cpu = time.process_time()
         taken, self._cpu = cpu - self._cpu, cpu
         self._report(ProcessMeasured(self._process, lags, taken, _resident_bytes()))
-        for pulse in self._more():
-            self._report(pulse)
+        for event in self._more():
+            self._report(event)
 
 
 async def _lag() -> float:

@@ -42,6 +42,7 @@ from regproxy.settings.serve import ServeSettings
 from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.pulls import Pulls
 from regproxy.telemetry.sightings import Sightings
 from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
@@ -77,6 +78,7 @@ class Service:
         self._trust = TrustTally(time.time)
         self._sightings = Sightings(time.time)
         self._notifier = Notifier(os.environ, self._lacks)
+        self._pulls = Pulls(time.monotonic)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -89,6 +91,7 @@ class Service:
         self._trust.observe(event)
         self._sightings.observe(event)
         self._notifier.observe(event)
+        self._pulls.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -112,8 +115,7 @@ class Service:
         seam = Seam(core.cache, lambda: ca.holdings, time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
-        heart = Heart("core", self._report, self._front.measure)
-        self._watching.append(asyncio.ensure_future(heart.run()))
+        self._watching.append(asyncio.ensure_future(self._heart(self._front).run()))
         api = self._administer(core, ca)
         self._state = "ready"
         self._announce()
@@ -129,11 +131,16 @@ class Service:
             await self._stop_watching()
             await self._stop_administering(api)
             await self._front.drain(0)
+            for pull in self._pulls.ended(all_of_them=True):
+                self._report(pull)
             await core.close()
             await health.stop()
             self._log.flush()
         self._log.line({"event": "stop", "message": "stopped"})
         self._log.flush()
+
+    def _heart(self, front: Front) -> Heart:
+        return Heart("core", self._report, lambda: (*front.measure(), *self._pulls.ended()))
 
     def _seal(self) -> Seal:
         return (self._ca or self._prepared).holdings.seal

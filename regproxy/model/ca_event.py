@@ -30,3 +30,10 @@ class LeafIssued:
     """A certificate was made for a host."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatesFetched:
+    """A client was handed what it has to trust."""
+
+    client: str

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
+from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
-from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
 from regproxy.model.stale import Stale
 
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
@@ -107,6 +107,16 @@ class ExchangeFinished:
     left: bool = False
     trace: str = ""
     user: str = ""
+    streamed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBegan:
+    """The head of an answer left whose body takes a while; `ExchangeFinished` follows, with `streamed`."""
+
+    client: str
+    authority: str
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,13 +270,6 @@ class PolicyReloaded:
     changes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CertificatesFetched:
-    """A client was handed what it has to trust."""
-
-    client: str
-
-
 Event = (
     ExchangeFinished
     | UpstreamFinished
@@ -287,6 +290,8 @@ Event = (
     | CertificatesFetched
     | UpstreamRetried
     | PullSpent
+    | PullFinished
+    | BodyBegan
     | HoldChanged
     | LeafIssued
     | Pulse

@@ -1,6 +1,9 @@
 """What happened to the pulls that registries allow us, as values beside those of `event`."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+PullOutcome = Literal["hit", "partial", "miss", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +32,23 @@ class HoldChanged:
     registry: str
     account: str
     until: float
+
+
+@dataclass(frozen=True, slots=True)
+class PullFinished:
+    """A client has pulled an image, or tried to: all that it asked for of one repository, without a longer pause.
+
+    `hit` and `missed` are bytes from the cache and from the registry, `spent` the requests that the registry counts.
+    """
+
+    client: str
+    authority: str
+    registry: str
+    repository: str
+    reference: str
+    outcome: PullOutcome
+    hit: int
+    missed: int
+    spent: int
+    requests: int
+    milliseconds: float

@@ -18,8 +18,9 @@ from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, Reach
 from regproxy.model.answer import CoreAway
+from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.connect import Intercept, Refuse, Tunnel
-from regproxy.model.event import CertificatesFetched, ConnectFinished, Decided, TunnelClosed
+from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal

@@ -216,4 +216,5 @@ class Exchange(HTTPMessageDelegate):
             self._left and not sent.complete,
             trace_of(ask.fields),
             self._user,
+            sent.streamed,
         )

@@ -14,7 +14,7 @@ from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, ResponseStartLine
 
 from regproxy.model.answer import Answer, Ask, BrokenBody, Core, Filling, Interrupted, Reply, Stored, Streaming
-from regproxy.model.event import Labels, StoreFailed
+from regproxy.model.event import BodyBegan, Labels, StoreFailed
 from regproxy.model.message import ByteRange, Head
 from regproxy.model.oci import Digest
 from regproxy.proxy.content import CHUNK_BYTES, lost, open_content, piece, small_content
@@ -38,6 +38,7 @@ class Sent:
     began_at: float = 0.0
     bytes: int = 0
     complete: bool = False
+    streamed: bool = False
 
 
 class Replier:
@@ -90,7 +91,7 @@ class Replier:
     async def _stored(self, answer: Stored, fd: int) -> None:
         part = select(self._ask, answer.head, answer.size)
         if part.span.stop - part.span.start > SMALL_BYTES:
-            await self._head(part.head, answer.labels)
+            await self._begin(part.head, answer.labels)
             await self._content(answer.digest, fd, part.span)
             return
         cursor = Cursor(self._disk, fd, part.span.start, part.span.stop)
@@ -102,11 +103,11 @@ class Replier:
             part = select(self._ask, answer.head, answer.size)
         else:
             part = Part(answer.head, NOTHING if self._ask.method == "HEAD" else ByteRange(0, UNKNOWN_STOP))
-        await self._head(part.head, answer.labels)
+        await self._begin(part.head, answer.labels)
         await self._growing(answer, part.span)
 
     async def _streaming(self, answer: Streaming, body: socket.socket) -> None:
-        await self._head(answer.head, answer.labels)
+        await self._begin(answer.head, answer.labels)
         if self._ask.method != "HEAD":
             await self._flowing(answer, body)
             return
@@ -210,6 +211,12 @@ class Replier:
             self._connection._expected_content_remaining = owed - (cursor.offset - began)
 
     # Heads and pieces.
+
+    async def _begin(self, head: Head, labels: Labels) -> None:
+        """Send the head of a body that takes a while."""
+        self.sent.streamed = True
+        self._core.report([BodyBegan(self._ask.client, self._ask.authority.name, labels)])
+        await self._head(head, labels)
 
     async def _head(self, head: Head, labels: Labels, body: bytes = b"") -> None:
         """Send the head, and a small body with it."""

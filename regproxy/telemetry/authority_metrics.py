@@ -2,8 +2,7 @@
 
 from typing import assert_never
 
-from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
-from regproxy.model.event import CertificatesFetched
+from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
 from regproxy.telemetry.tally import Tally
 
 

@@ -44,6 +44,12 @@ CLIENTS = (
     ),
     Metric("http_requests_in_flight", "gauge", "Requests that are being answered."),
     Metric("http_client_aborts", "counter", "Answers that clients did not wait for.", (by.KIND,)),
+    Metric(
+        "pulls",
+        "counter",
+        "Pulls of images by clients: all from the cache, in part, not at all, or with a request that failed.",
+        (by.REGISTRY, by.PULL),
+    ),
     Metric("connect_requests", "counter", "CONNECT requests by what became of them.", (by.DECISION,)),
     Metric("tunnel_bytes", "counter", "Bytes through blind tunnels, as the client sees them.", (by.DIRECTION,)),
     Metric(

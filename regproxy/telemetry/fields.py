@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
+from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
 from regproxy.model.event import (
+    BodyBegan,
     BreakerChanged,
-    CertificatesFetched,
     ConnectFinished,
     DigestMismatched,
     EntryEvicted,
@@ -23,7 +23,7 @@ from regproxy.model.event import (
     UpstreamThrottled,
 )
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
 
 Fields = dict[str, Any]
 
@@ -41,9 +41,19 @@ def fields_of(event: Event) -> Fields | None:
             return _trouble(event)
         case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
             return _running(event)
-        case EntryStored() | EntryEvicted() | LeafIssued() | QuotaObserved() | UpstreamRetried():
+        case EntryStored() | EntryEvicted() | LeafIssued() | QuotaObserved() | UpstreamRetried() | BodyBegan():
             return None
-        case CertificatesFetched() | PullSpent() | HoldChanged() | ProcessMeasured() | EdgeMeasured() | ProcessEnded():
+        case PullFinished():
+            return _pull(event)
+        case (
+            CertificatesFetched()
+            | BodyBegan()
+            | PullSpent()
+            | HoldChanged()
+            | ProcessMeasured()
+            | EdgeMeasured()
+            | ProcessEnded()
+        ):
             return None
         case _:
             assert_never(event)
@@ -75,6 +85,23 @@ def _request(event: ExchangeFinished) -> Fields:
     if labels.stale is not None:
         found |= {"stale": labels.stale.reason, "stale_seconds": round(labels.stale.seconds)}
     return found | {"trace_id": event.trace} if event.trace else found
+
+
+def _pull(event: PullFinished) -> Fields:
+    return {
+        "event": "pull",
+        "client": event.client,
+        "authority": event.authority,
+        "registry": event.registry,
+        "repository": event.repository,
+        "reference": event.reference,
+        "pull": event.outcome,
+        "hit_bytes": event.hit,
+        "missed_bytes": event.missed,
+        "spent": event.spent,
+        "requests": event.requests,
+        "milliseconds": round(event.milliseconds, 1),
+    }
 
 
 def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fields | None:

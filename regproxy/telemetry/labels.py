@@ -6,6 +6,7 @@ from typing import get_args
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import Decided, HandshakeCause, Outcome
 from regproxy.model.oci import Kind
+from regproxy.model.pull_event import PullOutcome
 from regproxy.model.stale import StaleReason
 from regproxy.telemetry.metric import OTHER, Label
 
@@ -50,6 +51,7 @@ OPERATION = _closed(
     *"open read write reserve commit record look-up invalidate discard evict touch maintain last-good".split(),
 )
 RELOAD = _closed("result", "success", "unchanged", "failure")
+PULL = _closed("outcome", *get_args(PullOutcome))
 TOKEN = _closed("result", "ok", "denied", "error")
 CHECKSUM = Label("checksum", most=1)
 BUILD = tuple(Label(name, most=1) for name in ("version", "python", "libcurl", "openssl"))

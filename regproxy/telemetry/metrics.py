@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import assert_never
 
-from regproxy.model.ca_event import CaNoticed, CaReloaded, LeafIssued
+from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
 from regproxy.model.event import (
+    BodyBegan,
     BreakerChanged,
-    CertificatesFetched,
     ConnectFinished,
     DigestMismatched,
     EntryEvicted,
@@ -23,7 +23,7 @@ from regproxy.model.event import (
     UpstreamThrottled,
 )
 from regproxy.model.measure import EdgeMeasured, Measured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
 from regproxy.telemetry import labels as by
 from regproxy.telemetry.authority_metrics import AuthorityMetrics
 from regproxy.telemetry.catalogue import CATALOGUE
@@ -84,7 +84,7 @@ class Metrics:
                 self._clients.observe(event)
             case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged():
                 self._upstream.observe(event)
-            case QuotaObserved() | HoldChanged() | PullSpent():
+            case QuotaObserved() | HoldChanged() | PullSpent() | PullFinished():
                 self._pulls.observe(event)
             case EntryStored() | EntryEvicted() | DigestMismatched() | StoreFailed():
                 self._store.observe(event)
@@ -97,5 +97,7 @@ class Metrics:
             case PolicyReloaded(registries=registries, tiers=tiers):
                 self._name(registries, tiers)
                 self._policy.reloaded(event)
+            case BodyBegan():
+                pass
             case _:
                 assert_never(event)

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from regproxy.model.ca_event import CaReloaded
+from regproxy.model.ca_event import CaReloaded, CertificatesFetched
 from regproxy.model.event import (
-    CertificatesFetched,
     ConnectFinished,
     Event,
     ExchangeFinished,

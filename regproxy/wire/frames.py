@@ -9,9 +9,10 @@ from typing import Literal
 from msgspec import Struct
 
 from regproxy.model.answer import Audience
+from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.connect import Intercept
 from regproxy.model.event import (
-    CertificatesFetched,
+    BodyBegan,
     ConnectFinished,
     ExchangeFinished,
     HandshakeFailed,
@@ -107,6 +108,7 @@ class Happened(Frame, frozen=True):
     handshakes: tuple[HandshakeFailed, ...] = ()
     unread: tuple[StoreFailed, ...] = ()
     fetches: tuple[CertificatesFetched, ...] = ()
+    bodies: tuple[BodyBegan, ...] = ()
     processes: tuple[ProcessMeasured, ...] = ()
     edges: tuple[EdgeMeasured, ...] = ()
 

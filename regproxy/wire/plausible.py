@@ -30,7 +30,7 @@ def plausible(frame: Happened, process: str) -> list[Event]:
             raise FrameError("an edge's disk that does more than read")
     measures = [replace(one, process=process) for one in _measures(frame)]
     connections: list[Event] = [*frame.connects, *frame.exchanges, *frame.tunnels, *frame.handshakes]
-    return [*frame.unread, *connections, *frame.fetches, *measures]
+    return [*frame.unread, *frame.bodies, *connections, *frame.fetches, *measures]
 
 
 def _can_be(exchange: ExchangeFinished) -> bool:

@@ -4,8 +4,9 @@ import asyncio
 from collections import deque
 from collections.abc import Iterable
 
+from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.event import (
-    CertificatesFetched,
+    BodyBegan,
     ConnectFinished,
     Event,
     ExchangeFinished,
@@ -74,6 +75,7 @@ def _frame(events: list[Event]) -> Happened:
         tuple(event for event in events if isinstance(event, HandshakeFailed)),
         tuple(event for event in events if isinstance(event, StoreFailed)),
         tuple(event for event in events if isinstance(event, CertificatesFetched)),
+        tuple(event for event in events if isinstance(event, BodyBegan)),
         tuple(event for event in events if isinstance(event, ProcessMeasured)),
         tuple(event for event in events if isinstance(event, EdgeMeasured)),
     )

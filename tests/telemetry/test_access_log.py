@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,8 +26,13 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.model.measure import ProcessMeasured
+from regproxy.model.pull_event import PullFinished, PullSpent
+from regproxy.model.stale import Stale
 from regproxy.telemetry import request_line
 from regproxy.telemetry.access_log import FIELD_LENGTH, MAX_LINE, SHORT_LENGTH, AccessLog
+from regproxy.telemetry.fields import fields_of
+from regproxy.telemetry.request_line import RequestLines
 
 LABELS = Labels(Outcome.STALE, "hub", "manifest", "library/redis", "7.2", "release")
 
@@ -54,6 +60,23 @@ def test_a_request_is_one_line_with_the_fields_that_operators_script_against() -
     }
 
 
+def test_a_stale_answer_and_a_traced_request_say_so() -> None:
+    out = io.StringIO()
+    labels = replace(LABELS, stale=Stale("rate_limited", 90.4))
+    finished = ExchangeFinished("10.0.0.1", "a", "GET", 200, 7, 1.234, labels, trace="4bf92f3577b34da6a3ce929d0e0e4736")
+    AccessLog(out).observe(finished)
+    line = json.loads(out.getvalue())
+    assert (line["stale"], line["stale_seconds"], line["trace_id"]) == ("rate_limited", 90, finished.trace)
+
+
+def test_both_ways_to_write_a_request_say_the_same() -> None:
+    for labels in (LABELS, replace(LABELS, stale=Stale("client", 1.0)), Labels(Outcome.MISS)):
+        for trace in ("", "4bf92f3577b34da6a3ce929d0e0e4736"):
+            event = ExchangeFinished("c", "a", "GET", 200, 7, 1.26, labels, False, trace=trace)
+            fields = fields_of(event)
+            assert json.loads(RequestLines(str).line("now", event)) == {"time": "now", **(fields or {})}
+
+
 @given(st.text(max_size=2000))
 def test_no_field_breaks_a_line_or_grows_without_bound(text: str) -> None:
     out = io.StringIO()
@@ -75,6 +98,8 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         EntryStored("blob", 1),
         UpstreamFinished("r", "blob", "GET", 200, 1, 1),
         QuotaObserved("r", "anonymous", 100, 41, 7.0),
+        PullSpent("r", "anonymous"),
+        ProcessMeasured("core", (), 0.0, 1),
         ConnectFinished("c", "a", "tunnel", 200),
     ):
         log.observe(silent)
@@ -87,6 +112,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         UpstreamFinished("r", "blob", "GET", 0, 1, 1, "dns"),
         UpstreamThrottled("r", "a", "abuse"),
         BreakerChanged("r", "a", is_open=True, cause="refused"),
+        PullFinished("c", "a", "r", "library/redis", "7.2", "partial", 1, 2, 3, 4, 5.0),
     ):
         log.observe(told)
     assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == [
@@ -97,6 +123,7 @@ def test_what_has_no_line_writes_none_and_the_rest_write_one() -> None:
         "upstream",
         "throttled",
         "breaker",
+        "pull",
     ]
 
 

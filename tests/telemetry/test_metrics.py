@@ -37,7 +37,7 @@ from regproxy.model.measure import (
     StoreMeasured,
     UpstreamMeasured,
 )
-from regproxy.model.pull_event import HoldChanged, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
 from regproxy.model.stale import Stale
 from regproxy.telemetry.catalogue import CATALOGUE
 from regproxy.telemetry.exposition import exposition
@@ -47,6 +47,8 @@ from regproxy.telemetry.metrics import Metrics
 LABELS = Labels(Outcome.HIT, "quay", "manifest", "a/b", "latest", "tags")
 
 STALE = replace(LABELS, outcome=Outcome.STALE, stale=Stale("rate_limited", 50_000.0))
+
+PULLED = PullFinished("10.0.0.1", "quay.io", "quay", "a/b", "latest", "partial", 1, 2, 3, 4, 5.0)
 
 
 def made(*registries: str, tiers: tuple[str, ...] = ("tags",)) -> Metrics:
@@ -178,6 +180,7 @@ def series(metrics: Metrics) -> list[str]:
             HoldChanged("quay", "all", 99.0),
             'regproxy_ratelimit_retry_at_timestamp_seconds{account="all",registry="quay"} 99.0',
         ),
+        (PULLED, 'regproxy_pulls_total{outcome="partial",registry="quay"} 1.0'),
         (PullSpent("quay", "own"), 'regproxy_ratelimit_spent_pulls_total{account="own",registry="quay"} 1.0'),
         (EntryStored("blob", 5, again=True), "regproxy_cache_refetched_bytes_total 5.0"),
         (EntryStored("blob", 5), "regproxy_cache_refetched_bytes_total 0.0"),

@@ -2,9 +2,8 @@
 
 from typing import Literal
 
-from regproxy.model.ca_event import CaReloaded
+from regproxy.model.ca_event import CaReloaded, CertificatesFetched
 from regproxy.model.event import (
-    CertificatesFetched,
     ConnectFinished,
     Event,
     ExchangeFinished,
