@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from regproxy.app.handed import Handed, interpreter
 from regproxy.telemetry.access_log import AccessLog
+from regproxy.telemetry.formats import LogFormat
 from regproxy.wire.rendezvous import listen
 
 # Deaths in a row that are not waited after grow apart, up to this.
@@ -40,6 +41,7 @@ class Plan:
     core: tuple[str, ...]
     proxy: tuple[int, ...]
     metrics: tuple[int, ...]
+    log_format: LogFormat = "json"
 
 
 def become(plan: Plan) -> NoReturn:
@@ -180,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
     given: dict[str, Any] = json.loads(arguments[0])
     lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
     plan = Plan(**{**given, **lists})
-    return Supervisor(plan, AccessLog(sys.stdout)).run()
+    return Supervisor(plan, AccessLog(sys.stdout, plan.log_format)).run()
 
 
 if __name__ == "__main__":

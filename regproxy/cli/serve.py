@@ -26,6 +26,7 @@ from regproxy.settings.serve import (
     default_workers,
 )
 from regproxy.telemetry.access_log import AccessLog
+from regproxy.telemetry.formats import LOG_FORMATS, log_form
 from regproxy.upstream.versions import installed_versions
 
 
@@ -86,6 +87,14 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     envvar="REGPROXY_WORKERS",
     help="Processes that serve clients; 1: everything in one process.",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", *LOG_FORMATS]),
+    default="auto",
+    show_default="human on a terminal, else json",
+    envvar="REGPROXY_LOG_FORMAT",
+    help="How the log is written; seed: with the fields of rpardini/docker-registry-proxy.",
+)
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
 def serve_command(
     policy: Path | None,
@@ -99,6 +108,7 @@ def serve_command(
     drain: str,
     resume: bool,
     workers: int,
+    log_format: str,
     handed: Handed | None,
 ) -> None:
     """Run the proxy."""
@@ -122,10 +132,11 @@ def serve_command(
     if problems:
         _fail(*problems)
     prepared = _prepare(settings, handed)
+    form = log_form(log_format, terminal=sys.stdout.isatty())
     if handed is None and workers > 1:
         bound = [tuple(s.fileno() for s in some) for some in (prepared.proxy_sockets, prepared.metrics_sockets)]
-        become(Plan(workers, settings.drain, tuple(sys.argv[1:]), *bound))
-    log = AccessLog(sys.stdout)
+        become(Plan(workers, settings.drain, tuple(sys.argv[1:]), bound[0], bound[1], form))
+    log = AccessLog(sys.stdout, form)
     try:
         serve(prepared, log)
     except (OSError, ValueError) as error:

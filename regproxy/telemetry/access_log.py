@@ -1,4 +1,4 @@
-"""One valid JSON object per line for every answered request; fields are bounded, nothing secret is ever in one."""
+"""A line for every answered request, a JSON object or one for people; fields are bounded, nothing secret is in one."""
 
 import json
 import time
@@ -8,7 +8,8 @@ from typing import Any, TextIO
 
 from regproxy.model.event import Event, ExchangeFinished
 from regproxy.model.message import printable
-from regproxy.telemetry.fields import fields_of
+from regproxy.telemetry.fields import Fields, fields_of
+from regproxy.telemetry.formats import LogFormat, human, seed
 from regproxy.telemetry.request_line import RequestLines
 
 FIELD_LENGTH = 256
@@ -21,8 +22,9 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 class AccessLog:
     """Writes events as lines; a log that cannot be written is dropped, never waited for."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, form: LogFormat = "json") -> None:
         self._out = out
+        self._form = form
         self._second, self._date = -1, ""
         self._requests = RequestLines(lambda value: printable(value, FIELD_LENGTH))
         self._soon: Callable[[Callable[[], None]], object] | None = None
@@ -36,7 +38,7 @@ class AccessLog:
 
     def observe(self, event: Event) -> None:
         """Write the line of an event, if it has one."""
-        if event.__class__ is ExchangeFinished:
+        if event.__class__ is ExchangeFinished and self._form == "json":
             text = self._requests.line(self._now(), event)
             if len(text) <= MAX_LINE:
                 self._write(text)
@@ -45,13 +47,19 @@ class AccessLog:
         if fields is not None:
             self.line(fields)
 
-    def line(self, fields: dict[str, Any]) -> None:
+    def line(self, fields: Fields) -> None:
         """Write one line with the time first."""
-        timed = {"time": self._now(), **fields}
-        text = _text(timed, FIELD_LENGTH)
+        now = self._now()
+        text = self._text(now, fields, FIELD_LENGTH)
         if len(text) > MAX_LINE:
-            text = _text(timed, SHORT_LENGTH)
+            text = self._text(now, fields, SHORT_LENGTH)
         self._write(text)
+
+    def _text(self, now: str, fields: Fields, length: int) -> str:
+        if self._form == "human":
+            return human(now, {name: _bounded(value, length) for name, value in fields.items()})
+        timed = {"time": now, **fields}
+        return _json(seed(timed, self._second) if self._form == "seed" and "outcome" in fields else timed, length)
 
     def _write(self, text: str) -> None:
         if self._size + len(text) > MAX_LINE:
@@ -83,7 +91,7 @@ class AccessLog:
         return f"{self._date}.{int((now - second) * 1000):03d}Z"
 
 
-def _text(fields: dict[str, Any], length: int) -> str:
+def _json(fields: Fields, length: int) -> str:
     # Nearly every value is fit as it is; asking that here spares a call for each.
     fit = {
         key: value
