@@ -6,19 +6,21 @@ Neither pycurl nor lark, re2 or sqlite3 is loaded here: what a hostile client ma
 import asyncio
 import gc
 import signal
-import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 from regproxy.app.handed import Handed, end_with
+from regproxy.app.listeners import Sockets
 from regproxy.app.pages import Pages
 from regproxy.app.pulse import Heart
 from regproxy.model.address import parse_authority
 from regproxy.model.answer import Core
+from regproxy.proxy.balancer import Balancers
 from regproxy.proxy.edge import Edge
-from regproxy.proxy.listener import Listener
+from regproxy.proxy.listener import Doors, Listener
 from regproxy.tls.contexts import Contexts
 from regproxy.wire.frames import Welcome
 from regproxy.wire.remote import RemoteCore
@@ -27,7 +29,7 @@ from regproxy.wire.rendezvous import dial
 FLUSH_SECONDS = 2.0
 
 
-def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[socket.socket]) -> Listener:
+def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sockets) -> Listener:
     """An edge with all its parts, before it accepts; `welcome` gives the core's latest."""
     first = welcome()
     contexts = Contexts(core.leaf, time.time)
@@ -36,7 +38,8 @@ def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[
         lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint, lambda: welcome().probe, core.sightings
     )
     edge = Edge(core, contexts, pages.page, Path(first.content_directory), listeners)
-    return Listener(edge, sockets)
+    balancers = Balancers(ip_network(text) for text in first.balancers)
+    return Listener(edge, Doors(sockets.clear, sockets.secured, first.name, balancers))
 
 
 async def _serve(handed: Handed) -> None:
@@ -59,7 +62,7 @@ async def _serve(handed: Handed) -> None:
 
 
 async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
-    sockets = [socket.socket(fileno=fd) for fd in handed.proxy]
+    sockets = Sockets.of(handed.proxy, handed.secured)
     stopping = asyncio.ensure_future(stop.wait())
     welcomed = asyncio.ensure_future(core.welcome())
     await asyncio.wait({stopping, welcomed}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,11 +1,12 @@
 """What stands before the core: an edge in the same process, or the channel to those that are processes of their own."""
 
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from regproxy.app.edge import make_listener
 from regproxy.app.handed import Handed, say_ready
+from regproxy.app.listeners import Sockets
 from regproxy.model.answer import Core
 from regproxy.model.measure import EdgeMeasured
 from regproxy.proxy.listener import Listener
@@ -96,7 +97,7 @@ class Edges:
         await self._server.drain(seconds + GRACE_SECONDS if seconds else 0)
 
 
-def front(core: Core, welcome: Callable[[], Welcome], sockets: Sequence[socket.socket], handed: Handed | None) -> Front:
+def front(core: Core, welcome: Callable[[], Welcome], sockets: Sockets, handed: Handed | None) -> Front:
     """The front that fits how this process was started; `sockets` listen for clients."""
     if handed is None:
         return OwnEdge(make_listener(core, welcome, sockets))

@@ -21,11 +21,12 @@ class Handed:
     metrics: tuple[int, ...] = ()
     ready: int | None = None
     drain: float = 0.0
+    secured: tuple[int, ...] = ()
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """All of them."""
-        return (self.wire, *self.proxy, *self.metrics, *(() if self.ready is None else (self.ready,)))
+        return (self.wire, *self.proxy, *self.secured, *self.metrics, *(() if self.ready is None else (self.ready,)))
 
     def text(self) -> str:
         """As one argument of a command line."""
@@ -36,7 +37,7 @@ class Handed:
         """The reverse of `text`; raises ValueError."""
         try:
             given = json.loads(text)
-            return cls(**{**given, "proxy": tuple(given["proxy"]), "metrics": tuple(given["metrics"])})
+            return cls(**{**given, **{name: tuple(given[name]) for name in ("proxy", "secured", "metrics")}})
         except (TypeError, KeyError) as error:
             raise ValueError(f"not what a parent hands out: {error}") from error
 

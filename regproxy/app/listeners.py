@@ -5,13 +5,31 @@ import ipaddress
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from regproxy.model.address import Authority, parse_authority
 
 BACKLOG = 1024
 _SIOCGIFADDR = 0x8915
+
+
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """Where clients come: in the clear, and to speak TLS with the proxy itself."""
+
+    clear: tuple[socket.socket, ...]
+    secured: tuple[socket.socket, ...] = ()
+
+    @classmethod
+    def of(cls, clear: Iterable[int], secured: Iterable[int]) -> "Sockets":
+        """Those that were bound before, by their descriptors."""
+        return cls(*(tuple(socket.socket(fileno=fd) for fd in some) for some in (clear, secured)))
+
+    def __iter__(self) -> Iterator[socket.socket]:
+        """All of them."""
+        return iter((*self.clear, *self.secured))
 
 
 def bind(text: str) -> socket.socket:

@@ -11,20 +11,26 @@ from regproxy.model.event import Event
 from regproxy.model.leaf import Leaf
 from regproxy.model.sighting import Sighting
 from regproxy.tls.directory import Holdings
+from regproxy.tls.own import OwnCertificate
 
 
 class Seam:
-    """`model.Core`: answers are the cache's, leaves the CA's in force; `clock` gives seconds since the epoch."""
+    """`model.Core`: answers are the cache's, leaves the CA's in force, but for the proxy's `own` name.
+
+    `clock` gives seconds since the epoch.
+    """
 
     def __init__(
         self,
         cache: Cache,
         holdings: Callable[[], Holdings],
+        own: OwnCertificate | None,
         clock: Callable[[], float],
         sightings: Callable[[str], tuple[Sighting, ...]],
     ) -> None:
         self._cache = cache
         self._holdings = holdings
+        self._own = own
         self._clock = clock
         self._sightings = sightings
 
@@ -41,7 +47,12 @@ class Seam:
         return self._cache.on_connect(authority, client, user)
 
     async def leaf(self, name: str) -> Leaf:
-        """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow."""
+        """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow.
+
+        For the proxy's own name it is the operator's certificate, where there is one.
+        """
+        if self._own is not None and name == self._own.name:
+            return self._own.leaf(self._clock())
         leaf = self._holdings().leaf(name, self._clock())
         self._cache.report([LeafIssued(name)])
         return leaf

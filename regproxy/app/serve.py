@@ -23,14 +23,14 @@ from regproxy.app.front import Front, front
 from regproxy.app.grants import GrantCalls
 from regproxy.app.handed import Handed
 from regproxy.app.images import ImageCalls
-from regproxy.app.listeners import bind_unix, reached_by
+from regproxy.app.listeners import Sockets, bind_unix, reached_by
 from regproxy.app.live import Live
 from regproxy.app.notify import Notifier
 from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
 from regproxy.app.seam import Seam
-from regproxy.app.start import Start
+from regproxy.app.start import Start, own_certificate
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
 from regproxy.model.measure import CaMeasured, LogMeasured
@@ -58,7 +58,7 @@ class Prepared:
     settings: ServeSettings
     start: Start
     holdings: Holdings
-    proxy_sockets: list[socket.socket]
+    proxy_sockets: Sockets
     metrics_sockets: list[socket.socket]
     # What the parent handed over, where edges are processes of their own.
     handed: Handed | None = None
@@ -112,7 +112,7 @@ class Service:
         scrape.ask(core.measure)
         scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after), LogMeasured(self._log.dropped)))
         await self._watch(core, ca)
-        seam = Seam(core.cache, lambda: ca.holdings, time.time, self._sightings.of)
+        seam = Seam(core.cache, lambda: ca.holdings, own_certificate(settings.tls), time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
         self._watching.append(asyncio.ensure_future(self._heart(self._front).run()))
@@ -157,7 +157,9 @@ class Service:
         directory, names = str(self._prepared.settings.cache_directory.absolute()), tuple(map(str, listeners))
         bundle = ca.holdings.bundle(time.time())
         registry = probe(self._active.policy.registries)
-        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry)
+        settings = self._prepared.settings
+        told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from))
+        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told)
 
     def _renew(self, core: Core, holdings: Holdings) -> None:
         """Another CA is in force: edges hand it out, and ask for new leaves."""
@@ -224,7 +226,8 @@ class Service:
         for warning in (*start.warnings, *self._prepared.holdings.warnings):
             self._log.line({"event": "warning", "message": warning})
         self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed))
-        addresses = ", ".join(self._prepared.settings.listen)
+        settings = self._prepared.settings
+        addresses = ", ".join((*settings.listen, *(f"{address} (TLS)" for address in settings.listen_tls)))
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})
 
 

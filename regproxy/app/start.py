@@ -13,8 +13,10 @@ from regproxy.rehearsal.scenarios import failures
 from regproxy.reload.last_good import NAME, last_good
 from regproxy.reload.reading import Reading, Watched, read
 from regproxy.settings.choose import Chosen, choose_policy, chosen_file, load_file
-from regproxy.settings.serve import ServeSettings
+from regproxy.settings.serve import ServeSettings, TlsSettings
+from regproxy.tls.constraints import as_address
 from regproxy.tls.directory import Holdings, read_or_create
+from regproxy.tls.own import OwnCertificate
 from regproxy.tls.registries import names_to_permit
 
 
@@ -100,8 +102,40 @@ def _resumed(path: Path, directory: Path, refused: _PolicyRefusedError) -> Start
     return Start(loaded.policy, sentence, refused.sentences, resumed=True)
 
 
+def own_certificate(tls: TlsSettings) -> OwnCertificate | None:
+    """The operator's certificate for the proxy's name, where there is one; not read yet."""
+    if tls.certificate is None or tls.key is None:
+        return None
+    return OwnCertificate(tls.name, tls.certificate, tls.key)
+
+
+def _nameable(settings: ServeSettings, holdings: Holdings) -> None:
+    """Raise RefusedError where no certificate for the proxy's own name can be had."""
+    if not settings.listen_tls:
+        return
+    own, name = own_certificate(settings.tls), settings.tls.name
+    if own is not None:
+        try:
+            own.leaf(time.time())
+        except ValueError as error:
+            raise RefusedError(f"error: --tls-certificate: {error}") from error
+    elif not holdings.permits(name):
+        raise RefusedError(
+            f"error: the CA does not permit {name}, the proxy's name for --listen-tls: clients would refuse it",
+            "  name the proxy as clients do, by --tls-name; bring a certificate, by --tls-certificate and --tls-key;",
+            f"  or make the next CA permit it: regproxy ca rotate --prepare --ca-permit {name}",
+        )
+
+
+def _own_names(settings: ServeSettings) -> tuple[str, ...]:
+    """The proxy's name, where a new CA can permit it."""
+    name = settings.tls.name
+    wanted = settings.listen_tls and settings.tls.certificate is None and as_address(name) is None
+    return (name,) if wanted else ()
+
+
 def _authority(settings: ServeSettings, policy: Policy) -> Holdings:
-    names = names_to_permit(policy.registries, settings.ca_permits)
+    names = names_to_permit(policy.registries, (*settings.ca_permits, *_own_names(settings)))
     try:
         refuse_lost(settings.cache_directory, settings.ca_directory)
         holdings = read_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
@@ -110,6 +144,7 @@ def _authority(settings: ServeSettings, policy: Policy) -> Holdings:
     stopping = unfit(policy, holdings)
     if stopping:
         raise _refused(stopping)
+    _nameable(settings, holdings)
     return holdings
 
 

@@ -31,7 +31,7 @@ _SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCH
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run: `core` is the command line it was started with, `proxy` and `metrics` are bound sockets.
+    """What to run: `core` is the command line it was started with, `proxy`, `secured` and `metrics` are bound sockets.
 
     `drain` in seconds.
     """
@@ -40,13 +40,19 @@ class Plan:
     drain: float
     core: tuple[str, ...]
     proxy: tuple[int, ...]
+    secured: tuple[int, ...]
     metrics: tuple[int, ...]
     log_format: LogFormat = "json"
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """All sockets."""
+        return (*self.proxy, *self.secured, *self.metrics)
 
 
 def become(plan: Plan) -> NoReturn:
     """Replace this process by the parent; its pid, its output and the plan's descriptors stay."""
-    for fd in (*plan.proxy, *plan.metrics):
+    for fd in plan.descriptors:
         os.set_inheritable(fd, True)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -90,7 +96,7 @@ class Supervisor:
                 if child.process is None and child.due <= time.monotonic():
                     self._start(child, listening.fileno() if child.name == "core" else wire_file)
             self._wait(min((child.due for child in self.children if child.process is None), default=None))
-        for fd in (*self.plan.proxy, *self.plan.metrics):
+        for fd in self.plan.descriptors:
             os.close(fd)
         deadline = time.monotonic() + self.plan.drain + GRACE_SECONDS
         while any(child.process is not None for child in self.children):
@@ -105,12 +111,12 @@ class Supervisor:
         plan, parent = self.plan, os.getpid()
         if child.name == "core":
             child.ready, ready = os.pipe()
-            handed = Handed(parent, wire, plan.proxy, plan.metrics, ready)
+            handed = Handed(parent, wire, plan.proxy, plan.metrics, ready, secured=plan.secured)
             # A policy file that was broken meanwhile must not keep the next core from serving.
             resume = ["--resume"] if self.was_ready else []
             command = [*interpreter("regproxy"), *plan.core, *resume, "--handed", handed.text()]
         else:
-            handed = Handed(parent, wire, plan.proxy, drain=plan.drain)
+            handed = Handed(parent, wire, plan.proxy, drain=plan.drain, secured=plan.secured)
             command = [*interpreter("regproxy.app.edge"), handed.text()]
         child.started_at = time.monotonic()
         try:

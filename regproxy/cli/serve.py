@@ -4,16 +4,18 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from regproxy.app.activation import activated
 from regproxy.app.handed import Handed, end_with
-from regproxy.app.listeners import bind_all
+from regproxy.app.listeners import Sockets, bind_all
 from regproxy.app.serve import Prepared, serve
 from regproxy.app.start import RefusedError, starting
 from regproxy.app.supervisor import Plan, become
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
+from regproxy.cli.listening import Listening, listening_options, listening_settings
 from regproxy.settings.directories import default_cache_directory
 from regproxy.settings.floors import below_floors
 from regproxy.settings.serve import (
@@ -95,6 +97,7 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     envvar="REGPROXY_LOG_FORMAT",
     help="How the log is written; seed: with the fields of rpardini/docker-registry-proxy.",
 )
+@listening_options
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
 def serve_command(
     policy: Path | None,
@@ -110,6 +113,7 @@ def serve_command(
     workers: int,
     log_format: str,
     handed: Handed | None,
+    **listening: Unpack[Listening],
 ) -> None:
     """Run the proxy."""
     directory = cache_dir or default_cache_directory(os.environ)
@@ -125,6 +129,7 @@ def serve_command(
         resume,
         _admin(admin, directory),
         workers,
+        *listening_settings(**listening),
     )
     if handed is not None:
         end_with(handed.parent)
@@ -134,8 +139,9 @@ def serve_command(
     prepared = _prepare(settings, handed)
     form = log_form(log_format, terminal=sys.stdout.isatty())
     if handed is None and workers > 1:
-        bound = [tuple(s.fileno() for s in some) for some in (prepared.proxy_sockets, prepared.metrics_sockets)]
-        become(Plan(workers, settings.drain, tuple(sys.argv[1:]), bound[0], bound[1], form))
+        sockets = prepared.proxy_sockets
+        bound = [tuple(s.fileno() for s in some) for some in (sockets.clear, sockets.secured, prepared.metrics_sockets)]
+        become(Plan(workers, settings.drain, tuple(sys.argv[1:]), bound[0], bound[1], bound[2], form))
     log = AccessLog(sys.stdout, form)
     try:
         serve(prepared, log)
@@ -185,9 +191,11 @@ def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
     return Prepared(settings, start, holdings, proxy_sockets, metrics_sockets, handed)
 
 
-def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[list[socket.socket], list[socket.socket]]:
+def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[Sockets, list[socket.socket]]:
     """The listening sockets of proxy and metrics: those that the parent bound, that systemd did, or new ones."""
     if handed is not None:
-        return [socket.socket(fileno=fd) for fd in handed.proxy], [socket.socket(fileno=fd) for fd in handed.metrics]
+        metrics = [socket.socket(fileno=fd) for fd in handed.metrics]
+        return Sockets.of(handed.proxy, handed.secured), metrics
     proxy, metrics = activated(os.environ)
-    return proxy or bind_all(settings.listen), metrics or bind_all((settings.metrics,))
+    clear, secured = proxy or bind_all(settings.listen), bind_all(settings.listen_tls)
+    return Sockets(tuple(clear), tuple(secured)), metrics or bind_all((settings.metrics,))

@@ -3,25 +3,48 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from regproxy.model.answer import CoreAway
+from regproxy.model.event import ConnectFinished, HandshakeFailed
+from regproxy.model.leaf import NotValidNow
 from regproxy.model.measure import EdgeMeasured
+from regproxy.model.message import printable
+from regproxy.proxy.balancer import HEADER_SECONDS, Balancers, read_client
 from regproxy.proxy.connect import Front
 from regproxy.proxy.edge import Edge
+from regproxy.proxy.outer import carry
+from regproxy.proxy.session import handshake_cause
 from regproxy.proxy.stream import ClientStream
 
 POLL_SECONDS = 0.05
+# Connections whose balancer has not said for whom they are, or for which no certificate is here yet.
+MAX_PREPARING = 1024
 # Without descriptors or memory left, clients wait in the kernel's queue for so long.
 EXHAUSTED_SECONDS = 0.1
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Listener:
-    """The proxy's listening sockets; owns the accepting, the edge owns the connections."""
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """The listening sockets; `secured` are those where clients speak TLS with the proxy, whose name is `name`."""
 
-    def __init__(self, edge: Edge, sockets: Sequence[socket.socket]) -> None:
+    clear: Sequence[socket.socket]
+    secured: Sequence[socket.socket] = ()
+    name: str = ""
+    balancers: Balancers = field(default_factory=Balancers)
+
+
+class Listener:
+    """Accepts at the proxy's doors; owns the accepting, the edge owns the connections."""
+
+    def __init__(self, edge: Edge, doors: Doors) -> None:
         self._edge = edge
-        self._sockets = tuple(sockets)
+        self._doors = doors
+        self._sockets = (*doors.clear, *doors.secured)
+        self._preparing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Accept from now on."""
@@ -42,12 +65,63 @@ class Listener:
                 loop.remove_reader(listening)
                 loop.call_later(EXHAUSTED_SECONDS, self._watch, listening)
             return
-        self._accepted(connection, address)
+        self._accepted(connection, _client(address), secured=listening in self._doors.secured)
 
-    def _accepted(self, connection: socket.socket, address: tuple[str, int]) -> None:
-        stream = ClientStream(connection, self._edge.scratch, self._edge.streams.discard)
+    def _accepted(self, connection: socket.socket, peer: str, *, secured: bool) -> None:
+        if not secured and not self._doors.balancers.trusts(peer):
+            self._serve(connection, peer)
+        elif len(self._preparing) >= MAX_PREPARING:
+            connection.close()
+        else:
+            connection.setblocking(False)
+            task = asyncio.get_running_loop().create_task(self._prepare(connection, peer, secured=secured))
+            self._preparing.add(task)
+            task.add_done_callback(self._preparing.discard)
+
+    async def _prepare(self, connection: socket.socket, peer: str, *, secured: bool) -> None:
+        """Learn for whom a balancer's connection is, and get the certificate for one that speaks TLS."""
+        client, context = peer, None
+        try:
+            if self._doors.balancers.trusts(peer):
+                async with asyncio.timeout(HEADER_SECONDS):
+                    client = await read_client(connection, peer)
+            if secured:
+                context = await self._edge.contexts.context(self._doors.name)
+        except (ValueError, OSError, CoreAway, NotValidNow) as error:
+            connection.close()
+            why = printable(f"regproxy refused a connection of {peer}: {str(error) or 'its header took too long'}")
+            self._edge.core.report([ConnectFinished(client, "", "refuse", 400, why)])
+            return
+        except BaseException:
+            connection.close()
+            raise
+        self._serve(connection, client, context)
+
+    def _serve(self, connection: socket.socket, client: str, context: ssl.SSLContext | None = None) -> None:
+        """Serve a client; with a context, what is inside its TLS."""
+        inside = connection
+        if context is not None:
+            try:
+                inside, outside = socket.socketpair()
+            except OSError:
+                connection.close()
+                return
+        stream = ClientStream(inside, self._edge.scratch, self._edge.streams.discard)
         self._edge.streams.add(stream)
-        Front(self._edge, stream, _client(address)).serve()
+        if context is not None:
+            stream.secured = True
+            outside.setblocking(False)
+            self._edge.spawn(self._carry(connection, outside, context, client), stream)
+        Front(self._edge, stream, client).serve()
+
+    async def _carry(
+        self, connection: socket.socket, outside: socket.socket, context: ssl.SSLContext, client: str
+    ) -> None:
+        try:
+            await carry(connection, outside, context)
+        except OSError as error:
+            cause = handshake_cause(error) if isinstance(error, ssl.SSLError) else "closed"
+            self._edge.core.report([HandshakeFailed(client, self._doors.name, cause)])
 
     def measure(self, process: str) -> EdgeMeasured:
         """What the edge does now."""
@@ -72,9 +146,9 @@ class Listener:
             await asyncio.sleep(POLL_SECONDS)
         for stream in tuple(self._edge.streams):
             stream.abort()
-        for task in tuple(self._edge.tasks):
+        for task in (*self._edge.tasks, *self._preparing):
             task.cancel()
-        await asyncio.gather(*self._edge.tasks, return_exceptions=True)
+        await asyncio.gather(*self._edge.tasks, *self._preparing, return_exceptions=True)
         self._edge.disk.close()
 
 

@@ -50,7 +50,7 @@ async def plain(
 
 def _mirror(start_line: RequestStartLine, headers: HTTPHeaders, stream: ClientStream) -> Mirror:
     """What is asked of the mirror, and by which name; raises ValueError."""
-    scheme = "http" if stream.requested_name is None else "https"
+    scheme = "https" if stream.secured else "http"
     here = parse_authority(headers.get("Host") or "", 443 if scheme == "https" else 80)
     return Mirror(f"{scheme}://{here}", read_mirrored(start_line.path))
 

@@ -46,7 +46,7 @@ class TlsSession:
         except ssl.SSLZeroReturnError:
             return 0
         except ssl.SSLError as error:
-            self.failure = _cause(error)
+            self.failure = handshake_cause(error)
             return 0
         finally:
             del buffer
@@ -78,7 +78,7 @@ class TlsSession:
             self._tls.unwrap()
 
 
-def _cause(error: ssl.SSLError) -> HandshakeCause:
+def handshake_cause(error: ssl.SSLError) -> HandshakeCause:
     """Why the client did not like us, as one of a few words."""
     reason = (getattr(error, "reason", "") or "").upper()
     if "UNKNOWN_CA" in reason or "BAD_CERTIFICATE" in reason or "CERTIFICATE_UNKNOWN" in reason:

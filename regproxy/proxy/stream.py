@@ -45,6 +45,8 @@ class ClientStream(SendingStream):
         self.timed_out: Waiting | None = None
         self._taker: Callable[[bytes], None] | None = None
         self._received = False
+        # Whether TLS with the proxy itself is around it.
+        self.secured = False
         # Told once, when the connection is over.
         self.ended: Callable[[], None] | None = None
         self.await_request(HEAD_SECONDS)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from regproxy.model.address import Network
+
 DEFAULT_LISTEN = ("[::]:3128",)
 DEFAULT_METRICS = "127.0.0.1:9128"
 DEFAULT_DRAIN = 8.0
@@ -19,11 +21,20 @@ def default_workers() -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """What clients of `--listen-tls` see: the proxy's `name`, in a leaf of the CA or in the operator's certificate."""
+
+    name: str
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
     `resume`: run the last good policy when the file does not load at start; `admin`: the path of the admin socket.
-    With one worker everything is one process.
+    With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
     """
 
     policy: Path | None
@@ -37,6 +48,9 @@ class ServeSettings:
     resume: bool = False
     admin: Path | None = None
     workers: int = 1
+    listen_tls: tuple[str, ...] = ()
+    tls: TlsSettings = TlsSettings("")
+    proxy_protocol_from: tuple[Network, ...] = ()
 
 
 def admin_socket(text: str | None, cache_directory: Path) -> Path | None:

@@ -120,7 +120,11 @@ FromEdge = Hello | Asked | Identifying | Connecting | LeafWanted | SightingsWant
 
 
 class Welcome(Frame, frozen=True):
-    """The first frame of the core: what an edge needs to serve; `probe` is a registry that setup scripts try."""
+    """The first frame of the core: what an edge needs to serve.
+
+    `probe` is a registry that setup scripts try, `name` the proxy's own where clients speak TLS with it, `balancers`
+    are networks.
+    """
 
     version: int
     content_directory: str
@@ -128,6 +132,8 @@ class Welcome(Frame, frozen=True):
     ca_fingerprint: str
     listeners: tuple[str, ...]
     probe: str
+    name: str = ""
+    balancers: tuple[str, ...] = ()
 
 
 class Identified(Frame, frozen=True):

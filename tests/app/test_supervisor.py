@@ -10,7 +10,7 @@ from regproxy.app.handed import Handed
 from regproxy.app.supervisor import MAX_DELAY, SETTLED_SECONDS, Plan, Supervisor, _Child
 from regproxy.telemetry.access_log import AccessLog
 
-PLAN = Plan(2, 8.0, ("serve",), (3,), (4,))
+PLAN = Plan(2, 8.0, ("serve",), (3,), (5,), (4,))
 
 
 def supervisor() -> tuple[Supervisor, io.StringIO]:
@@ -57,9 +57,9 @@ def test_only_a_core_that_never_came_up_ends_the_program(
 
 
 def test_what_is_handed_over_is_read_as_it_was_written() -> None:
-    handed = Handed(7, 3, (4, 5), (6,), 8, 2.5)
+    handed = Handed(7, 3, (4, 5), (6,), 8, 2.5, (9,))
     assert Handed.read(handed.text()) == handed
-    assert handed.descriptors == (3, 4, 5, 6, 8)
+    assert handed.descriptors == (3, 4, 5, 9, 6, 8)
     for text in ("{}", "[1]", "nothing", '{"proxy":[],"metrics":[],"more":1}'):
         with pytest.raises(ValueError, match=r"."):
             Handed.read(text)

@@ -28,7 +28,7 @@ from regproxy.model.address import Authority
 from regproxy.model.event import ExchangeFinished, Outcome, StoreFailed
 from regproxy.model.oci import parse_digest
 from regproxy.proxy.edge import Edge
-from regproxy.proxy.listener import Listener
+from regproxy.proxy.listener import Doors, Listener
 from regproxy.proxy.memory import Memory
 from regproxy.tls.authority import create
 from regproxy.tls.contexts import Contexts
@@ -129,12 +129,12 @@ class Machine(RuleBasedStateMachine):
     def _listen(self) -> None:
         self.port = free_port()
         listening = bind(f"127.0.0.1:{self.port}")
-        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), time.time, lambda _: ())
+        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), None, time.time, lambda _: ())
         pages = Pages(lambda: self.ca.pem, lambda: self.ca.fingerprint, lambda: "", seam.sightings)
         memory = Memory(lambda: self.world.now, lambda: self.world.now)
         contexts = Contexts(seam.leaf, time.time)
         edge = Edge(seam, contexts, pages.page, self.world.directory, reached_by([listening]), memory)
-        self.edge = Listener(edge, [listening])
+        self.edge = Listener(edge, Doors([listening]))
         self.run(self._begin(self.edge))
 
     async def _begin(self, listener: Listener) -> None:

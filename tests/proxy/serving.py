@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +11,16 @@ from typing import Any
 from regproxy.app.listeners import bind, reached_by
 from regproxy.app.pages import Pages
 from regproxy.model.access import WRONG
-from regproxy.model.address import Authority
+from regproxy.model.address import Authority, Network
 from regproxy.model.answer import Answer, Ask, Forget, Reply
 from regproxy.model.connect import ConnectDecision, Intercept, ProxyUser, Refuse
 from regproxy.model.event import Event, Labels, Outcome
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Head
 from regproxy.model.sighting import Sighting
+from regproxy.proxy.balancer import Balancers
 from regproxy.proxy.edge import Edge
-from regproxy.proxy.listener import Listener
+from regproxy.proxy.listener import Doors, Listener
 from regproxy.telemetry.sightings import Sightings
 from regproxy.tls.authority import CertificateAuthority, create
 from regproxy.tls.contexts import Contexts
@@ -105,31 +106,34 @@ class Serving:
     listener: Listener
     port: int
     ca_file: Path
+    secured_port: int
 
 
 @asynccontextmanager
-async def serving(directory: Path) -> AsyncIterator[Serving]:
-    """A listening edge with a CA of its own."""
+async def serving(directory: Path, balancers: Sequence[Network] = ()) -> AsyncIterator[Serving]:
+    """A listening edge with a CA of its own; inside TLS it is called quay.io, too."""
     ca = create(directory / "ca", ["quay.io", "alias.example"], time.time())
     core = ScriptedCore(ca=ca)
     port = free_port()
-    listening = bind(f"127.0.0.1:{port}")
+    listening, secured = bind(f"127.0.0.1:{port}"), bind(f"127.0.0.1:{free_port()}")
     pages = Pages(lambda: ca.pem, lambda: ca.fingerprint, lambda: "quay.io", core.sightings)
     content = directory / "content"
     edge = Edge(core, Contexts(core.leaf, time.time), pages.page, content, reached_by([listening]))
-    listener = Listener(edge, [listening])
+    listener = Listener(edge, Doors([listening], [secured], "quay.io", Balancers(balancers)))
     listener.start()
     try:
-        yield Serving(core, edge, listener, port, directory / "ca" / "ca.crt")
+        yield Serving(core, edge, listener, port, directory / "ca" / "ca.crt", secured.getsockname()[1])
     finally:
         await listener.drain(0)
 
 
-def told(story: Callable[[Serving], Coroutine[Any, Any, None]], directory: Path) -> None:
+def told(
+    story: Callable[[Serving], Coroutine[Any, Any, None]], directory: Path, balancers: Sequence[Network] = ()
+) -> None:
     """Run a story against an edge of its own."""
 
     async def run() -> None:
-        async with serving(directory) as running:
+        async with serving(directory, balancers) as running:
             await story(running)
 
     asyncio.run(run())
