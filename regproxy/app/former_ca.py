@@ -1,10 +1,9 @@
 """Which CA a cache was served under: where that is known, an empty CA directory is no first start but a lost volume."""
 
 import contextlib
-import os
 from pathlib import Path
 
-from regproxy.tls.placing import CERTIFICATE_FILE, KEY_FILE
+from regproxy.tls.files import holds_ca
 
 NAME = "ca-sha256"
 MAX_BYTES = 200
@@ -20,7 +19,7 @@ def remember(cache_directory: Path, fingerprint: str) -> None:
 
 def refuse_lost(cache_directory: Path, ca_directory: Path) -> None:
     """Raise ValueError where a CA was in force and its directory is empty now: no client would trust another."""
-    if any(os.path.lexists(ca_directory / name) for name in (CERTIFICATE_FILE, KEY_FILE)):
+    if holds_ca(ca_directory):
         return
     try:
         with (cache_directory / NAME).open(encoding="ascii") as file:

@@ -17,7 +17,8 @@ def default_ca_directory(environ: Mapping[str, str], root: Path = _ROOT) -> Path
     seed = _seed_ca_directory(environ, volume)
     if seed is not None:
         return seed
-    if volume.is_dir() and (os.path.lexists(volume / "ca.crt") or os.access(volume, os.W_OK)):
+    held = any(os.path.lexists(volume / name) for name in ("ca.crt", "tls.crt"))
+    if volume.is_dir() and (held or os.access(volume, os.W_OK)):
         return volume
     return _own(environ, "XDG_STATE_HOME", ".local/state") / "ca"
 

@@ -8,7 +8,15 @@ from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.tls.authority import CertificateAuthority, load, load_or_create
 from regproxy.tls.given import FOLDER, Given, read_given
 from regproxy.tls.leaf import pem_of
-from regproxy.tls.placing import CERTIFICATE_FILE, CERTIFICATE_SUFFIX, KEY_FILE, KEY_SUFFIX, NEXT, PREVIOUS
+from regproxy.tls.placing import (
+    CERTIFICATE_FILE,
+    CERTIFICATE_SUFFIX,
+    KEY_FILE,
+    KEY_SUFFIX,
+    NEXT,
+    PREVIOUS,
+    SECRET_FILES,
+)
 from regproxy.tls.seal import Seal
 
 
@@ -101,7 +109,7 @@ def _around(ca: CertificateAuthority, directory: Path, passphrase_file: Path | N
 def files_of(directory: Path, passphrase_file: Path | None = None) -> Iterator[str]:
     """The files whose content counts, whether they are there or not."""
     for folder in (directory, directory / NEXT, directory / PREVIOUS):
-        yield from (str(folder / name) for name in (CERTIFICATE_FILE, KEY_FILE))
+        yield from (str(folder / name) for name in (CERTIFICATE_FILE, KEY_FILE, *SECRET_FILES))
     leaves = directory / FOLDER
     yield from (str(path) for suffix in (CERTIFICATE_SUFFIX, KEY_SUFFIX) for path in leaves.glob(f"*{suffix}"))
     if passphrase_file is not None:

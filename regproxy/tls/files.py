@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from regproxy.tls.placing import CERTIFICATE_FILE, KEY_FILE, REQUEST_FILE, complete
+from regproxy.tls.placing import CERTIFICATE_FILE, KEY_FILE, REQUEST_FILE, SECRET_FILES, complete
 
 _MAX_FILE = 256 * 1024
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -26,11 +26,14 @@ class Pair:
 def read_pair(directory: Path) -> Pair:
     """Both files of a CA; raises FileNotFoundError when there is neither, and ValueError when there is only one.
 
-    PermissionError when we may not read one, or when others may read the key.
+    PermissionError when we may not read one, or when others may read the key. Where a mounted TLS secret lies instead,
+    its pair is read, with the root that is beside it.
     """
     complete(directory)
-    path, key_path = directory / CERTIFICATE_FILE, directory / KEY_FILE
+    path, key_path = _paths(directory)
     certificates, key = _optional(read_certificates, path), _optional(read_key_file, key_path)
+    if certificates is not None and path.name != CERTIFICATE_FILE:
+        certificates += b"\n" + (_optional(read_certificates, directory / CERTIFICATE_FILE) or b"")
     if certificates is not None and key is not None:
         return Pair(path, certificates, key_path, key)
     if certificates is None and key is None:
@@ -43,6 +46,19 @@ def read_pair(directory: Path) -> Pair:
     raise ValueError(
         f"{there} is there but {missing} is not: put it back, or, to have clients trust a new CA, move {there} away"
     )
+
+
+def holds_ca(directory: Path) -> bool:
+    """Whether there is a CA, or a part of one."""
+    return any(os.path.lexists(path) for path in (*_paths(directory), directory / CERTIFICATE_FILE))
+
+
+def _paths(directory: Path) -> tuple[Path, Path]:
+    """Where certificate and key lie."""
+    own, secret = (CERTIFICATE_FILE, KEY_FILE), SECRET_FILES
+    mounted = os.path.lexists(directory / secret[1]) and not os.path.lexists(directory / KEY_FILE)
+    certificate, key = secret if mounted else own
+    return directory / certificate, directory / key
 
 
 def _optional(read: Callable[[Path], bytes], path: Path) -> bytes | None:

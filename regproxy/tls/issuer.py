@@ -40,7 +40,8 @@ def read_issuer(pair: Pair, passphrase_file: Path | None = None) -> Issuer:
 
 def _chain(path: Path, pem: bytes) -> tuple[x509.Certificate, ...]:
     try:
-        chain = tuple(x509.load_pem_x509_certificates(pem))
+        # A root that is named twice, at the end of the chain and beside it, is one.
+        chain = tuple(dict.fromkeys(x509.load_pem_x509_certificates(pem)))
     except ValueError as error:
         raise ValueError(f"{path} holds no certificate in PEM form: {error}") from error
     for index, certificate in enumerate(chain):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 CERTIFICATE_FILE, KEY_FILE, REQUEST_FILE = "ca.crt", "ca.key", "ca.csr"
 CERTIFICATE_SUFFIX, KEY_SUFFIX, REQUEST_SUFFIX = ".crt", ".key", ".csr"
+# A Kubernetes secret of type kubernetes.io/tls, as cert-manager fills it, has these; its ca.crt is then the root.
+SECRET_FILES = ("tls.crt", "tls.key")
 # The CAs of a rotation lie in folders of these names, as in directories of their own.
 NEXT, PREVIOUS = "next", "previous"
 # There while a CA moves into force; it says from which folder.

@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from regproxy.tls.authority import CertificateAuthority, create, load
-from regproxy.tls.placing import NEXT, PREVIOUS, move_pair, remove_pair
+from regproxy.tls.placing import CERTIFICATE_FILE, NEXT, PREVIOUS, move_pair, remove_pair
 
 
 class Stage(StrEnum):
@@ -52,7 +52,7 @@ def prepare(
 
     Raises ValueError while another rotation is under way, and what `create` raises.
     """
-    found = rotation(directory, passphrase_file)
+    found = _ours(directory, passphrase_file)
     if found.stage is not Stage.STEADY:
         raise ValueError(f"a rotation is {found.stage} already: go on with it, or end it by --abort or --finish")
     return create(directory / NEXT, (*permits, *filter(None, found.ca.permitted)), now)
@@ -60,7 +60,7 @@ def prepare(
 
 def activate(directory: Path, now: float, passphrase_file: Path | None = None) -> CertificateAuthority:
     """Let the next CA sign, and keep the one in force as the previous one; raises ValueError where there is no next."""
-    found = rotation(directory, passphrase_file)
+    found = _ours(directory, passphrase_file)
     if found.stage is not Stage.PREPARED or found.other is None:
         raise ValueError(f"there is no CA in {directory / NEXT} to activate: make one with --prepare, or put it there")
     lapse = found.other.lapse(now)
@@ -90,3 +90,13 @@ def finish(directory: Path, passphrase_file: Path | None = None) -> CertificateA
         raise ValueError(f"there is no CA in {directory / PREVIOUS} to part from: see --status")
     remove_pair(directory / PREVIOUS)
     return ca
+
+
+def _ours(directory: Path, passphrase_file: Path | None) -> Rotation:
+    """How things stand, where the files are ours to move; raises ValueError for a mounted secret."""
+    found = rotation(directory, passphrase_file)
+    if found.ca.path.name != CERTIFICATE_FILE:
+        raise ValueError(
+            f"{found.ca.path} is a mounted secret: whoever fills it renews it, and it is taken in by itself"
+        )
+    return found

@@ -83,3 +83,33 @@ def test_holdings_are_the_same_until_a_file_says_something_else(tmp_path: Path) 
     assert {f"{tmp_path}/ca.key", f"{tmp_path}/leaves/harbor.crt", f"{tmp_path}/next/ca.crt"} <= set(files_of(tmp_path))
     create(tmp_path / "next", ["quay.io"], NOW)
     assert not read_holdings(tmp_path).same_as(second)
+
+
+@pytest.mark.parametrize("root_in_chain", [False, True])
+def test_a_secret_of_cert_manager_is_a_ca_directory_as_it_is_mounted(tmp_path: Path, root_in_chain: bool) -> None:
+    root = make("Corporate Root", path_length=1)
+    issuing = make("issuing", root, path_length=0)
+    (tmp_path / "..data").mkdir()
+    contents = {
+        "tls.crt": issuing.pem + (root.pem if root_in_chain else b""),
+        "tls.key": issuing.key_pem(),
+        "ca.crt": root.pem,
+    }
+    for name, content in contents.items():
+        (tmp_path / "..data" / name).write_bytes(content)
+        (tmp_path / "..data" / name).chmod(0o400)
+        (tmp_path / name).symlink_to(f"..data/{name}")
+    holdings = read_or_create(tmp_path, ["quay.io"], NOW)
+    assert holdings.ca.chain == (issuing.certificate, root.certificate)
+    assert holdings.bundle(NOW) == root.pem
+    assert holdings.warnings == (holdings.ca.warnings[0],), "that it has no limits, and nothing else"
+    assert holdings.leaf("quay.io", NOW).valid(NOW)
+    assert str(tmp_path / "tls.key") in files_of(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["..data", "ca.crt", "tls.crt", "tls.key"]
+
+
+def test_a_secret_without_its_certificate_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tls.key").write_bytes(make("issuing").key_pem())
+    (tmp_path / "tls.key").chmod(0o600)
+    with pytest.raises(ValueError, match=r"tls\.key is there but .*tls\.crt is not"):
+        read_or_create(tmp_path, ["quay.io"], NOW)

@@ -106,6 +106,16 @@ def test_a_former_ca_is_not_overwritten_by_the_next_former_one(tmp_path: Path) -
     assert activate(tmp_path, NOW).subject == "CN=third"
 
 
+def test_a_mounted_secret_is_not_ours_to_rotate(tmp_path: Path) -> None:
+    mounted = make("mounted")
+    for name, content in (("tls.crt", mounted.pem), ("tls.key", mounted.key_pem())):
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
+    with pytest.raises(ValueError, match=r"tls\.crt is a mounted secret"):
+        prepare(tmp_path, ["quay.io"], NOW)
+    assert names(tmp_path) == ["tls.crt", "tls.key"]
+
+
 def test_what_root_makes_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away; run the tests as root")
