@@ -5,6 +5,8 @@ from grafana.generator.words import OUTCOMES
 
 LINES = '{job=~"$job"} | json'
 REQUESTS = f'{LINES} | event="request"'
+PULLS = f'{LINES} | event="pull"'
+IMAGE = ("authority, repository, reference", "{{authority}}/{{repository}} {{reference}}")
 FAILED = 'status=~"429|5.."'
 
 
@@ -20,6 +22,18 @@ def _counted(lines: str) -> str:
 WHO = Row(
     "Who pulls what",
     (
+        TopLogs(
+            title="Which images are pulled most?",
+            description="Whole pulls in the time shown: manifests, config and layers of one client joined.",
+            unit="short",
+            queries=(Query(_top(IMAGE[0], _counted(PULLS)), IMAGE[1]),),
+        ),
+        TopLogs(
+            title="Which images spend the pulls?",
+            description="What pulls of them cost of a registry's allowance in the time shown.",
+            unit="short",
+            queries=(Query(_top(IMAGE[0], f"sum_over_time({PULLS} | unwrap spent [$__range])"), IMAGE[1]),),
+        ),
         TopLogs(
             title="Which repositories are asked for most?",
             description="Requests in the time shown.",
@@ -58,11 +72,8 @@ WHO = Row(
             unit="short",
             queries=(
                 Query(
-                    _top(
-                        "authority, repository, reference",
-                        _counted(f'{REQUESTS} | kind="manifest" | outcome=~"miss|expired|pass"'),
-                    ),
-                    "{{authority}}/{{repository}} {{reference}}",
+                    _top(IMAGE[0], _counted(f'{REQUESTS} | kind="manifest" | outcome=~"miss|expired|pass"')),
+                    IMAGE[1],
                 ),
             ),
         ),
@@ -113,10 +124,10 @@ TROUBLE = Row(
             height=12,
         ),
         LogLines(
-            title="Which requests took longest?",
-            description="Requests that took ten seconds and more.",
+            title="Which pulls took long?",
+            description="Whole pulls that took half a minute and more.",
             unit="short",
-            queries=(Query(f"{REQUESTS} | milliseconds>=10000", ""),),
+            queries=(Query(f"{PULLS} | milliseconds>=30000", ""),),
             height=12,
         ),
     ),

@@ -2,7 +2,7 @@
 
 from grafana.generator.panel import Board, Graph, Number, Query, Row
 from grafana.generator.promql import REGISTRY, greatest, growth, least, occurring, quantile, rate, ratio, series, total
-from grafana.generator.words import CACHEABLE, CODES, OUTCOMES, REASONS, SAVED, SERVED, SOURCES, THROTTLED
+from grafana.generator.words import CACHEABLE, CODES, OUTCOMES, PULLS, REASONS, SAVED, SERVED, SOURCES, THROTTLED
 
 NOW = Row(
     "Now",
@@ -117,6 +117,14 @@ CLIENTS = Row(
             queries=(Query(total(rate("regproxy_cache_stale_served_total", REGISTRY), "reason"), "{{reason}}"),),
             stacked=True,
             colours=REASONS,
+        ),
+        Graph(
+            title="Do whole pulls from it work?",
+            description="Pulls of images per second, by how they ended.",
+            unit="ops",
+            queries=(Query(total(rate("regproxy_pulls_total", REGISTRY), "outcome"), "{{outcome}}"),),
+            stacked=True,
+            colours=PULLS,
         ),
     ),
 )

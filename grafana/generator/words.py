@@ -34,6 +34,7 @@ CODES: Mapping[str, Colour] = {
     "5..": "red",
     "none": "dark-red",
 }
+PULLS: Mapping[str, Colour] = {"hit": "green", "partial": "blue", "miss": "light-blue", "failed": "red"}
 REASONS: Mapping[str, Colour] = {
     "rate_limited": "purple",
     "upstream_error": "red",

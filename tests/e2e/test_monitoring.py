@@ -37,6 +37,8 @@ EXPECTED = {
     ("RegproxyDown", ""),
     ("RegproxyIntegrityFailure", ""),
     ("RegproxyPolicyReloadFailed", ""),
+    ("RegproxyPullsFail", "hub"),
+    ("RegproxyPullsFail", "quay"),
     ("RegproxyRateLimitAbsorbed", "ghcr"),
     ("RegproxyRateLimitNearlyExhausted", "hub"),
     ("RegproxyUpstreamDown", "quay"),

@@ -61,6 +61,19 @@ STORIES = (
         },
     ),
     Story(
+        "RegproxyPullsFail",
+        {
+            f'regproxy_pulls_total{{{HUB},outcome="failed"}}': "0+2x200",
+            f'regproxy_pulls_total{{{HUB},outcome="hit"}}': "0+6x200",
+        },
+        "25% of the pulls from docker.io did not complete.",
+        {"registry": "docker.io"},
+        {
+            f'regproxy_pulls_total{{{HUB},outcome="failed"}}': "0+1x200",
+            f'regproxy_pulls_total{{{HUB},outcome="hit"}}': "0+60x200",
+        },
+    ),
+    Story(
         "RegproxyClientsRateLimited",
         {f'regproxy_http_requests_total{{{HUB},code="429"}}': "0+6x200"},
         "docker.io limits us and there is no copy to serve; 100m requests a second fail.",

@@ -18,6 +18,7 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.model.pull_event import PullFinished
 from regproxy.telemetry.access_log import AccessLog
 from tests.grafana.shipped import Panel, panels
 
@@ -25,6 +26,7 @@ EVENTS: tuple[Event, ...] = (
     ExchangeFinished(
         "10.0.0.1", "quay.io", "GET", 200, 7, 1.2, Labels(Outcome.HIT, "quay", "blob", "app", "1", "rest")
     ),
+    PullFinished("10.0.0.1", "quay.io", "quay", "app", "1", "partial", 7, 5, 1, 4, 12.3),
     UpstreamFinished("quay", "blob", "GET", 0, 1, 1, "dns"),
     UpstreamThrottled("quay", "quay.io", "abuse"),
     BreakerChanged("quay", "quay.io", is_open=True, cause="refused"),

@@ -2,7 +2,7 @@
 
 from grafana.generator.panel import Graph, Heatmap, Query, Row
 from grafana.generator.promql import REGISTRY, quantile, rate, series, total
-from grafana.generator.words import CODES, SOURCES
+from grafana.generator.words import CODES, PULLS, SOURCES
 
 CLIENTS = Row(
     "Clients",
@@ -22,6 +22,15 @@ CLIENTS = Row(
             queries=(Query(total(rate("regproxy_http_requests_total", REGISTRY), "code"), "{{code}}"),),
             stacked=True,
             colours=CODES,
+        ),
+        Graph(
+            title="Do whole pulls work?",
+            description="Pulls of images per second: manifests, config and layers of one client joined. hit: all from "
+            "the cache; partial: in part; miss: nothing; failed: with a request that failed.",
+            unit="ops",
+            queries=(Query(total(rate("regproxy_pulls_total", REGISTRY), "outcome"), "{{outcome}}"),),
+            stacked=True,
+            colours=PULLS,
         ),
         Graph(
             title="How long do clients wait for the first byte?",
