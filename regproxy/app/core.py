@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
+from typing import Any
 
 from regproxy.cache.answer import Cache
 from regproxy.cache.lookup import Engines
@@ -106,6 +107,10 @@ class Core:
         self._due.set()
         self._client.follow(policy.registries, ca_files)
         self._engines.forget(Forget())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work that ends with the core at the latest."""
+        self._engines.spawn(work)
 
     def forget(self) -> None:
         """What edges remember no longer holds, answers and leaves."""

@@ -26,6 +26,7 @@ from regproxy.app.images import ImageCalls
 from regproxy.app.listeners import Sockets, bind_unix, reached_by
 from regproxy.app.live import Live
 from regproxy.app.notify import Notifier
+from regproxy.app.prefetching import Prefetching
 from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
@@ -188,7 +189,7 @@ class Service:
             self._reloader = Reloader(self._active, start.reading, steps)
             await self._reloader.begin()
             self._watchers.append(Watcher(self._reloader))
-        works = [ca.attend(), *(watcher.run() for watcher in self._watchers)]
+        works = [ca.attend(), core.cache.warming.run(), *(watcher.run() for watcher in self._watchers)]
         self._watching = [asyncio.get_running_loop().create_task(work) for work in works]
 
     async def _stop_watching(self) -> None:
@@ -207,10 +208,11 @@ class Service:
             self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
             return None
         live = Live(core.cache, lambda: self._active.policy)
-        images = ImageCalls(core.cache.images, core.cache.purging)
-        grants = GrantCalls(core.cache.granted, lambda: self._active.policy)
-        trust = self._trust
-        routes = (*images.routes(), *grants.routes())
+        cache, trust = core.cache, self._trust
+        images = ImageCalls(cache.images, cache.purging)
+        prefetching = Prefetching(cache.images, cache.prefetch, core.spawn)
+        grants = GrantCalls(cache.granted, lambda: self._active.policy)
+        routes = (*images.routes(), *prefetching.routes(), *grants.routes())
         api = administration(live, self._reloader, lambda: trust.counts(ca.holdings.ca.fingerprint), routes)
         api.start([listening])
         return api

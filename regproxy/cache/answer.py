@@ -17,6 +17,7 @@ from regproxy.cache.login import Login, Visit
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.manifests import Manifests
 from regproxy.cache.passage import Passage
+from regproxy.cache.prefetch import Prefetch
 from regproxy.cache.purging import Purging
 from regproxy.cache.pushes import Pushes, precedes_push
 from regproxy.cache.relay import Inflow
@@ -24,6 +25,7 @@ from regproxy.cache.replies import refused
 from regproxy.cache.tags import Tags
 from regproxy.cache.users import Users
 from regproxy.cache.wanted import Wanted
+from regproxy.cache.warming import Warming
 from regproxy.model.account import ANONYMOUS, Anonymous
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
@@ -58,6 +60,8 @@ class Cache:
         self._generics = Generics(engines, self._passage)
         self.images = Images(engines, policy)
         self.purging = Purging(engines, self.images, self._tags)
+        self.prefetch = Prefetch(engines, self.images, self.answer)
+        self.warming = Warming(engines, self.images, self.purging, self.prefetch, policy)
 
     async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
         """Who a client is by its Proxy-Authorization; from the active policy."""

@@ -10,7 +10,7 @@ from regproxy.model.decision import Cached, Decision, PolicyRequest
 from regproxy.model.entry import Binding, BindingKey, content_path
 from regproxy.model.inventory import Past, Tagged, TagKey
 from regproxy.model.manifest import Descriptor, descriptors
-from regproxy.model.oci import MAX_MANIFEST, Kind
+from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
 from regproxy.model.registry import Registry
 from regproxy.policy.images import Image, ImagePattern, read_images
 from regproxy.policy.policy import Policy
@@ -85,6 +85,21 @@ class Images:
         """What the tag meant, the latest first."""
         return await self._engines.store.inventory.past(key)
 
+    async def platforms(self, key: TagKey) -> frozenset[str]:
+        """The platforms of this tag, now and before, whose manifests are here: what clients pulled."""
+        found: set[str] = set()
+        for past in await self.past(key):
+            content = await self._engines.content(past.digest)
+            if content is None or content.size > MAX_MANIFEST:
+                continue
+            for one in descriptors(await self._read(past.digest)):
+                if one.role == "manifest" and one.platform and await self._engines.content(one.digest) is not None:
+                    found.add(one.platform)
+        return frozenset(found)
+
+    async def _read(self, digest: Digest) -> bytes:
+        return await asyncio.to_thread((self._engines.store.directory / content_path(digest)).read_bytes)
+
     async def tree(self, image: Image) -> Node | None:
         """The image from its manifest down to its layers, as far as manifests are here; None when it is not known."""
         digest, media_type, size = image.digest, "", 0
@@ -106,8 +121,7 @@ class Images:
         node = Node(descriptor, content is not None)
         if content is None or descriptor.role != "manifest" or content.size > MAX_MANIFEST:
             return node
-        path = self._engines.store.directory / content_path(descriptor.digest)
-        listed = descriptors(await asyncio.to_thread(path.read_bytes))
+        listed = descriptors(await self._read(descriptor.digest))
         return replace(node, children=tuple([await self._node(one, left) for one in listed if left[0] > 0]))
 
     def registry(self, key: TagKey) -> Registry | None:

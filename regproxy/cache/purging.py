@@ -78,6 +78,14 @@ class Purging:
 
     async def refresh(self, key: TagKey) -> Refreshed:
         """Ask the registry now what the tag means, and get its manifest if it moved; a hold ends."""
+        found = await self.ask(key, fetch=True)
+        if not found.failure:
+            await self._engines.overrides.say([key], Override())
+            self._forget([key])
+        return found
+
+    async def ask(self, key: TagKey, *, fetch: bool) -> Refreshed:
+        """Ask the registry what the tag means; with `fetch`, get its manifest if it moved."""
         binding_key = BindingKey(key.authority, key.repository, key.tag)
         binding = await self._engines.store.binding(binding_key)
         before = binding.digest if binding is not None else None
@@ -85,13 +93,11 @@ class Purging:
         if lookup is None:
             return Refreshed(key, before, None, f"the policy does not cache {key.authority.name}")
         try:
-            found = await self._tags.refresh(lookup, binding_key, binding)
+            found = await self._tags.refresh(lookup, binding_key, binding, fetch=fetch)
         except (UpstreamFailed, ValueError) as error:
             return Refreshed(key, before, None, str(error))
         if isinstance(found, Answered):
             return Refreshed(key, before, None, f"{key.authority.name} answered {found.head.status}")
-        await self._engines.overrides.say([key], Override())
-        self._forget([key])
         return Refreshed(key, before, found.binding.digest)
 
     def _lookup(self, key: TagKey) -> Lookup | None:

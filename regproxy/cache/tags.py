@@ -181,12 +181,18 @@ class Tags:
 
     # Asking upstream.
 
-    async def refresh(self, lookup: Lookup, key: BindingKey, binding: Binding | None) -> Resolved | Answered:
-        """Ask now what the tag means, and get what it means if that is not here.
+    async def refresh(
+        self, lookup: Lookup, key: BindingKey, binding: Binding | None, *, fetch: bool
+    ) -> Resolved | Answered:
+        """Ask now what the tag means; with `fetch`, get what it means if that is not here.
 
         Raises UpstreamFailed when there is no usable answer, ValueError when the manifest is too large to keep.
         """
-        task, _ = self._flights.join((key, lookup.party), lambda: self._refresh(lookup, key, binding))
+        task, _ = (
+            self._flights.join((key, lookup.party), lambda: self._refresh(lookup, key, binding))
+            if fetch
+            else self._join(lookup, key, binding, "head")
+        )
         return await asyncio.shield(task)
 
     def _join(

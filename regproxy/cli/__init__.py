@@ -11,6 +11,7 @@ from regproxy.cli.grants import grants_group
 from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
+from regproxy.cli.prefetch import prefetch_command
 from regproxy.cli.serve import serve_command
 from regproxy.cli.setup import setup_command
 
@@ -25,6 +26,7 @@ main.add_command(serve_command)
 main.add_command(policy_group)
 main.add_command(ca_group)
 main.add_command(cache_group)
+main.add_command(prefetch_command)
 for command in image_commands:
     cache_group.add_command(command)
 main.add_command(grants_group)

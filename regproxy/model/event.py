@@ -7,7 +7,7 @@ from typing import Literal
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
-from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
 from regproxy.model.stale import Stale
 
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
@@ -288,6 +288,7 @@ Event = (
     | CaReloaded
     | CaNoticed
     | CertificatesFetched
+    | ImageWarmed
     | UpstreamRetried
     | PullSpent
     | PullFinished

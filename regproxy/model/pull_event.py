@@ -52,3 +52,18 @@ class PullFinished:
     spent: int
     requests: int
     milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImageWarmed:
+    """An image that is kept warm moved, or could not be had; `contents` and `bytes` that are here, `failure`: why not.
+
+    `before` and `after` are digests, empty where it meant nothing yet or nobody said.
+    """
+
+    image: str
+    before: str
+    after: str
+    contents: int
+    bytes: int
+    failure: str = ""

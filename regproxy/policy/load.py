@@ -23,6 +23,7 @@ from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Integer, Item, Let, Text, Word
 from regproxy.policy.tier import build_tiers
 from regproxy.policy.times import surprising_times
+from regproxy.policy.warming import build_warm
 
 ALONE = Alone()
 
@@ -81,6 +82,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     table = ConnectTable(registries.blocks, _tunnel(top))
     named = frozenset(block.name for block in top.inner("tier"))
     tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
+    warm = build_warm(top.inner("warm"), table, found)
     diagnostics = ordered(found, gathered.sources)
     sources = tuple(gathered.sources)
     if any(diagnostic.is_error for diagnostic in diagnostics):
@@ -95,6 +97,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
         groups=tuple(groups.named.values()),
         access=access,
         tests=tests,
+        warm=warm,
     )
     return Loaded(policy, diagnostics, sources)
 

@@ -10,6 +10,7 @@ from regproxy.model.decision import Cached, Decision, Passed, PolicyRequest, Ter
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
+from regproxy.model.warm import Warm
 from regproxy.policy.condition import predicates
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.matcher import Matcher, Memory
@@ -39,6 +40,7 @@ class Policy:
     access: Access
     tests: tuple[Scenario, ...]
     looks_at_clients: bool
+    warm: tuple[Warm, ...]
     _memory: Memory
 
     @property
@@ -103,11 +105,11 @@ def make_policy(
     groups: tuple[ClientGroup, ...] = (),
     access: Access | None = None,
     tests: tuple[Scenario, ...] = (),
+    warm: tuple[Warm, ...] = (),
 ) -> Policy:
     """Compile the parts to a policy."""
     asked = {predicate.attribute for tier in tiers for predicate in predicates(tier.condition)}
     fields = frozenset(field for attribute in asked for field in _FIELDS.get(attribute, (attribute,)))
     memory = Memory(Matcher(tiers, UNMATCHED), fields)
-    return Policy(
-        name, checksum, cache, tiers, hosts, connecting, groups, access or Access(), tests, "client" in fields, memory
-    )
+    allowed, looks = access or Access(), "client" in fields
+    return Policy(name, checksum, cache, tiers, hosts, connecting, groups, allowed, tests, looks, warm, memory)

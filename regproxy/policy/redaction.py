@@ -15,6 +15,7 @@ from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Decision, Denied
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import ConnectTo, HostPattern, ParentProxy, Registry
+from regproxy.model.warm import Warm
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.connecting import ConnectTable, is_literal
 from regproxy.policy.operand import Exactly, FromNetwork, InGroup, Matching, OnHost, OnHostLike, Operand
@@ -41,6 +42,7 @@ def redacted(policy: Policy) -> Policy:
         ),
         groups=tuple(map(_group, policy.groups)),
         access=_access(policy.access),
+        warm=tuple(map(_warm, policy.warm)),
     )
 
 
@@ -71,6 +73,17 @@ def _group(group: ClientGroup) -> ClientGroup:
 def _access(access: Access) -> Access:
     """The same groups; where users and their passwords lie is a name, and who reads the redacted policy has none."""
     return Access(None, tuple(map(_group, access.allow)), tuple(map(_group, access.deny)))
+
+
+def _warm(warm: Warm) -> Warm:
+    images = tuple(
+        replace(key, authority=_authority(key.authority), repository=_path(key.repository)) for key in warm.images
+    )
+    return replace(warm, name=_name(warm.name), images=images)
+
+
+def _path(repository: str) -> str:
+    return "/".join(map(_name, repository.split("/")))
 
 
 def _registry(registry: Registry) -> Registry:

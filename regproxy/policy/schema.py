@@ -10,6 +10,7 @@ from regproxy.policy.block import BlockType, Directive, blocks, directives
 from regproxy.policy.schema_client import ACCESS, CLIENT_GROUP, USERS
 from regproxy.policy.schema_registry import REGISTRY
 from regproxy.policy.schema_test import TEST
+from regproxy.policy.schema_warm import WARM
 
 VERSION = 1
 
@@ -127,7 +128,7 @@ POLICY = BlockType(
         Directive("include known", "TEXT", "take in a packaged file", repeatable=True),
         USERS,
     ),
-    blocks(CACHE, CLIENT_GROUP, ACCESS, REGISTRY, TUNNEL, DEFAULTS, TIER, TEST),
+    blocks(CACHE, CLIENT_GROUP, ACCESS, REGISTRY, TUNNEL, DEFAULTS, TIER, WARM, TEST),
 )
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

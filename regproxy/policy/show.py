@@ -16,11 +16,13 @@ from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import HostPattern, ParentProxy, Registry
+from regproxy.model.warm import Warm
 from regproxy.policy.format import formatted
+from regproxy.policy.images import image_name
 from regproxy.policy.policy import Policy
 from regproxy.policy.schema import VERSION
 from regproxy.policy.tier import Tier
-from regproxy.policy.words import condition_in_words, duration, percentage, quoted, rate, size, statements
+from regproxy.policy.words import clock, condition_in_words, duration, percentage, quoted, rate, size, statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def outline(policy: Policy) -> tuple[Shown, ...]:
         *(_registry(registry) for registry in policy.registries),
         _tunnel(policy.connecting.tunnel),
         *(_tier(tier) for tier in policy.tiers),
+        *(_warm(warm) for warm in policy.warm),
     )
 
 
@@ -162,6 +165,16 @@ def _tier(tier: Tier) -> Shown:
         case _:
             assert_never(tier.decision)
     return Shown("tier", (Row("match", condition_in_words(tier.condition)), *rows), name=tier.name)
+
+
+def _warm(warm: Warm) -> Shown:
+    rows = (
+        *_texts("images", map(image_name, warm.images)),
+        Row("every", duration(warm.every)),
+        *_texts("platforms", warm.platforms),
+        *([Row("between", "", (clock(hours.begin), clock(hours.end)))] if (hours := warm.hours) is not None else []),
+    )
+    return Shown("warm", rows, name=warm.name)
 
 
 def _texts(key: str, texts: Iterable[str]) -> Iterator[Row]:

@@ -39,6 +39,11 @@ def duration(seconds: float) -> str:
     return "".join(parts) or "0s"
 
 
+def clock(minutes: int) -> str:
+    """A time of day, in minutes after midnight."""
+    return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
 def rate(limit: Rate) -> str:
     """So many in so long a time."""
     return f"{limit.count}/{duration(limit.seconds)}"

@@ -8,8 +8,10 @@ from regproxy.model.access import Access
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
+from regproxy.model.warm import Warm
+from regproxy.policy.images import image_name
 from regproxy.policy.policy import Policy
-from regproxy.policy.words import duration, percentage, size
+from regproxy.policy.words import clock, duration, percentage, size
 from regproxy.rehearsal.budget import Budget
 from regproxy.rehearsal.change import Change
 from regproxy.rehearsal.places import places
@@ -35,6 +37,9 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
     yield from _change("access", *map(_access, (old.access, new.access)))
     if _hashes(old) != _hashes(new):
         yield Change("users of the proxy", "as they are", "others, or other passwords")
+    warm = [{block.name: block for block in policy.warm} for policy in (old, new)]
+    for name in {**warm[0], **warm[1]}:
+        yield from _change(f"warm {name}", *(_warm(blocks.get(name)) for blocks in warm))
     for before_block, after_block in _pairs(old, new, budget):
         changed = _changed(before_block, after_block)
         if changed:
@@ -71,6 +76,14 @@ def _free(limits: CacheLimits) -> str:
 
 def _largest(limits: CacheLimits) -> str:
     return "no limit" if math.isinf(limits.max_object) else size(int(limits.max_object))
+
+
+def _warm(block: Warm | None) -> str:
+    if block is None:
+        return "none"
+    hours = f" between {clock(block.hours.begin)} and {clock(block.hours.end)}" if block.hours is not None else ""
+    platforms = f" for {' '.join(block.platforms)}" if block.platforms else ""
+    return f"{' '.join(map(image_name, block.images))} every {duration(block.every)}{platforms}{hours}"
 
 
 def _change(subject: str, old: str, new: str) -> Iterator[Change]:

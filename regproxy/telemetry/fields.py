@@ -23,7 +23,7 @@ from regproxy.model.event import (
     UpstreamThrottled,
 )
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
 
 Fields = dict[str, Any]
 
@@ -37,6 +37,8 @@ def fields_of(event: Event) -> Fields | None:
             return _connection(event)
         case UpstreamFinished() | UpstreamThrottled() | BreakerChanged():
             return _upstream(event)
+        case ImageWarmed():
+            return _warmed(event)
         case DigestMismatched() | StoreFailed():
             return _trouble(event)
         case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
@@ -141,6 +143,12 @@ def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged) -> F
             return {"event": "breaker", **where, "state": "open" if event.is_open else "closed", "cause": event.cause}
         case _:
             assert_never(event)
+
+
+def _warmed(event: ImageWarmed) -> Fields:
+    moved = {"image": event.image, "before": event.before, "after": event.after}
+    brought = {"contents": event.contents, "bytes": event.bytes}
+    return {"event": "warm", **moved, **brought, **({"failure": event.failure} if event.failure else {})}
 
 
 def _trouble(event: DigestMismatched | StoreFailed) -> Fields:

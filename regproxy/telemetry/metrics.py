@@ -23,7 +23,7 @@ from regproxy.model.event import (
     UpstreamThrottled,
 )
 from regproxy.model.measure import EdgeMeasured, Measured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
 from regproxy.telemetry import labels as by
 from regproxy.telemetry.authority_metrics import AuthorityMetrics
 from regproxy.telemetry.catalogue import CATALOGUE
@@ -94,6 +94,8 @@ class Metrics:
                 self._authority.observe(event)
             case PolicyStarted():
                 self._policy.started(event)
+            case ImageWarmed():
+                pass  # what it asked and stored is counted by itself
             case PolicyReloaded(registries=registries, tiers=tiers):
                 self._name(registries, tiers)
                 self._policy.reloaded(event)

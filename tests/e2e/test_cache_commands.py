@@ -60,6 +60,23 @@ def test_an_operator_lists_expires_refreshes_and_restores(
     assert run("cache", "ls", *at).stdout.splitlines()[1:] == []
 
 
+def test_images_are_fetched_before_a_client_asks(
+    story: Story, hostile: Hostile, pki: Pki, socket_path: Path, tmp_path: Path
+) -> None:
+    proxy = running(story, hostile, pki, socket_path)
+    at = ("--admin", f"unix:{socket_path}")
+    images = tmp_path / "images"
+    images.write_text(f"# what we run\n{REFERENCE}  # the application\n{HOST}/team/none:1\n")
+    fetched = run("prefetch", "--list", str(images), "--platform", "linux/amd64", *at)
+    assert (fetched.returncode, fetched.stdout) == (1, f"{REFERENCE}: 1 contents, {len(MANIFEST)} B\n")
+    assert f"{HOST}/team/none:1: {HOST} /v2/team/none/manifests/1: 404" in fetched.stderr
+    asked = len(hostile.seen(HOST, TAG))
+    assert get(proxy) == MANIFEST
+    assert len(hostile.seen(HOST, TAG)) == asked
+    assert json.loads(run("prefetch", "--json", REFERENCE, *at).stdout)["state"] == "done"
+    assert run("prefetch", *at).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -59,6 +59,10 @@ tier mixed {
 }
 tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; }
 tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; revalidate etag; }
+warm nightly {
+    images "registry.corp.example:8443/team/app:1" "off.corp.example/x:latest";
+    every 20m; platforms "linux/amd64" "linux/arm64/v8"; between "22:30" "05:00";
+}
 tier last { match (tag finds 'rc' or any) or kind not in [manifest, blob] and method is GET; pass; }
 """
 
@@ -73,7 +77,8 @@ def value(policy: Policy) -> tuple[object, ...]:
     """All that a policy means."""
     tiers: list[tuple[str, Condition, Decision]] = [(tier.name, tier.condition, tier.decision) for tier in policy.tiers]
     hosts = [(host.registry, host.pattern) for host in policy.hosts]
-    return policy.registries, policy.connecting.tunnel, policy.cache, policy.groups, policy.access, hosts, tiers
+    rest = policy.groups, policy.access, policy.warm
+    return policy.registries, policy.connecting.tunnel, policy.cache, rest, hosts, tiers
 
 
 def packaged(name: str) -> Policy:
