@@ -18,7 +18,7 @@ INSTANCES = Row(
             columns=(
                 Column(
                     name="Registries up",
-                    expression=total(series("regproxy_upstream_up"), "instance"),
+                    expression=total(series("regproxy_upstream_up", 'registry!="other"'), "instance"),
                     unit="short",
                 ),
                 Column(
