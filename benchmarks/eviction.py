@@ -22,6 +22,7 @@ from regproxy.store.index import Tables
 from regproxy.store.pools import enter, totals
 from regproxy.store.rows import Changes, write
 from regproxy.store.schema import STATEMENTS
+from regproxy.store.uses import Uses
 
 MIB, GIB = 1024**2, 1024**3
 IMAGES, BASES, NODES = 2000, 60, 60
@@ -167,7 +168,7 @@ class Cache:
         return missing <= 0
 
     def _flush(self, now: float) -> None:
-        mark_used(self._tables, self._touched)
+        mark_used(self._tables, Uses(self._touched))
         self._touched.clear()
         self._flushed = now
 

@@ -9,6 +9,7 @@ from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Said
 from regproxy.cache.passing import PassedBy
 from regproxy.cache.replies import kept_fields, link_head
 from regproxy.model.answer import Filling
+from regproxy.model.decision import Keep
 from regproxy.model.entry import Link, LinkKey
 from regproxy.model.event import Outcome
 from regproxy.model.message import Head, field, media_type
@@ -49,7 +50,7 @@ class Blobs:
             limit = min(lookup.terms.max_object, self._engines.store.limits.max_object)
             fill = Fill(self._engines, lookup, request, key.digest, limit)
             self._fills.setdefault(key, {})[lookup.account.label] = fill
-            self._engines.spawn(self._run(key, lookup.account.label, fill))
+            self._engines.spawn(self._run(key, lookup, fill))
         fill.followers.join()
         try:
             answer = await self._begun(lookup, key, fill, joined=joined)
@@ -95,9 +96,10 @@ class Blobs:
         """The registry was told to delete it: nobody joins those who fetch it still."""
         self._fills.pop(key, None)
 
-    async def _run(self, key: LinkKey, label: str, fill: Fill) -> None:
+    async def _run(self, key: LinkKey, lookup: Lookup, fill: Fill) -> None:
+        label, keep = lookup.account.label, lookup.terms.keep
         try:
-            await fill.run(lambda writer, said: self._commit(key, writer, said))
+            await fill.run(lambda writer, said: self._commit(key, writer, said, keep))
         finally:
             # At once: who comes a turn later must not join a fill whose file is closed.
             fills = self._fills.get(key, {})
@@ -115,8 +117,9 @@ class Blobs:
         elif isinstance(fill.begun, Unstorable):
             self._passed_by.put(key, Unstorable(), NO_ROOM_SECONDS)
 
-    async def _commit(self, key: LinkKey, writer: Writer, said: Said) -> None:
+    async def _commit(self, key: LinkKey, writer: Writer, said: Said, keep: Keep) -> None:
         content = await writer.commit(key.digest)
+        self._engines.store.keep(key.digest, keep)
         link = _link(said.head, content.size, said.at)
         changes = Changes(links=((key, link),), public=said.public)
         await self._engines.store.record(self._engines.overtaking.current(changes))

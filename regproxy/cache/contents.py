@@ -88,7 +88,7 @@ class Contents:
         return link if await self._engines.content(key.digest) is not None else None
 
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome, asked: Asked = None) -> Stored:
-        self._engines.store.touch(key.digest)
+        self._engines.store.touch(key.digest, lookup.terms.keep)
         now, known = self._engines.clock(), Validated(link.checked_at)
         until = self._engines.until(lookup, outcome, known, now)
         head = link_head(key.digest, link, now)

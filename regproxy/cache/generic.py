@@ -163,7 +163,7 @@ class Generics:
         return failed(error, wanted.labels(Outcome.ERROR))
 
     async def _stored(self, wanted: Wanted, found: Variant, outcome: Outcome, asked: Asked = None) -> Answer:
-        self._engines.store.touch(found.digest)
+        self._engines.store.touch(found.digest, wanted.terms.keep)
         over = max(0.0, min(age(found.response, self._engines.clock()), MAX_SECONDS) - lifetime(found.response))
         labels = replace(wanted.labels(outcome), stale=stale(outcome, over, asked))
         head = self._head(found)

@@ -91,7 +91,7 @@ class Lists:
         return row if row is not None and await self._engines.content(row.digest) is not None else None
 
     def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome, asked: Asked = None) -> Stored:
-        self._engines.store.touch(row.digest)
+        self._engines.store.touch(row.digest, lookup.terms.keep)
         now, known = self._engines.clock(), Validated(row.validated_at)
         until = self._engines.until(lookup, outcome, known, now)
         head = Head(200, (*row.fields, ("Age", str(max(0, int(now - row.validated_at)))), *API_VERSION))
@@ -149,6 +149,7 @@ class Lists:
         fields = (("Content-Type", kind), *kept_fields(head.fields))
         found = Generic(digest, len(body), fields, now, now)
         if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
+            self._engines.store.keep(digest, lookup.terms.keep)
             await record(self._engines, Changes(generics=((key, found),), public=said.public))
         if row is not None and row.digest != digest:
             self._engines.forget(Forget(*lookup.place))

@@ -53,7 +53,9 @@ class Manifests:
         said = await self._engines.ask(lookup, request, MAX_MANIFEST)
         if said.head.status != 200:
             return answered(key.authority.name, said.head, said.body)
-        return await self.keep(key, said, Changes())
+        fetched = await self.keep(key, said, Changes())
+        self._engines.store.keep(key.digest, lookup.terms.keep)
+        return fetched
 
     async def keep(self, key: LinkKey, said: Said, changes: Changes) -> Fetched:
         """Verify a manifest, then keep it with its link and `changes` in one transaction.

@@ -112,12 +112,13 @@ class Tags:
         if self._engines.overrides.distrusts(key, binding.digest):
             return _distrusted(lookup, binding)
         if body is not None:
+            self._engines.store.keep(binding.digest, lookup.terms.keep)
             return Reply(with_length(head, len(body)), b"" if lookup.ask.method == "HEAD" else body, labels)
         content = await self._resolver.held(key, binding.digest)
         if lookup.ask.method == "HEAD" and (content is not None or old is None or not self._counts_pulls(lookup)):
             return Reply(with_length(head, binding.size), b"", labels, until, lookup.audience)
         if content is not None:
-            self._engines.store.touch(binding.digest)
+            self._engines.store.touch(binding.digest, lookup.terms.keep)
             return Stored(head, binding.digest, content.size, labels, until, lookup.audience)
         return await self._by_digest(lookup, key, binding, old)
 

@@ -80,6 +80,7 @@ class Variants:
         """
         if body is not None and not await keep_bytes(self._engines, made.digest, body, Kind.OTHER):
             return
+        self._engines.store.keep(made.digest, wanted.terms.keep)
         others = [one for one in await self._all(wanted.place) if one.key != made.key]
         others.sort(key=lambda one: one.response.at, reverse=True)
         dropped = {one.key for one in others[MAX_VARIANTS - 1 :]}

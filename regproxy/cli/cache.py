@@ -66,15 +66,17 @@ def verify(cache_dir: Path | None, remove: bool, as_json: bool) -> None:
 def du(cache_dir: Path | None, as_json: bool) -> None:
     """Bytes on disk by registry and repository.
 
-    Content that repositories share counts for each of them, and once in the total.
+    Content that repositories share counts for each of them, and once in the total, and in what of it is pinned.
     """
     with _opened(cache_dir) as directory:
         for holding in directory.holdings():
             click.echo(json.dumps(_object(holding)) if as_json else _line(holding))
-        total = directory.total()
+        total, pinned = directory.total(), directory.pinned()
     if as_json:
-        click.echo(json.dumps({"total": total.allocated, "entries": total.entries}))
+        told = {"total": total.allocated, "entries": total.entries, "pinned": pinned.allocated}
+        click.echo(json.dumps(told))
     else:
+        click.echo(f"{pinned.allocated:>15} {pinned.entries:>8} pinned")
         click.echo(f"{total.allocated:>15} {total.entries:>8} total")
 
 

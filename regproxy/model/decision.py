@@ -60,6 +60,10 @@ class Origin:
     """As long as the origin's own fields say (RFC 9111)."""
 
 
+# How long content stays when room is needed: `briefly` leaves first, `pinned` last.
+Keep = Literal["normal", "briefly", "pinned"]
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes.
@@ -76,6 +80,7 @@ class Terms:
     readers: Readers = "granted"
     recheck: float = 3600.0
     stale_auth: float = 4 * 3600.0
+    keep: Keep = "normal"
 
     @property
     def lifetime(self) -> float:

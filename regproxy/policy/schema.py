@@ -63,6 +63,13 @@ TERMS = directives(
     Directive(
         "recheck", "DURATION", "ask the registry again after so long whether a caller with a login may still read", "1h"
     ),
+    Directive(
+        "keep",
+        "normal|briefly|pinned",
+        "when room is needed: `briefly` leaves first, `pinned` only when nothing else can; beyond half of the cache "
+        "what is pinned is as any other, and `inactive` counts for it, too",
+        "normal",
+    ),
     Directive("negative", "NOT_FOUND... for DURATION", "remember that something does not exist", "not remembered"),
     _MAX_OBJECT,
 )

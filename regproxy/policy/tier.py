@@ -8,6 +8,7 @@ from regproxy.model.decision import (
     Decision,
     Denied,
     Failures,
+    Keep,
     Negative,
     Origin,
     Passed,
@@ -95,6 +96,7 @@ def terms(entries: Mapping[str, Entry]) -> Terms:
         readers=_readers(entries.get("readers")),
         recheck=_seconds(entries.get("recheck"), plain.recheck),
         stale_auth=_seconds(entries.get("stale auth"), plain.stale_auth),
+        keep=_keep(entries.get("keep")),
     )
 
 
@@ -112,6 +114,14 @@ def _readers(entry: Entry | None) -> Readers:
             return "anyone"
         case _:
             return "granted"
+
+
+def _keep(entry: Entry | None) -> Keep:
+    match entry.arguments if entry is not None else ():
+        case (Word(("briefly" | "pinned") as keep),):
+            return keep
+        case _:
+            return "normal"
 
 
 def _size(entry: Entry | None, default: float) -> float:

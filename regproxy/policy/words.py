@@ -98,6 +98,8 @@ def statements(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "negative", f"{statuses} for {duration(terms.negative.duration)}"
     if not math.isinf(terms.max_object):
         yield "max-object", size(int(terms.max_object))
+    if terms.keep != Terms().keep:
+        yield "keep", terms.keep
     yield from _reading(terms)
 
 

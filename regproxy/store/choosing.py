@@ -10,7 +10,19 @@ from dataclasses import dataclass, field
 
 from regproxy.model.entry import CacheLimits
 from regproxy.store.index import Tables
-from regproxy.store.pools import LEASED, MAIN, PROBATION, SMALL, SMALL_OBJECT, small_share, totals
+from regproxy.store.pools import (
+    BRIEF,
+    LEASED,
+    MAIN,
+    NORMALLY,
+    PINNED,
+    PROBATION,
+    SMALL,
+    home,
+    pinned_share,
+    small_share,
+    totals,
+)
 
 BATCH = 256  # files that one piece of work on the index's thread may remove
 MAX_LOOKED = 1024  # rows that it may look at
@@ -44,7 +56,8 @@ class Candidate:
 class Kept:
     """A candidate that stays: in which pool, with so many uses left, as if last used then.
 
-    `until` is the place among the leased: the second in which the lease ends; elsewhere it goes to the end.
+    `until` is the place among the leased: the second in which the lease ends; elsewhere it goes to the end. `keep`: to
+    be kept so from now on.
     """
 
     digest: str
@@ -52,6 +65,7 @@ class Kept:
     uses: int
     last_used: float
     until: int = 0
+    keep: int | None = None
 
 
 @dataclass(slots=True)
@@ -85,13 +99,19 @@ class Choice:
 
 
 def choose(tables: Tables, need: int, limits: CacheLimits, now: float) -> Choice:
-    """Choose for `need` bytes: small objects only beyond their share, layers by the rule that the policy names."""
-    small, probation, main, _ = totals(tables)
+    """Choose for `need` bytes: what is kept briefly, small objects beyond their share, layers by the policy's rule.
+
+    What is pinned does not leave, but beyond its share it is pinned no longer.
+    """
+    pools = totals(tables)
+    small, probation, main = pools[SMALL], pools[PROBATION], pools[MAIN]
     choice = Choice(need)
     _end_leases(tables, choice, now)
+    _unpin(tables, choice, pools[PINNED].allocated - pinned_share(limits.size), now)
+    _least_recent(tables, choice, (BRIEF,), now)
     excess = small.allocated - small_share(limits.size)
     if excess > 0:
-        choice.need = min(need, excess)
+        choice.need = min(need, choice.freed + excess)
         _least_recent(tables, choice, (SMALL,), now)
         choice.need = need
     match limits.evict:
@@ -109,11 +129,18 @@ def choose_small(tables: Tables, need: int, now: float) -> Choice:
     return choice
 
 
+def choose_pinned(tables: Tables, need: int, now: float) -> Choice:
+    """Choose among what is pinned, where nothing else may leave."""
+    choice = Choice(need)
+    _least_recent(tables, choice, (PINNED,), now)
+    return choice
+
+
 def choose_unused(tables: Tables, before: float, now: float) -> Choice:
     """Choose what nobody used since `before`."""
     choice = Choice(math.inf)
     _end_leases(tables, choice, now)
-    _least_recent(tables, choice, (SMALL, PROBATION, MAIN), now, before)
+    _least_recent(tables, choice, (SMALL, PROBATION, MAIN, BRIEF, PINNED), now, before)
     return choice
 
 
@@ -157,15 +184,24 @@ def _s3fifo(tables: Tables, choice: Choice, young: int, old: int, now: float) ->
             choice.leave(row)
 
 
+def _unpin(tables: Tables, choice: Choice, excess: int, now: float) -> None:
+    """Let go of as much as is pinned beyond its share, the least recently used first."""
+    rows = _rows(tables, PINNED, BY_USE, now)
+    while excess > 0 and not choice.done and (row := next(rows, None)) is not None:
+        choice.looked += 1
+        excess -= row.allocated
+        choice.kept.append(Kept(row.digest, home(NORMALLY, row.size, MAIN), row.uses, row.last_used, keep=NORMALLY))
+
+
 def _end_leases(tables: Tables, choice: Choice, now: float) -> None:
-    """What was set aside goes back to the end of its queue; a lease that was renewed meanwhile is seen there."""
+    """What was set aside goes home, to the end of its queue; a lease that was renewed meanwhile is seen there."""
     sql = (
-        "SELECT digest, size, uses, last_used FROM content"
+        "SELECT digest, size, uses, last_used, keep FROM content"
         " WHERE pool = ? AND pool > 0 AND (place <= ? OR place > ?) LIMIT ?"
     )
-    for digest, size, uses, last_used in tables.each(sql, LEASED, now, now + 3 * LEASE, MAX_LOOKED):
+    for digest, size, uses, last_used, keep in tables.each(sql, LEASED, now, now + 3 * LEASE, MAX_LOOKED):
         choice.looked += 1
-        pool = SMALL if int(size or 0) <= SMALL_OBJECT else MAIN
+        pool = home(int(keep or 0), int(size or 0), MAIN)
         choice.kept.append(Kept(str(digest), pool, int(uses or 0), float(last_used or 0)))
 
 

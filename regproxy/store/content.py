@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from regproxy.model.decision import Keep
 from regproxy.model.entry import CacheLimits, Content
 from regproxy.model.event import EntryStored, Event, StoreFailed
 from regproxy.model.measure import DiskMeasured
@@ -23,10 +24,9 @@ from regproxy.store.names import Names
 from regproxy.store.recovery import Claim, claim, reconcile
 from regproxy.store.room import Room
 from regproxy.store.upkeep import Upkeep
+from regproxy.store.uses import Uses
 from regproxy.store.work import Work
 from regproxy.store.writer import Reservation, Writer, first_step
-
-TOUCHES = 65536  # uses remembered between two passes of maintenance; beyond it the oldest is forgotten
 
 
 class Store(Names):
@@ -55,7 +55,7 @@ class Store(Names):
         )
         self._upkeep = Upkeep(self.directory, self._index, self._work, self._drop)
         self._writers: set[Writer] = set()
-        self._touched: dict[Digest, float] = {}
+        self._uses = Uses()
         self._closing = False
 
     @classmethod
@@ -102,12 +102,14 @@ class Store(Names):
         """Remove content that a reader found damaged."""
         await self._work.unbroken(self._discard(digest))
 
-    def touch(self, digest: Digest) -> None:
-        """Somebody used this content now."""
-        self._touched.pop(digest, None)
-        if len(self._touched) >= TOUCHES:
-            del self._touched[next(iter(self._touched))]
-        self._touched[digest] = self._clock()
+    def touch(self, digest: Digest, keep: Keep = "normal") -> None:
+        """Somebody used this content now, by a tier that keeps it so."""
+        self._uses.touch(digest, self._clock())
+        self._uses.keep(digest, keep)
+
+    def keep(self, digest: Digest, keep: Keep) -> None:
+        """A tier keeps this content so; of several the longest counts."""
+        self._uses.keep(digest, keep)
 
     async def purge(self, digest: Digest) -> int:
         """Remove content because the operator says so; the bytes on disk that it took."""
@@ -252,10 +254,10 @@ class Store(Names):
         return published.content
 
     async def _flush(self) -> None:
-        if self._touched:
-            touched, self._touched = self._touched, {}
+        if self._uses:
+            uses, self._uses = self._uses, Uses()
             try:
-                await self._index.run(lambda tables: files.mark_used(tables, touched))
+                await self._index.run(lambda tables: files.mark_used(tables, uses))
             except OSError as error:  # uses only order what leaves; a full disk takes none before it left
                 self._report(StoreFailed("touch", str(error)))
 

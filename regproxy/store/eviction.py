@@ -10,7 +10,10 @@ from regproxy.model.oci import parse_digest
 from regproxy.store.choosing import Choice
 from regproxy.store.files import Removed, forget, remove
 from regproxy.store.index import Tables
-from regproxy.store.pools import LEASED, MAIN, PROBATION, SMALL, last_place, remember
+from regproxy.store.pools import MAIN, PROBATION, last_place, remember
+
+# Pools in which a place counts; elsewhere the least recently used stands first.
+_QUEUES = (PROBATION, MAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,13 @@ def settle(tables: Tables, choice: Choice) -> None:
     for row in choice.gone:
         forget(tables, row.digest)
     remember(tables, [row.digest for row in choice.gone if row.pool == PROBATION])
-    places = {pool: last_place(tables, pool) for pool in (SMALL, PROBATION, MAIN, LEASED)}
+    places = {pool: last_place(tables, pool) for pool in _QUEUES}
     for kept in choice.kept:
-        places[kept.pool] += 1
-        place = kept.until or (places[kept.pool] if kept.pool != SMALL else 0)
+        if kept.pool in _QUEUES:
+            places[kept.pool] += 1
+        place = kept.until or (places[kept.pool] if kept.pool in _QUEUES else 0)
         tables.change(
-            "UPDATE content SET pool = ?, place = ?, uses = ?, last_used = ? WHERE digest = ?",
-            *(kept.pool, place, kept.uses, kept.last_used, kept.digest),
+            "UPDATE content SET pool = ?, place = ?, uses = ?, last_used = ?, keep = coalesce(?, keep)"
+            " WHERE digest = ?",
+            *(kept.pool, place, kept.uses, kept.last_used, kept.keep, kept.digest),
         )

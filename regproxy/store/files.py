@@ -12,7 +12,8 @@ from regproxy.model.entry import Content, Durability, content_path
 from regproxy.model.mounts import MOUNTINFO, in_memory
 from regproxy.model.oci import Digest, parse_digest
 from regproxy.store.index import Tables
-from regproxy.store.pools import MAX_USES, Total, enter, totals
+from regproxy.store.pools import MAX_USES, Total, enter, keep_so, totals
+from regproxy.store.uses import Uses
 
 PARTS = "tmp"
 UNVERIFIED, VERIFIED, UNSYNCED = 0, 1, 2
@@ -241,9 +242,11 @@ def doubt_unsynced(tables: Tables) -> None:
     tables.change("UPDATE content SET verified = 0 WHERE verified = 2")
 
 
-def mark_used(tables: Tables, touched: dict[Digest, float]) -> None:
-    """Write down when content was last used."""
+def mark_used(tables: Tables, uses: Uses) -> None:
+    """Write down when content was last used, and for how long it is to be kept."""
     sql = "UPDATE content SET last_used = ?, uses = min(uses + 1, ?) WHERE digest = ? AND last_used < ?"
     with tables.transaction():
-        for digest, when in touched.items():
+        for digest, when in uses.touched.items():
             tables.change(sql, when, MAX_USES, str(digest), when)
+        for digest, keep in uses.kept.items():
+            keep_so(tables, str(digest), keep)

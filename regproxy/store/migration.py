@@ -23,7 +23,9 @@ def migrate(tables: Tables, directory: Path) -> int:
             _to_2(tables, directory)
         if found < 3:
             _to_3(tables)
-        _to_4(tables)
+        if found < 4:
+            _to_4(tables)
+        _to_5(tables)
         tables.set_format(FORMAT)
     return found
 
@@ -63,6 +65,12 @@ def _to_4(tables: Tables) -> None:
         "INSERT INTO history SELECT authority, repository, tag, digest, media_type, size, stored_at, validated_at"
         " FROM binding WHERE accept = ''"
     )
+
+
+def _to_5(tables: Tables) -> None:
+    """What tiers say of how long content is kept: nothing so far, and two pools more."""
+    tables.change("ALTER TABLE content ADD COLUMN keep INTEGER NOT NULL DEFAULT -1")
+    tables.change("INSERT OR IGNORE INTO total VALUES (4, 0, 0), (5, 0, 0)")
 
 
 def _manifests(tables: Tables, directory: Path) -> Iterator[tuple[str, bytes]]:

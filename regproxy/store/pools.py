@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from regproxy.model.entry import Content
 from regproxy.store.index import Tables
 
-SMALL, PROBATION, MAIN, LEASED = 0, 1, 2, 3  # the last: set aside for a while, by a manifest that was served
+SMALL, PROBATION, MAIN = 0, 1, 2
+LEASED = 3  # set aside for a while, by a manifest that was served
+BRIEF, PINNED = 4, 5  # what tiers keep for a shorter time than the rest, and for a longer one
+# For how long content is to be kept: the longest that a tier asked for. -1: none asked.
+UNSAID, BRIEFLY, NORMALLY, LONGEST = -1, 0, 1, 2
 SMALL_OBJECT = 1024**2  # bytes; manifests, configs, and most of a registry's blobs by number
 SMALL_SHARE = 256 * 1024**2  # bytes that small objects may take, where a twentieth of the cache is less
 MAX_USES = 3  # rounds of the main queue that a layer in demand stays
@@ -25,18 +29,44 @@ class Total:
     entries: int
 
 
-def totals(tables: Tables) -> tuple[Total, Total, Total, Total]:
-    """How much is in each pool."""
-    small, probation, main, leased = (
+def totals(tables: Tables) -> tuple[Total, ...]:
+    """How much is in each pool, by its number."""
+    return tuple(
         Total(int(allocated or 0), int(entries or 0))
         for allocated, entries in tables.each("SELECT allocated, entries FROM total ORDER BY pool")
     )
-    return small, probation, main, leased
 
 
 def small_share(size: int) -> int:
     """What small objects may take of a cache of `size` bytes before they pay for what comes."""
     return min(max(size // 20, SMALL_SHARE), size // 2)
+
+
+def pinned_share(size: int) -> int:
+    """What pinned content may take of a cache of `size` bytes; beyond it the least recently used is as any other."""
+    return size // 2
+
+
+def home(keep: int, size: int, queue: int) -> int:
+    """The pool in which content is at home; `queue` is that of a layer that is kept as any other."""
+    if keep in (BRIEFLY, LONGEST):
+        return BRIEF if keep == BRIEFLY else PINNED
+    return SMALL if size <= SMALL_OBJECT else queue
+
+
+def keep_so(tables: Tables, text: str, keep: int) -> None:
+    """Content is to be kept so; less than was asked for before changes nothing."""
+    row = tables.one("SELECT size, pool FROM content WHERE digest = ? AND keep < ?", text, keep)
+    if row is None:
+        return
+    size, pool = (int(value or 0) for value in row)
+    # What stands in a queue keeps its place there, and what is set aside comes home when its lease ends.
+    stays = pool == LEASED or (keep == NORMALLY and pool != BRIEF)
+    moved = pool if stays else home(keep, size, PROBATION)
+    tables.change("UPDATE content SET keep = ?, pool = ? WHERE digest = ?", keep, moved, text)
+    if moved != pool:
+        place = last_place(tables, moved) + 1 if moved == PROBATION else 0
+        tables.change("UPDATE content SET place = ? WHERE digest = ?", place, text)
 
 
 def enter(tables: Tables, content: Content, verified: int) -> None:
@@ -47,8 +77,8 @@ def enter(tables: Tables, content: Content, verified: int) -> None:
         pool = MAIN if tables.change("DELETE FROM ghost WHERE digest = ?", text) else PROBATION
     place = last_place(tables, pool) + 1 if pool else 0
     tables.change(
-        "INSERT INTO content VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
-        *(text, content.size, content.allocated, content.last_used, verified, pool, place),
+        "INSERT INTO content VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+        *(text, content.size, content.allocated, content.last_used, verified, pool, place, UNSAID),
     )
 
 

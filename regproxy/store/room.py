@@ -4,11 +4,12 @@ import asyncio
 import errno
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from regproxy.model.entry import CacheLimits
 from regproxy.model.event import EntryEvicted, Event, StoreFailed
-from regproxy.store.choosing import Choice, choose, choose_small, choose_unused
+from regproxy.store.choosing import Choice, choose, choose_pinned, choose_small, choose_unused
 from regproxy.store.departed import Departed
 from regproxy.store.eviction import Account, Shortfall, disk, evict
 from regproxy.store.files import Removed
@@ -92,7 +93,8 @@ class Room:
         await self._flush()
         now, limits = self._clock(), self.account.limits
         missing = await self._free(lambda tables, need: choose(tables, need, limits, now), short)
-        missing = await self._free(lambda tables, need: choose_small(tables, need, now), replace(short, bytes=missing))
+        for last in (choose_small, choose_pinned):
+            missing = await self._free(partial(last, now=now), replace(short, bytes=missing))
         if size and missing > 0:
             sentence = f"{size} bytes find no room: what is here belongs to images that were just served"
             raise OSError(errno.ENOSPC, sentence)

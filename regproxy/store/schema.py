@@ -3,11 +3,12 @@
 The triggers keep `total` by pool in the transaction of each change, so that opening a large cache adds nothing up.
 """
 
-FORMAT = 4
+FORMAT = 5
 
 _CONTENT = """CREATE TABLE content (
     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
-    verified INTEGER NOT NULL, pool INTEGER NOT NULL, place INTEGER NOT NULL, uses INTEGER NOT NULL
+    verified INTEGER NOT NULL, pool INTEGER NOT NULL, place INTEGER NOT NULL, uses INTEGER NOT NULL,
+    keep INTEGER NOT NULL DEFAULT -1
 )"""
 # `verified` 0: found without a row, not read yet; 1: hashed and on the disk; 2: hashed, maybe not on the disk yet.
 CONTENT_INDEXES = (
@@ -20,7 +21,7 @@ CONTENT_INDEXES = (
 EVICTION = (
     "CREATE TABLE ghost (id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE)",
     "CREATE TABLE total (pool INTEGER PRIMARY KEY, allocated INTEGER NOT NULL, entries INTEGER NOT NULL)",
-    "INSERT INTO total VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0)",
+    "INSERT INTO total VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (4, 0, 0), (5, 0, 0)",
     """UPDATE total SET (allocated, entries) =
         (SELECT coalesce(sum(c.allocated), 0), count(*) FROM content c WHERE c.pool = total.pool)""",
     """CREATE TRIGGER content_came AFTER INSERT ON content BEGIN

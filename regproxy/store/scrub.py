@@ -14,7 +14,7 @@ from regproxy.model.oci import Digest, parse_digest
 from regproxy.store.files import forget, hashes_to, intact, remove, total
 from regproxy.store.index import NAME, Tables, opened_tables
 from regproxy.store.migration import migrate
-from regproxy.store.pools import Total
+from regproxy.store.pools import PINNED, Total, totals
 from regproxy.store.recovery import claim, files_in, folders, rows_in, rows_nowhere
 
 Fault = Literal["damaged", "lost", "stray", "nameless"]
@@ -53,6 +53,10 @@ class Directory:
     def total(self) -> Total:
         """Bytes on disk and number of all content."""
         return total(self._tables)
+
+    def pinned(self) -> Total:
+        """What of it is pinned."""
+        return totals(self._tables)[PINNED]
 
     def verify(self, progress: Callable[[int], None]) -> Iterator[Finding]:
         """Read all content, folder by folder; `progress` hears how many bytes were read, file by file."""

@@ -62,12 +62,13 @@ def test_du_tells_bytes_by_registry_and_repository(tmp_path: Path) -> None:
     told = _regproxy("du", "--cache-dir", str(tmp_path))
     assert [line.split() for line in told.stdout.splitlines()] == [
         ["8192", "1", "quay.io:443", "a/b"],
+        ["0", "0", "pinned"],
         ["12288", "2", "total"],
     ]
     lines = [json.loads(line) for line in _regproxy("du", "--json", "--cache-dir", str(tmp_path)).stdout.splitlines()]
     assert lines == [
         {"registry": "quay.io:443", "repository": "a/b", "entries": 1, "bytes": 8192},
-        {"total": 12288, "entries": 2},
+        {"total": 12288, "entries": 2, "pinned": 0},
     ]
 
 

@@ -57,8 +57,9 @@ tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
     fresh 1003ms; readers anyone; recheck 10m; stale auth 0s;
 }
-tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; }
-tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; revalidate etag; }
+tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; keep briefly; }
+tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; keep pinned; }
+tier etag { match tag is "etag"; revalidate etag; }
 warm nightly {
     images "registry.corp.example:8443/team/app:1" "off.corp.example/x:latest";
     every 20m; platforms "linux/amd64" "linux/arm64/v8"; between "22:30" "05:00";
@@ -104,6 +105,7 @@ def terms() -> st.SearchStrategy[str]:
         statement("revalidate", st.sampled_from(["head", "etag", "full"])),
         statement("negative", st.sampled_from(["404", "410", "404 410"]), finite.map(lambda time: f"for {time}")),
         statement("max-object", st.sampled_from(["1B", "4MiB", "1.5GB"])),
+        statement("keep", st.sampled_from(["normal", "briefly", "pinned"])),
         statement("readers", st.sampled_from(["granted", "anyone"])),
         statement("recheck", finite),
         statement("stale auth", finite),

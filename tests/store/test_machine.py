@@ -170,10 +170,10 @@ class Machine(RuleBasedStateMachine):
             else:
                 self.committed.add(body)
 
-    @rule(body=bodies)
-    def use(self, body: int) -> None:
+    @rule(body=bodies, keep=st.sampled_from(["normal", "briefly", "pinned"]))
+    def use(self, body: int, keep: Any) -> None:
         self.watch.now += 1
-        self.store.touch(digest_of(BODIES[body]))
+        self.store.touch(digest_of(BODIES[body]), keep)
 
     @rule(manifest=bodies, child=bodies)
     def refer(self, manifest: int, child: int) -> None:
