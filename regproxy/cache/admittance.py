@@ -11,6 +11,8 @@ from regproxy.model.account import ANONYMOUS, Own
 from regproxy.model.answer import Reply
 from regproxy.model.event import Outcome
 from regproxy.model.login import BearerToken
+from regproxy.model.message import Head
+from regproxy.model.refusal import refusal as refusal_of_ours
 from regproxy.upstream.failure import UpstreamFailed
 
 # One cheap question upstream, as the account of the lookup; it takes note of whom the answer lets read.
@@ -18,6 +20,11 @@ Question = Callable[[Lookup], Awaitable[Answered]]
 
 _HIDDEN = frozenset({401, 403, 404})
 _TOO_MANY = 429
+
+
+def login_wanted(name: str) -> tuple[Head, bytes]:
+    """What a stranger hears where only callers with a login read."""
+    return refusal_of_ours(401, "UNAUTHORIZED", f"regproxy: {name} wants a login for this repository")
 
 
 class Admittance:
@@ -29,10 +36,13 @@ class Admittance:
     async def admit(self, lookup: Lookup, ask: Question) -> Lookup | Reply:
         """The lookup, `admitted` where the caller may be served what is stored; or why not, for the caller.
 
-        Without a login nothing more can be shown: what is then asked for upstream is as good a question.
+        Without a login nothing more can be shown: what is then asked for upstream is as good a question, unless it is
+        known that a login is what is missing. Clients that log in only when they are told to are told so at once.
         """
         if await self._engines.admits(lookup):
             return replace(lookup, admitted=True)
+        if lookup.account == ANONYMOUS:
+            return await self._stranger(lookup, ask)
         if not isinstance(lookup.account, Own):
             return lookup
         if lookup.only_if_cached:
@@ -45,6 +55,18 @@ class Admittance:
         except ValueError:
             # An answer too large to be looked at: it is streamed, as the caller's own, and nothing stored is touched.
             return lookup
+
+    async def _stranger(self, lookup: Lookup, ask: Question) -> Lookup | Reply:
+        grants, reader = self._engines.grants, lookup.reader
+        if grants.needs_login(reader):
+            return refusal(lookup, *login_wanted(lookup.ask.authority.name))
+        if not grants.needs_login(reader, extended=True):
+            return lookup
+        try:
+            said = await ask(lookup)
+        except (UpstreamFailed, ValueError):
+            return refusal(lookup, *login_wanted(lookup.ask.authority.name))
+        return lookup if said.head.status < 400 else refusal(lookup, said.head, said.body)
 
     async def _ask(self, lookup: Lookup, own: Own, ask: Question) -> Lookup | Reply:
         """What strangers may read needs no login, now or in an outage; so they are asked for first, once in a while."""

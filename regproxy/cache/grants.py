@@ -58,6 +58,8 @@ class Grants:
         self._forget = forget
         self._own: dict[tuple[Place, str], Held] = {}
         self._private: dict[Place, float] = {}
+        # When anybody with a login last read there.
+        self._read: dict[Place, float] = {}
         self._logins: dict[tuple[Authority, str], float] = {}
 
     # What a reader may do.
@@ -94,6 +96,17 @@ class Grants:
         at = self._private.get(reader.place)
         return at is not None and age(at, self._clock()) < reader.recheck
 
+    def needs_login(self, reader: Reader, *, extended: bool = False) -> bool:
+        """Whether strangers were refused there of late, and others were let in: a login is what is missing.
+
+        `extended`: the registry cannot be asked now, so that it may be longer ago.
+        """
+        now, longer = self._clock(), reader.stale_auth if extended else 0.0
+        refused, read = self._private.get(reader.place), self._read.get(reader.place)
+        if refused is None or read is None or age(refused, now) >= reader.recheck + longer:
+            return False
+        return age(read, now) < reader.recheck + reader.stale_auth
+
     # What the registry said.
 
     def learned(self, place: Place, account: Account, name: str = "") -> tuple[tuple[Authority, str, float], ...]:
@@ -105,6 +118,7 @@ class Grants:
                 return ((*place, now),)
             case Own(identity=identity):
                 _keep(self._own, (place, identity), Held(place, identity, name, now), MAX_GRANTS)
+                _keep(self._read, place, now, MAX_GRANTS)
                 return ()
             case Lent():
                 return ()

@@ -151,6 +151,38 @@ def test_who_joins_a_fill_under_way_shows_first_that_it_may(tmp_path: Path) -> N
     on_stage(story, tmp_path)
 
 
+def test_a_client_that_logs_in_only_when_it_is_told_to_asks_nobody_for_that(tmp_path: Path) -> None:
+    """As containerd does: each pull begins without a token."""
+
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(stage.alice) == 200
+        stage.vault.forget()
+        for _ in range(3):
+            answer, _ = await stage.world.get(MANIFEST)
+            assert answer.head.status == 401
+            assert 'scope="repository:team/private:pull"' in (answer.head.get("www-authenticate") or "")
+            assert await stage.pull(stage.alice) == 200
+        assert stage.vault.forget() == []
+        stage.world.hostile.stop()
+        stage.world.now += 1.5 * HOUR
+        assert (await stage.world.get(MANIFEST))[0].head.status == 401
+        assert await stage.pull(stage.alice) == 200
+
+    on_stage(story, tmp_path)
+
+
+def test_a_repository_that_becomes_public_opens_to_strangers(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(stage.alice) == 200
+        assert await stage.pull(None) == 401
+        stage.vault.readers[PRIVATE].add("")
+        stage.vault.issued.clear()
+        stage.world.now += HOUR
+        assert await stage.pull(None) == 200
+
+    on_stage(story, tmp_path)
+
+
 def test_a_login_does_not_make_a_public_image_dearer(tmp_path: Path) -> None:
     """Nor does it lose it in an outage that outlasts every grant."""
 

@@ -54,7 +54,7 @@ def test_every_client_with_a_login_reads_its_private_image(
     name: str, story: Story, both: str, hub: Registry, images: Images
 ) -> None:
     need(name)
-    digest = hub.push(images.small(4), f"{PRIVATE}:1")
+    digest = hub.push(images.small(4), f"{PRIVATE}:1.0.0")
     proxy = story.proxy(both)
     home, folder = story.directory / "home", story.directory / name
     environment = proxied(proxy, home)
@@ -69,10 +69,21 @@ def test_every_client_with_a_login_reads_its_private_image(
         case "containerd":  # Its login is a form in a POST, without an Authorization field.
             client = Containerd(story.processes, environment, folder, login).start()
         case _:
-            client = Dockerd(story.processes, environment, folder).start()
-    pulled = client.pull(f"docker.io/{PRIVATE}:1")
+            client = dockerd = Dockerd(story.processes, environment, folder).start()
+            assert not dockerd.login("", ALICE.user, "guess")[0]
+            ok, said = dockerd.login("", ALICE.user, ALICE.password)
+            assert ok, said
+    reference = f"docker.io/{PRIVATE}:1.0.0"
+    pulled = client.pull(reference)
     assert pulled.ok, pulled.output
     assert digest in pulled.digests
     stranger = Skopeo(proxied(proxy, story.directory / "nobody"), story.directory / "stranger")
-    assert not stranger.pull(f"docker.io/{PRIVATE}:1").ok
+    assert not stranger.pull(reference).ok
+    client.remove(reference)
+    hub.forget()
+    assert client.pull(reference).ok
+    assert (hub.requests(), hub.tokens.requests if hub.tokens else None) == ([], []), "a warm pull asks nobody"
+    client.remove(reference)
+    with hub.stopped():
+        assert client.pull(reference).ok
     assert ALICE.password not in proxy.process.output()

@@ -219,6 +219,11 @@ class Dockerd:
         _start(self._process, [*self._command, "version"], self._environment)
         return self
 
+    def login(self, host: str, user: str, password: str) -> tuple[bool, str]:
+        """`docker login`, to Docker Hub where no host is named; whether it succeeded, and what it said."""
+        command = [*self._command, "login", "--username", user, "--password", password, *([host] if host else [])]
+        return run(command, self._environment)[:2]
+
     def pull(self, reference: str) -> Pulled:
         ok, output, seconds = run([*self._command, "pull", reference], self._environment)
         return Pulled(ok, output, self._digests(reference) if ok else frozenset(), seconds)
