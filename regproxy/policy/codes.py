@@ -227,6 +227,11 @@ CODES: Mapping[str, Code] = {
         "While a stale tag is revalidated behind the first client's back, that client gets the old digest and the "
         "next one the new: one deployment, two images. `revalidate head within 2s` bounds the wait instead.",
     ),
+    "RP506": Code(
+        "private images for anyone",
+        "`readers anyone` serves what is stored to whoever asks, private images included, whoever's login or "
+        "credential fetched them. What is public is served to anyone without it.",
+    ),
     "RP601": Code(
         "layout",
         "Policies have one layout, so that a change shows what changed and nothing else. `regproxy policy fmt` writes "

@@ -16,6 +16,7 @@ from regproxy.policy.groups import build_groups
 from regproxy.policy.include import Alone, Files, Gathered
 from regproxy.policy.limits import build_limits, contradictions
 from regproxy.policy.policy import Policy, make_policy
+from regproxy.policy.readers import open_to_anyone
 from regproxy.policy.registries import build_registries
 from regproxy.policy.scenario import TierNames, build_scenarios
 from regproxy.policy.schema import POLICY
@@ -79,6 +80,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     tiers = build_tiers(top.inner("tier"), common, names, found)
     if not any(one.is_error for one in found):
         found += surprising_times(tiers, top.inner("tier"), common, cache)
+        found += open_to_anyone([*top.inner("defaults"), *top.inner("tier")])
     table = ConnectTable(registries.blocks, _tunnel(top))
     named = frozenset(block.name for block in top.inner("tier"))
     tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
