@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from regproxy.admin.api import Route
-from regproxy.cache.granted import Granted
+from regproxy.cache.granted import Granted, Standing
 from regproxy.model.address import Authority
 from regproxy.policy.images import read_image, repository_name
 from regproxy.policy.policy import Policy
@@ -26,12 +26,14 @@ class GrantCalls:
         return (Route("GET", "/grants", self.listed), Route("POST", "/grants/revoke", self.revoke))
 
     async def listed(self, query: Query) -> Told:
-        """Public repositories, and what callers with a login may read."""
+        """Public repositories, and what lent credentials and callers with a login may read."""
         authority, repository = self._place(query)
-        public = await self._granted.public(authority, repository)
+        standing = await self._granted.standing(authority, repository)
+        lent = [{**_shown(one), "name": one.account} for one in standing if not one.is_public]
         own = self._granted.own(authority, repository, _identity(query))
         return {
-            "public": [{"repository": repository_name(one.authority, one.repository), "at": one.at} for one in public],
+            "public": [_shown(one) for one in standing if one.is_public],
+            "lent": lent,
             "own": [
                 {
                     "repository": repository_name(*held.place),
@@ -56,6 +58,10 @@ class GrantCalls:
             return None, ""
         key = read_image(self._policy().connecting, named).key
         return key.authority, key.repository
+
+
+def _shown(standing: Standing) -> dict[str, object]:
+    return {"repository": repository_name(standing.authority, standing.repository), "at": standing.at}
 
 
 def _identity(query: Query) -> str:

@@ -150,7 +150,8 @@ class Cache:
     ) -> Answer:
         decision = policy.on_request(_policy_request(ask, registry, resource))
         caller = self._callers.of(ask, registry, resource.repository)
-        account = caller.own if isinstance(caller, Identified) else ANONYMOUS
+        lent = policy.account(registry, ask.authority, resource.repository, ask.client, ask.user)
+        account = caller.own if isinstance(caller, Identified) else lent
         shared = account == ANONYMOUS and not policy.looks_at_clients
         lookup = Lookup(
             ask,
@@ -171,7 +172,7 @@ class Cache:
             return await self._pushes.answer(lookup, inflow)
         if ask.method not in ("GET", "HEAD"):
             return refused(405, "UNSUPPORTED", "regproxy: only GET and HEAD", labels, (("Allow", "GET, HEAD"),))
-        if registry.client_auth == "required" and account == ANONYMOUS:
+        if registry.client_auth == "required" and not isinstance(caller, Identified):
             sentence = f"regproxy: {ask.authority.name} is for clients with a login of their own: log in to it"
             challenge = our_challenge(ask.authority, ask.scheme, resource.repository)
             return refused(401, "UNAUTHORIZED", sentence, labels, challenge)

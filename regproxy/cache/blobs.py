@@ -121,7 +121,7 @@ class Blobs:
         content = await writer.commit(key.digest)
         self._engines.store.keep(key.digest, keep)
         link = _link(said.head, content.size, said.at)
-        changes = Changes(links=((key, link),), public=said.public)
+        changes = Changes(links=((key, link),), granted=said.granted)
         await self._engines.store.record(self._engines.overtaking.current(changes))
 
 

@@ -85,6 +85,8 @@ class Contents:
         link = await self._engines.store.link(key)
         if link is None or not await self._engines.admits(lookup):
             return None
+        if link.checked_at > await self._engines.grants.as_of(lookup.reader):
+            return None
         return link if await self._engines.content(key.digest) is not None else None
 
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome, asked: Asked = None) -> Stored:
@@ -110,9 +112,9 @@ class Contents:
             old = await store.link(key)
             kind = media_type(field(head.fields, "content-type"))
             link = Link(kind, content.size, kept_fields(head.fields), said.at, old.proof if old else "head")
-            await record(self._engines, Changes(links=((key, link),), public=said.public))
-        elif said.public or said.private:
-            await record(self._engines, Changes(public=said.public, private=said.private))
+            await record(self._engines, Changes(links=((key, link),), granted=said.granted))
+        elif said.granted or said.withdrawn:
+            await record(self._engines, Changes(granted=said.granted, withdrawn=said.withdrawn))
         elif head.status in ABSENCES and await self._engines.admits(lookup):
             await record(self._engines, Changes(dropped_links=(key,)))
         return head

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from regproxy.cache.grants import Held
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.store.rows import Changes
 
@@ -12,12 +13,21 @@ MAX_LISTED = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
-    """A repository that strangers read; `at` is when one last did, seconds since the epoch."""
+class Standing:
+    """A grant on disk: the account of this label, that of strangers or a lent one, read the repository.
+
+    `at` is when it last did, seconds since the epoch.
+    """
 
     authority: Authority
     repository: str
+    account: str
     at: float
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is everyone's."""
+        return self.account == ANONYMOUS.label
 
 
 class Granted:
@@ -26,17 +36,17 @@ class Granted:
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
 
-    async def public(self, authority: Authority | None, repository: str) -> tuple[Public, ...]:
-        """What is public, at most MAX_LISTED of it."""
-        rows = await self._engines.store.publics(authority, repository, MAX_LISTED)
-        return tuple(Public(*row) for row in rows)
+    async def standing(self, authority: Authority | None, repository: str) -> tuple[Standing, ...]:
+        """What is public and what lent credentials may read, at most MAX_LISTED of it."""
+        rows = await self._engines.store.grants(authority, repository, MAX_LISTED)
+        return tuple(Standing(*row) for row in rows)
 
     def own(self, authority: Authority | None, repository: str, identity: str) -> tuple[Held, ...]:
         """What callers with a login may read, at most MAX_LISTED of it."""
         return tuple(self._engines.grants.listed(authority, identity, repository))[:MAX_LISTED]
 
     async def revoke(self, authority: Authority | None, repository: str, identity: str) -> int:
-        """Take grants back, those of strangers too where a repository and no identity is named; how many.
+        """Take grants back, those on disk too where a repository and no identity is named; how many.
 
         Whoever comes next is asked about at the registry, by a proof that was not there before.
         """
@@ -44,6 +54,7 @@ class Granted:
         self._engines.upstream.renew_all()
         if not repository or identity:
             return own
-        public = await self.public(authority, repository)
-        await record(self._engines, Changes(private=tuple((one.authority, one.repository) for one in public)))
-        return own + len(public)
+        standing = await self.standing(authority, repository)
+        withdrawn = tuple((one.authority, one.repository, one.account) for one in standing)
+        await record(self._engines, Changes(withdrawn=withdrawn))
+        return own + len(standing)

@@ -1,7 +1,8 @@
 """Who may be served what is stored: grants, per authority and repository.
 
-A repository is public once strangers read it; that is on disk. What a caller with a login may read is what the registry
-let it read within `recheck`; that is in memory, under an identity that shows nothing of the login.
+A repository is public once strangers read it, and open to those who are lent a credential once that read it; both are
+on disk. What a caller with a login may read is what the registry let it read within `recheck`; that is in memory, under
+an identity that shows nothing of the login.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeVar, assert_never
 
 from regproxy.freshness.lifetime import age
-from regproxy.model.account import Account, Anonymous, Lent, Own
+from regproxy.model.account import ANONYMOUS, Account, Anonymous, Lent, Own
 from regproxy.model.address import Authority
 from regproxy.model.answer import Forget
 from regproxy.store.content import Store
@@ -68,7 +69,25 @@ class Grants:
         """Whether the reader may be served what is stored, without asking anybody."""
         if reader.anyone or self._within(reader, reader.recheck):
             return True
-        return not reader.alone and await self._store.is_public(*reader.place)
+        return not reader.alone and await self._known_at(reader) is not None
+
+    async def as_of(self, reader: Reader) -> float:
+        """How old what is stored must be for the reader, in seconds since the epoch, where the reader is admitted.
+
+        What others were told since then the registry may keep from it: a repository may have become private.
+        """
+        if reader.anyone or self._held(reader) is not None:
+            return math.inf
+        at = await self._known_at(reader)
+        return math.inf if at is None else at
+
+    async def _known_at(self, reader: Reader) -> float | None:
+        """When the registry last let strangers, or the credential that the reader is lent, read there."""
+        labels = {ANONYMOUS.label}
+        if isinstance(reader.account, Lent):
+            labels.add(reader.account.label)
+        found = [await self._store.granted_at(*reader.place, label) for label in labels]
+        return max((at for at in found if at is not None), default=None)
 
     def outlasts(self, reader: Reader) -> bool:
         """Whether the reader's grant holds while the registry cannot say."""
@@ -109,34 +128,34 @@ class Grants:
 
     # What the registry said.
 
-    def learned(self, place: Place, account: Account, name: str = "") -> tuple[tuple[Authority, str, float], ...]:
-        """The registry let the account read there; what of it is to be written down, as `Changes.public` has it."""
+    def learned(self, place: Place, account: Account, name: str = "") -> tuple[tuple[Authority, str, str, float], ...]:
+        """The registry let the account read there; what of it is to be written down, as `Changes.granted` has it."""
         now = self._clock()
         match account:
             case Anonymous():
                 self._private.pop(place, None)
-                return ((*place, now),)
+                return ((*place, account.label, now),)
             case Own(identity=identity):
                 _keep(self._own, (place, identity), Held(place, identity, name, now), MAX_GRANTS)
                 _keep(self._read, place, now, MAX_GRANTS)
                 return ()
             case Lent():
-                return ()
+                return ((*place, account.label, now),)
             case _:
                 assert_never(account)
 
-    def refused(self, place: Place, account: Account) -> tuple[Place, ...]:
-        """The registry refused the account there; what of it is to be written down, as `Changes.private` has it."""
+    def refused(self, place: Place, account: Account) -> tuple[tuple[Authority, str, str], ...]:
+        """The registry refused the account there; what of it is to be written down, as `Changes.withdrawn` has it."""
         match account:
             case Anonymous():
                 _keep(self._private, place, self._clock(), MAX_GRANTS)
-                return (place,)
+                return ((*place, account.label),)
             case Own(identity=identity):
                 if self._own.pop((place, identity), None) is not None:
                     self._forget(Forget(*place))
                 return ()
             case Lent():
-                return ()
+                return ((*place, account.label),)
             case _:
                 assert_never(account)
 

@@ -25,7 +25,7 @@ class Kept:
 async def kept(engines: Engines, authority: Authority, resource: Resource) -> Kept:
     """What an anonymous request for this name would find."""
     key = _key(authority, resource)
-    if await engines.store.is_public(authority, resource.repository):
+    if await engines.store.granted_at(authority, resource.repository) is not None:
         found = await _row(engines, authority, resource, key)
         if found is not None:
             return found

@@ -14,6 +14,7 @@ from regproxy.freshness.reuse import stands_in
 from regproxy.freshness.storing import is_useful, is_whole
 from regproxy.freshness.validation import conditions, freshened, is_about, is_same
 from regproxy.freshness.verdict import Answered
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.message import Head
 from regproxy.store.rows import Changes
 from regproxy.upstream.session import OpenTransfer
@@ -150,8 +151,8 @@ class Landing:
             return
         lookup, now = wanted.lookup, self._engines.clock()
         if lookup is not None and head.status in (401, 403):
-            private = ((wanted.ask.authority, lookup.resource.repository),)
-            await record(self._engines, Changes(private=private))
+            withdrawn = ((wanted.ask.authority, lookup.resource.repository, ANONYMOUS.label),)
+            await record(self._engines, Changes(withdrawn=withdrawn))
         if found is None or head.status >= 500 or head.status in _PASSING:
             return
         if wanted.ask.method == "HEAD" and is_same(found.response, found.size, head):

@@ -88,7 +88,10 @@ class Lists:
         if not await self._engines.admits(lookup):
             return None
         row = await store.generic(key)
-        return row if row is not None and await self._engines.content(row.digest) is not None else None
+        as_of = await self._engines.grants.as_of(lookup.reader)
+        if row is None or row.stored_at > as_of or await self._engines.content(row.digest) is None:
+            return None
+        return replace(row, validated_at=min(row.validated_at, as_of))
 
     def _stored(self, lookup: Lookup, row: Generic, outcome: Outcome, asked: Asked = None) -> Stored:
         self._engines.store.touch(row.digest, lookup.terms.keep)
@@ -141,8 +144,8 @@ class Lists:
             await record(self._engines, Changes(generics=((key, fresh),)))
             return Listed(fresh, None, same=True)
         if head.status != 200:
-            if said.private:
-                await record(self._engines, Changes(private=said.private))
+            if said.withdrawn:
+                await record(self._engines, Changes(withdrawn=said.withdrawn))
             return Answered(head, body)
         digest = digest_of(body)
         kind = field(head.fields, "content-type") or "application/json"
@@ -150,7 +153,7 @@ class Lists:
         found = Generic(digest, len(body), fields, now, now)
         if await keep_bytes(self._engines, digest, body, lookup.resource.kind):
             self._engines.store.keep(digest, lookup.terms.keep)
-            await record(self._engines, Changes(generics=((key, found),), public=said.public))
+            await record(self._engines, Changes(generics=((key, found),), granted=said.granted))
         if row is not None and row.digest != digest:
             self._engines.forget(Forget(*lookup.place))
         return Listed(found, body, same=row is not None and row.digest == digest)

@@ -78,8 +78,13 @@ class Login:
                 assert_never(caller)
 
     async def _asking(self, visit: Visit) -> Fields:
-        """Our challenge, in the scheme of the registry; when that cannot be asked soon, the one that always works."""
+        """Our challenge, in the scheme of the registry; when that cannot be asked soon, the one that always works.
+
+        Who is lent a credential needs no login, and is not asked for a password.
+        """
         ask = visit.ask
+        if visit.policy.lends(visit.registry, ask.client, ask.user):
+            return our_challenge(ask.authority, ask.scheme)
         task, _ = self._challenges.join(ask.authority, lambda: self._learn(visit))
         done, _ = await asyncio.wait({task}, timeout=LEARN_SECONDS)
         basic = bool(done) and task.exception() is None and task.result().scheme == "basic"

@@ -131,7 +131,7 @@ class Negative:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An upstream's answer, the label of the account that got it, and what it says of strangers, for `Changes`.
+    """An upstream's answer, the label of the account that got it, and whom it lets read or not, for `Changes`.
 
     `at` is when it was asked: what it says is no younger, and a push may have overtaken it.
     """
@@ -140,8 +140,8 @@ class Said:
     body: bytes
     label: str
     at: float
-    public: tuple[tuple[Authority, str, float], ...] = ()
-    private: tuple[Place, ...] = ()
+    granted: tuple[tuple[Authority, str, str, float], ...] = ()
+    withdrawn: tuple[tuple[Authority, str, str], ...] = ()
 
 
 # What was asked for, and the label of the account that asked.
@@ -230,14 +230,14 @@ class Engines:
 
     def said(self, lookup: Lookup, head: Head, body: bytes, proved: Account, at: float) -> Said:
         """What an answer to this account says of who may read there."""
-        public: tuple[tuple[Authority, str, float], ...] = ()
-        private: tuple[Place, ...] = ()
+        granted: tuple[tuple[Authority, str, str, float], ...] = ()
+        withdrawn: tuple[tuple[Authority, str, str], ...] = ()
         if head.status in _READ:
             name = lookup.caller.name if isinstance(lookup.caller, Identified) else ""
-            public = self.grants.learned(lookup.place, proved, name)
+            granted = self.grants.learned(lookup.place, proved, name)
         elif head.status in _REFUSED:
-            private = self.grants.refused(lookup.place, proved)
-        return Said(head, body, proved.label, at, public, private)
+            withdrawn = self.grants.refused(lookup.place, proved)
+        return Said(head, body, proved.label, at, granted, withdrawn)
 
     def remember(self, key: NegativeKey, negative: Negative, asked_at: float) -> None:
         """Keep a negative answer, unless a push overtook it; the oldest goes first."""

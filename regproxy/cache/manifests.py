@@ -72,7 +72,7 @@ class Manifests:
         if (why := ambiguity(body, link.media_type)) is not None:
             raise UpstreamFailed(FailureClass.RESET, f"{key.authority.name}: {why}")
         references = tuple((key.digest, child) for child in children(body))
-        changes = replace(changes, links=(*changes.links, (key, link)), public=said.public, references=references)
+        changes = replace(changes, links=(*changes.links, (key, link)), granted=said.granted, references=references)
         if await keep_bytes(self._engines, key.digest, body, key.kind):
             await record(self._engines, changes)
         return Fetched(body, link)
@@ -108,8 +108,9 @@ async def record(engines: Engines, changes: Changes) -> None:
 
 
 def _changed(changes: Changes) -> set[tuple[Authority, str]]:
-    """Where something means something new, is gone, or is no longer for everyone; not where it was only confirmed."""
-    found = set(changes.private) | {(pushed.authority, pushed.repository) for pushed in changes.pushed}
+    """Where something means something new, is gone, or may not be read any more; not where it was only confirmed."""
+    found = {(authority, repository) for authority, repository, _ in changes.withdrawn}
+    found |= {(pushed.authority, pushed.repository) for pushed in changes.pushed}
     found |= {(key.authority, key.repository) for key in changes.dropped_links}
     found |= {(key.authority, key.repository) for key in changes.dropped_bindings}
     for key, row in changes.bindings:

@@ -90,7 +90,7 @@ class Resolver:
         found = _new_binding(digest, said, size)
         # What the tag meant is kept until the new manifest is here: a pull limit must not lose both.
         known = binding is None or await self.held(key, digest) is not None
-        await record(self._engines, Changes(bindings=((key, found),) if known else (), public=said.public))
+        await record(self._engines, Changes(bindings=((key, found),) if known else (), granted=said.granted))
         self._engines.negatives.pop((key, said.label), None)
         return Resolved(found, same=False)
 
@@ -120,7 +120,7 @@ class Resolver:
 
     async def _freshened(self, key: BindingKey, binding: Binding, said: Said) -> Resolved:
         found = replace(binding, validated_at=said.at, gone_at=None, account=said.label)
-        await record(self._engines, Changes(bindings=((key, found),), public=said.public))
+        await record(self._engines, Changes(bindings=((key, found),), granted=said.granted))
         return Resolved(found, same=True)
 
     async def _not_there(self, lookup: Lookup, key: BindingKey, binding: Binding | None, said: Said) -> Answered:
@@ -129,8 +129,8 @@ class Resolver:
         if gone and binding is not None and await self._counts(lookup, binding, said):
             row = replace(binding, gone_at=self._engines.clock())
             await record(self._engines, Changes(bindings=((key, row),)))
-        elif said.private:
-            await record(self._engines, Changes(private=said.private))
+        elif said.withdrawn:
+            await record(self._engines, Changes(withdrawn=said.withdrawn))
         return answered(key.authority.name, said.head, said.body)
 
     async def _counts(self, lookup: Lookup, binding: Binding, said: Said) -> bool:
@@ -140,7 +140,7 @@ class Resolver:
         """
         if binding.account == said.label:
             return True
-        return said.label == ANONYMOUS.label and await self._engines.store.is_public(*lookup.place)
+        return said.label == ANONYMOUS.label and await self._engines.store.granted_at(*lookup.place) is not None
 
 
 def _new_binding(digest: Digest, said: Said, size: int) -> Binding:

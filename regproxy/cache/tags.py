@@ -91,7 +91,10 @@ class Tags:
         if binding is not None and not admits(accept, binding.media_type):
             key = replace(key, accept=accept_class(accept))
             binding = await store.binding(key)
-        return key, binding
+        as_of = await self._engines.grants.as_of(lookup.reader)
+        if binding is None or binding.stored_at > as_of:
+            return key, None
+        return key, replace(binding, validated_at=min(binding.validated_at, as_of))
 
     # Serving what a binding names.
 

@@ -9,6 +9,7 @@ from regproxy.cache.manifests import digest_of, keep_bytes, record
 from regproxy.cache.wanted import Place, Wanted
 from regproxy.freshness.origin import Response
 from regproxy.freshness.selecting import variant, vary_names
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.model.entry import Generic, GenericKey, content_path
 from regproxy.model.message import field, without
@@ -41,9 +42,7 @@ class Variants:
     async def select(self, wanted: Wanted) -> Variant | None:
         """The latest stored response that this request may be given (RFC 9111 §4.1), if its body is here."""
         store = self._engines.store
-        if wanted.lookup is not None and not await store.is_public(
-            wanted.ask.authority, wanted.lookup.resource.repository
-        ):
+        if wanted.lookup is not None and await store.granted_at(*wanted.lookup.place) is None:
             return None
         stored = await self._all(wanted.place)
         fitting = [one for one in stored if one.key.variant == _variant(one.response, wanted)]
@@ -90,10 +89,10 @@ class Variants:
         fields = ((_STATUS, str(response.status)), *response.fields)
         row = Generic(made.digest, made.size, fields, made.stored_at, response.at)
         lookup = wanted.lookup
-        public: tuple[tuple[Authority, str, float], ...] = ()
+        granted: tuple[tuple[Authority, str, str, float], ...] = ()
         if lookup is not None and response.status == 200:
-            public = ((wanted.ask.authority, lookup.resource.repository, response.at),)
-        changes = Changes(dropped_generics=tuple(dropped), generics=((made.key, row),), public=public)
+            granted = ((*lookup.place, ANONYMOUS.label, response.at),)
+        changes = Changes(dropped_generics=tuple(dropped), generics=((made.key, row),), granted=granted)
         if not superseded():
             await record(self._engines, changes)
 

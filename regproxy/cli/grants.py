@@ -23,16 +23,16 @@ def grants_group() -> None:
 @admin_option
 @json_option
 def ls(repository: str, admin: str | None, as_json: bool) -> None:
-    """What strangers may read, and what callers with a login of their own may, with when the registry last said so."""
+    """What strangers may read, lent credentials, and callers with a login, with when the registry last said so."""
     told: dict[str, Any] = call(admin, "GET", "/grants", {"repository": repository})
     if as_json:
         click.echo(json.dumps(told, indent=2))
         return
     now = time.time()
-    everyone = [{**one, "name": "anyone", "identity": ""} for one in told["public"]]
+    everyone = [{**one, "name": "anyone"} for one in told["public"]]
     rows = [
-        (visible(one["repository"]), visible(one["name"]), one["identity"], f"{span(now - one['at'])} ago")
-        for one in (*everyone, *told["own"])
+        (visible(one["repository"]), visible(one["name"]), one.get("identity", ""), f"{span(now - one['at'])} ago")
+        for one in (*everyone, *told["lent"], *told["own"])
     ]
     click.echo(columns(("REPOSITORY", "WHO", "IDENTITY", "ASKED"), rows))
 

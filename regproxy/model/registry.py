@@ -5,6 +5,7 @@ from typing import Literal
 
 from regproxy.model.address import Authority, Network
 from regproxy.model.group import ClientGroup
+from regproxy.model.lending import Lending
 from regproxy.model.secret import Secret
 
 # What a client's own login is to us: used where there is one, nothing, or what every client must have.
@@ -96,6 +97,7 @@ class Registry:
     pulls: Rate | None = None
     concurrent: int | None = None
     reserve: Reserve | None = None
+    auth: tuple[Lending, ...] = ()
 
     def canonical(self, authority: Authority) -> Authority:
         """The authority that keys use: an alias is the block's single exact host."""

@@ -14,10 +14,11 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """The value and where it came from; its representation holds the latter only."""
+    """The value, where it came from and when, in seconds since the epoch; its representation holds no value."""
 
     origin: Origin
     value: str = field(repr=False)
+    read_at: float = field(default=0.0, compare=False)
 
     def __str__(self) -> str:
         return f"{self.origin.kind} {self.origin.name}"

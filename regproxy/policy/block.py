@@ -20,7 +20,8 @@ class Directive:
 class BlockType:
     """One kind of block; `once` blocks stand at most once in their parent.
 
-    `named` says how its name is written: empty, it has none; NAME, a bare word; SENTENCE, a string.
+    `named` says how its name is written: empty, it has none; NAME, a bare word; SENTENCE, a string. A `header` is the
+    form of what stands there instead of a name.
     """
 
     key: str
@@ -31,6 +32,7 @@ class BlockType:
     once: bool = True
     has_match: bool = False
     required: str = ""
+    header: str = ""
 
 
 def directives(*rows: Directive) -> Mapping[str, Directive]:

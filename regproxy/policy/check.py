@@ -7,7 +7,7 @@ from typing import assert_never
 from regproxy.policy.block import BlockType, Directive
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret, named, nearest, replaced
 from regproxy.policy.forms import read
-from regproxy.policy.given import Entry
+from regproxy.policy.given import Entry, Given
 from regproxy.policy.naming import block_name
 from regproxy.policy.schema import POLICY
 from regproxy.policy.secrecy import NAMES as SECRET_NAMES
@@ -27,6 +27,7 @@ class Checked:
     match: Match | None = None
     complete: bool = True
     named: dict[tuple[str, str], Span] = field(default_factory=dict)
+    header: tuple[Given, ...] = ()
 
     def one(self, key: str) -> Entry | None:
         """The entry of a directive that stands once."""
@@ -180,7 +181,15 @@ def _block(checked: Checked, item: Block, found: list[Diagnostic]) -> None:
             where = _where(checked.type)
             found.append(error("RP100", item.name.span, f"unknown block `{written}` in {where}", help=hint))
         return
-    name = block_name(type_, item, found)
+    header: tuple[Given, ...] | None = ()
+    if type_.header:
+        reading = read(
+            Directive(type_.key, type_.header, ""), Statement(item.name, item.arguments, item.name.span), item.arguments
+        )
+        found += reading.found
+        name, header = "", reading.given
+    else:
+        name = block_name(type_, item, found)
     twin = checked.named.setdefault((type_.key, name), item.name.span)
     if twin is not item.name.span and (type_.once or name):
         called = f"{type_.key} `{name}`" if name else f"`{type_.key}`"
@@ -188,7 +197,8 @@ def _block(checked: Checked, item: Block, found: list[Diagnostic]) -> None:
         found.append(error("RP106", item.name.span, f"{called} stands twice", note=where, help="keep one"))
     place = item.arguments[0].span if item.arguments else item.name.span
     inside = check_items(type_, name, place, item.items, found)
-    inside.complete = inside.complete and bool(name or not type_.named)
+    inside.complete = inside.complete and bool(name or not type_.named) and header is not None
+    inside.header = header or ()
     checked.blocks.append(inside)
 
 

@@ -166,6 +166,16 @@ CODES: Mapping[str, Code] = {
         "secret that others can read",
         "The file of a secret can be read by every user of the machine. `chmod o-r`, or a group for the proxy.",
     ),
+    "RP304": Code(
+        "credential lent to everyone",
+        "`clients any` lets everyone who can reach the proxy pull with its credential, and read what was pulled with "
+        "it. On a network where nobody else is, `clients private` says the same; elsewhere name who is meant.",
+    ),
+    "RP305": Code(
+        "credential without TLS",
+        "A credential goes to the registry and to its token hosts over verified TLS and nowhere else. A registry that "
+        "is spoken to by `scheme http` would have everyone on the way read it.",
+    ),
     "RP310": Code(
         "host that the CA does not cover",
         "The CA may sign for a limited set of names. A registry outside of them could only be tunnelled, and then "

@@ -34,9 +34,9 @@ class _Part:
 @cache
 def _parts(form: str) -> tuple[_Part, ...]:
     parts: list[_Part] = []
-    optional = False
     for word in form.split():
-        optional = optional or word.startswith("[")
+        # What follows in the brackets must be there once their first word is.
+        optional = word.startswith("[")
         bare = word.strip("[]")
         many = "..." in bare
         parts.append(_Part(tuple(bare.replace("...", "").split("|")), many, optional))

@@ -51,11 +51,13 @@ def as_object() -> dict[str, object]:
 
 def _blocks(type_: BlockType, outer: str) -> Iterator[str]:
     """One chapter for a kind of block, then those inside it; `outer` is what encloses them, `%s` in the middle."""
-    header = outer if type_ is POLICY else outer % f"{f'{type_.key} {type_.named}'.rstrip()} {{ %s }}"
+    header = outer if type_ is POLICY else outer % f"{f'{type_.key} {type_.header or type_.named}'.rstrip()} {{ %s }}"
     where = "outside of blocks" if type_ is POLICY else header.replace(" %s ", " ")
     rows = {"match EXPRESSION": "which requests the tier takes [must be there]"} if type_.has_match else {}
     rows |= {_written(row): _meaning(row, required=row.key == type_.required) for row in type_.directives.values()}
-    yield _chapter(f"{where}: {type_.doc}{'' if type_.once else ' [repeatable]'}", rows)
+    doc = f"{type_.doc}{'' if type_.once else ' [repeatable]'}"
+    between = ": " if len(where) + len(doc) + 2 <= _WIDTH else ":\n  "
+    yield _chapter(f"{where}{between}{doc}", rows)
     for inner in type_.blocks.values():
         yield from _blocks(inner, header)
 
@@ -91,6 +93,7 @@ def _block(type_: BlockType) -> dict[str, object]:
         "key": type_.key,
         "doc": type_.doc,
         "named": type_.named,
+        "header": type_.header,
         "repeatable": not type_.once,
         "match": type_.has_match,
         "directives": [

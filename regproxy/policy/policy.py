@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from regproxy.model.access import Access
+from regproxy.model.account import Account
 from regproxy.model.address import Authority
 from regproxy.model.connect import ConnectDecision, Refuse
 from regproxy.model.decision import Cached, Decision, Passed, PolicyRequest, Terms
@@ -13,6 +15,7 @@ from regproxy.model.registry import Registry
 from regproxy.model.warm import Warm
 from regproxy.policy.condition import predicates
 from regproxy.policy.connecting import ConnectTable
+from regproxy.policy.lender import Lender
 from regproxy.policy.matcher import Matcher, Memory
 from regproxy.policy.registries import NamedHost
 from regproxy.policy.scenario import UNMATCHED_TIER, Scenario
@@ -79,6 +82,20 @@ class Policy:
         Decisions are remembered, a bounded number of them.
         """
         return self._memory.decide(request)
+
+    def account(
+        self, registry: Registry, authority: Authority, repository: str, client: str, user: str = ""
+    ) -> Account:
+        """Whose credential a request of this client for the repository goes upstream with."""
+        return self._lender.account(registry, authority, repository, client, user)
+
+    @cached_property
+    def _lender(self) -> Lender:
+        return Lender.of(self.registries)
+
+    def lends(self, registry: Registry, client: str, user: str = "") -> bool:
+        """Whether some credential for the registry is lent to this client."""
+        return any(lending.lends_to(client, user) for lending in registry.auth)
 
     def unshared(self) -> "Policy":
         """The same policy for another thread: it remembers its decisions elsewhere."""

@@ -98,6 +98,7 @@ def _registry(registry: Registry) -> Registry:
         # Where a secret comes from is a name, too, and who reads the redacted policy has none of it.
         proxy=ParentProxy(_authority(registry.proxy.authority)) if registry.proxy is not None else None,
         reserve=replace(kept, group=_group(kept.group)) if (kept := registry.reserve) is not None else None,
+        auth=(),
         ca_files=tuple(f"/{_name(path)}" for path in registry.ca_files),
     )
 

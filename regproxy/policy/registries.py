@@ -12,6 +12,7 @@ from regproxy.policy.egress import parent_proxy
 from regproxy.policy.given import Cidr, Endpoint, Entry, Host
 from regproxy.policy.groups import Groups
 from regproxy.policy.include import Files
+from regproxy.policy.lending import build_lending
 from regproxy.policy.registry_limits import concurrent, pulls, reserve
 from regproxy.policy.source import Span
 from regproxy.policy.syntax import Text, Word
@@ -123,7 +124,11 @@ def _registry(
         sentence = "aliases need a block with exactly one exact host"
         note = "an alias is answered as that host"
         found.append(error("RP115", entry.span, sentence, note=note, help="give that host a block of its own"))
-    registry = replace(registry, connect_to=tuple(_connect_to(checked, registry, port, found)))
+    registry = replace(
+        registry,
+        connect_to=tuple(_connect_to(checked, registry, port, found)),
+        auth=tuple(build_lending(checked, registry, groups, files, found)),
+    )
     return registry, [NamedHost(checked.name, pattern, span) for pattern, span in (*hosts, *aliases)]
 
 

@@ -47,6 +47,35 @@ LIMITS = BlockType(
     ),
 )
 
+AUTH = BlockType(
+    "auth",
+    "a credential of the proxy's own, and to whom it is lent; the first that fits repository and client counts",
+    directives(
+        Directive("username", "USER", "with `basic`: who the proxy is"),
+        Directive("password file", "SECRET_FILE", "with `basic`: the file that holds the password"),
+        Directive("password env", "VARIABLE", "with `basic`: the variable that holds the password"),
+        Directive("token file", "SECRET_FILE", "with `bearer`: the file that holds the token, sent as it is"),
+        Directive("token env", "VARIABLE", "with `bearer`: the variable that holds the token, sent as it is"),
+        Directive(
+            "file", "SECRET_FILE", "with `docker-config`: a config.json with `auths`, as `docker login` writes it"
+        ),
+        Directive(
+            "clients",
+            "any|private|CIDR|GROUP...",
+            "who may pull with it, and be served what was pulled with it; `private`: private and loopback addresses",
+            "private",
+        ),
+        Directive(
+            "on-reject",
+            "anonymous|fail",
+            "once it is refused: ask for what is public without it, or fail",
+            "anonymous",
+        ),
+    ),
+    once=False,
+    header="basic|bearer|docker-config [for REPO_GLOB...]",
+)
+
 REGISTRY = BlockType(
     "registry",
     "hosts that share settings; each host is a registry of its own",
@@ -71,7 +100,7 @@ REGISTRY = BlockType(
         ),
         Directive("allow-address", "CIDR...", "addresses that this block may reach, loopback too"),
     ),
-    blocks(UPSTREAM, TLS, LIMITS),
+    blocks(UPSTREAM, TLS, LIMITS, AUTH),
     named="NAME",
     once=False,
     required="hosts",

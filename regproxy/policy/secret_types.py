@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from regproxy.model.address import Authority, parse_authority
 from regproxy.policy.diagnostic import Diagnostic, error, literal_secret
 from regproxy.policy.given import Endpoint, Given
+from regproxy.policy.pattern import compile_glob
 from regproxy.policy.syntax import Text, Value, Word
 
 Converted = Given | Diagnostic | None
@@ -63,9 +64,26 @@ def _variable(value: Value) -> Converted:
     return Text(value.text, value.span)
 
 
+def _repo_glob(value: Value) -> Converted:
+    """A glob over repositories, checked here and compiled again where it is used."""
+    if not isinstance(value, Text):
+        return None
+    try:
+        compile_glob(value.text)
+    except ValueError as wrong:
+        return error("RP207", value.span, str(wrong))
+    return value
+
+
+def _group(value: Value) -> Converted:
+    return value if isinstance(value, Word) else None
+
+
 SECRET_TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "PROXY": ('the URL of a proxy such as "http://proxy.example:3128"', _proxy),
     "SECRET_FILE": ('the path of a file such as "/run/secrets/proxy"', _secret_file),
     "USER": ('the name of a user such as "ci"', _user),
+    "REPO_GLOB": ('a pattern of repositories such as "team/**"', _repo_glob),
+    "GROUP": ("the name of a client-group", _group),
     "VARIABLE": ("the name of a variable such as REGISTRY_PROXY", _variable),
 }

@@ -15,7 +15,9 @@ from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
+from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Lending
 from regproxy.model.registry import HostPattern, ParentProxy, Registry
+from regproxy.model.secret import Origin
 from regproxy.model.warm import Warm
 from regproxy.policy.format import formatted
 from regproxy.policy.images import image_name
@@ -127,7 +129,36 @@ def _registry(registry: Registry) -> Shown:
         *([Row("reserve", f"{kept.pulls} for {kept.group.name}")] if (kept := registry.reserve) is not None else []),
     )
     blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted), Shown("limits", limits))
-    return Shown("registry", rows, tuple(block for block in blocks if block.rows), registry.name)
+    inner = (*(block for block in blocks if block.rows), *map(_auth, registry.auth))
+    return Shown("registry", rows, inner, registry.name)
+
+
+def _auth(lending: Lending) -> Shown:
+    """A credential, by where its secret comes from and never by what it is."""
+    rows: tuple[Row, ...]
+    match lending.source:
+        case Basic(user=user, password=password):
+            kind, rows = "basic", (Row("username", "", (user,)), _from(password.origin, "password"))
+        case Bearer(token=token):
+            kind, rows = "bearer", (_from(token.origin, "token"),)
+        case DockerConfig(file=file):
+            kind, rows = "docker-config", (Row("file", "", (file.name,)),)
+        case _:
+            assert_never(lending.source)
+    scope = ("for", *map(quoted, lending.repositories)) if lending.repositories else ()
+    clients = Row("clients", " ".join(map(_clients, lending.clients)))
+    rows = (*rows, clients, Row("on-reject", lending.on_reject))
+    return Shown("auth", rows, name=" ".join([kind, *scope]))
+
+
+def _clients(clients: Clients) -> str:
+    if isinstance(clients, str):
+        return clients
+    return clients.name if isinstance(clients, ClientGroup) else quoted(str(clients))
+
+
+def _from(origin: Origin, key: str) -> Row:
+    return Row(key, f"env {origin.name}") if origin.kind == "env" else Row(key, "file", (origin.name,))
 
 
 def _proxy(proxy: ParentProxy | None) -> Iterator[Row]:
@@ -137,10 +168,8 @@ def _proxy(proxy: ParentProxy | None) -> Iterator[Row]:
     origin = proxy.secret.origin if proxy.secret is not None else None
     if origin is None:
         yield Row("proxy", "", (f"http://{proxy.authority}",))
-    elif origin.kind == "env":
-        yield Row("proxy", f"env {origin.name}")
     else:
-        yield Row("proxy", "file", (origin.name,))
+        yield _from(origin, "proxy")
 
 
 def _tunnel(rules: TunnelRules) -> Shown:

@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class PolicyFiles:
             value = self._environ.get(origin.name, "")
             if not value:
                 raise ValueError(f"the variable {origin.name} is not set")
-            return Revealed(Secret(origin, value))
+            return Revealed(Secret(origin, value, time.time()))
         self.secrets.add(origin.name)
         try:
             content = read_regular(Path(origin.name))
@@ -75,7 +76,7 @@ class PolicyFiles:
             raise ValueError(
                 f"{origin.name} is empty or holds {'control characters' if lines else 'more than one line'}"
             )
-        return Revealed(Secret(origin, value), exposed)
+        return Revealed(Secret(origin, value, time.time()), exposed)
 
     def _matching(self, folder: Path, pattern: str) -> Iterable[Path]:
         """The files of one folder, dotfiles left out: Kubernetes and editors keep their own things there."""

@@ -10,7 +10,7 @@ from regproxy.model.manifest import children
 from regproxy.model.oci import MAX_MANIFEST, parse_digest
 from regproxy.store.index import Tables
 from regproxy.store.pools import MAIN, SMALL, SMALL_OBJECT
-from regproxy.store.schema import CONTENT_INDEXES, EVICTION, FORMAT, INVENTORY, REFERENCE_BY_CHILD
+from regproxy.store.schema import CONTENT_INDEXES, EVICTION, FORMAT, GRANTED, INVENTORY, REFERENCE_BY_CHILD
 
 
 def migrate(tables: Tables, directory: Path) -> int:
@@ -25,7 +25,9 @@ def migrate(tables: Tables, directory: Path) -> int:
             _to_3(tables)
         if found < 4:
             _to_4(tables)
-        _to_5(tables)
+        if found < 5:
+            _to_5(tables)
+        _to_6(tables)
         tables.set_format(FORMAT)
     return found
 
@@ -71,6 +73,13 @@ def _to_5(tables: Tables) -> None:
     """What tiers say of how long content is kept: nothing so far, and two pools more."""
     tables.change("ALTER TABLE content ADD COLUMN keep INTEGER NOT NULL DEFAULT -1")
     tables.change("INSERT OR IGNORE INTO total VALUES (4, 0, 0), (5, 0, 0)")
+
+
+def _to_6(tables: Tables) -> None:
+    """Grants for accounts: until now there were those of strangers."""
+    tables.change(GRANTED)
+    tables.change("INSERT INTO granted SELECT authority, repository, ?, checked_at FROM public", ANONYMOUS.label)
+    tables.change("DROP TABLE public")
 
 
 def _manifests(tables: Tables, directory: Path) -> Iterator[tuple[str, bytes]]:

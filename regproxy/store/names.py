@@ -1,5 +1,6 @@
 """What names meant, read and written on the index's thread: the half of the store that knows no files."""
 
+from regproxy.model.account import ANONYMOUS
 from regproxy.model.address import Authority
 from regproxy.model.entry import Binding, BindingKey, Challenge, Generic, GenericKey, Link, LinkKey
 from regproxy.model.oci import Digest
@@ -33,15 +34,15 @@ class Names:
         """Whether this authority gave the digest in any of its repositories."""
         return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))
 
-    async def is_public(self, authority: Authority, repository: str) -> bool:
-        """Whether our anonymous token read the repository."""
-        return await self._index.run(lambda tables: rows.read_public(tables, authority, repository))
+    async def granted_at(self, authority: Authority, repository: str, account: str = ANONYMOUS.label) -> float | None:
+        """When the account of this label last read the repository, in seconds since the epoch; None: it may not."""
+        return await self._index.run(lambda tables: rows.read_granted(tables, authority, repository, account))
 
-    async def publics(
+    async def grants(
         self, authority: Authority | None, repository: str, limit: int
-    ) -> tuple[tuple[Authority, str, float], ...]:
-        """What strangers read, of an authority and a repository where they are given, and when last."""
-        return await self._index.run(lambda tables: rows.read_publics(tables, authority, repository, limit))
+    ) -> tuple[tuple[Authority, str, str, float], ...]:
+        """Where which account may read, of an authority and a repository where they are given, and when it last did."""
+        return await self._index.run(lambda tables: rows.read_grants(tables, authority, repository, limit))
 
     async def challenges(self) -> dict[Authority, Challenge]:
         """How each known authority asks for credentials."""

@@ -27,20 +27,20 @@ class Pushed:
 class Changes:
     """What one answer taught us, written together or not at all.
 
-    `public` carries when our anonymous token last read the repository; `private` takes that back. What is dropped
-    goes first, so that one set of changes may replace a row. What was `pushed` takes along what names it: bindings,
-    links, and the repository's lists.
+    `granted` carries when an account, by its label, last read the repository; `withdrawn` takes that back. What is
+    dropped goes first, so that one set of changes may replace a row. What was `pushed` takes along what names it:
+    bindings, links, and the repository's lists.
     """
 
     pushed: tuple[Pushed, ...] = ()
     dropped_bindings: tuple[BindingKey, ...] = ()
     dropped_links: tuple[LinkKey, ...] = ()
     dropped_generics: tuple[GenericKey, ...] = ()
-    private: tuple[tuple[Authority, str], ...] = ()
+    withdrawn: tuple[tuple[Authority, str, str], ...] = ()
     bindings: tuple[tuple[BindingKey, Binding], ...] = ()
     links: tuple[tuple[LinkKey, Link], ...] = ()
     generics: tuple[tuple[GenericKey, Generic], ...] = ()
-    public: tuple[tuple[Authority, str, float], ...] = ()
+    granted: tuple[tuple[Authority, str, str, float], ...] = ()
     challenges: tuple[tuple[Authority, Challenge], ...] = ()
     references: tuple[tuple[Digest, Digest], ...] = ()
 
@@ -64,8 +64,8 @@ def _statements(changes: Changes) -> Iterator[Statement]:
         )
     for generic_key, generic in changes.generics:
         yield _put("generic", *_generic_key(generic_key), *_generic(generic))
-    for authority, repository, checked_at in changes.public:
-        yield _put("public", str(authority), repository, checked_at)
+    for authority, repository, account, checked_at in changes.granted:
+        yield _put("granted", str(authority), repository, account, checked_at)
     for authority, challenge in changes.challenges:
         yield _put("challenge", str(authority), challenge.scheme, challenge.realm, challenge.service)
     for manifest, child in changes.references:
@@ -91,8 +91,9 @@ def _drops(changes: Changes) -> Iterator[Statement]:
         yield "DELETE FROM generic WHERE authority = ? AND target = ? AND variant = ?", _generic_key(generic_key)
     for pushed in changes.pushed:
         yield from _pushed(pushed)
-    for authority, repository in changes.private:
-        yield "DELETE FROM public WHERE authority = ? AND repository = ?", (str(authority), repository)
+    for authority, repository, account in changes.withdrawn:
+        sql = "DELETE FROM granted WHERE authority = ? AND repository = ? AND account = ?"
+        yield sql, (str(authority), repository, account)
 
 
 def _pushed(pushed: Pushed) -> Iterator[Statement]:
@@ -173,22 +174,25 @@ def read_linked_in(tables: Tables, authority: Authority, digest: Digest) -> bool
     return tables.one(sql, str(authority), str(digest)) is not None
 
 
-def read_public(tables: Tables, authority: Authority, repository: str) -> bool:
-    """Whether our anonymous token read the repository."""
-    sql = "SELECT 1 FROM public WHERE authority = ? AND repository = ?"
-    return tables.one(sql, str(authority), repository) is not None
+def read_granted(tables: Tables, authority: Authority, repository: str, account: str) -> float | None:
+    """When the account of this label last read the repository."""
+    sql = "SELECT checked_at FROM granted WHERE authority = ? AND repository = ? AND account = ?"
+    row = tables.one(sql, str(authority), repository, account)
+    return None if row is None else _seconds(row[0])
 
 
-def read_publics(
+def read_grants(
     tables: Tables, authority: Authority | None, repository: str, limit: int
-) -> tuple[tuple[Authority, str, float], ...]:
-    """What strangers read, and when last; at most `limit` rows."""
+) -> tuple[tuple[Authority, str, str, float], ...]:
+    """Where which account, by its label, may read, and when it last did; at most `limit` rows."""
     sql = (
-        "SELECT authority, repository, checked_at FROM public WHERE ? IN ('', authority) AND ? IN ('', repository)"
-        " ORDER BY authority, repository LIMIT ?"
+        "SELECT authority, repository, account, checked_at FROM granted"
+        " WHERE ? IN ('', authority) AND ? IN ('', repository) ORDER BY authority, repository, account LIMIT ?"
     )
     found = tables.each(sql, str(authority or ""), repository, limit)
-    return tuple((parse_authority(_text(one)), _text(name), _seconds(at)) for one, name, at in found)
+    return tuple(
+        (parse_authority(_text(one)), _text(name), _text(whose), _seconds(at)) for one, name, whose, at in found
+    )
 
 
 def read_challenges(tables: Tables) -> dict[Authority, Challenge]:
@@ -207,7 +211,7 @@ _AGEING = {
     "link": f"t.checked_at < ? AND {_UNUSED}",
     "generic": f"t.validated_at < ? AND {_UNUSED}",
     "history": f"t.last_at < ? AND {_UNUSED}",
-    "public": "t.checked_at < ? AND NOT EXISTS"
+    "granted": "t.checked_at < ? AND NOT EXISTS"
     " (SELECT 1 FROM link l WHERE l.authority = t.authority AND l.repository = t.repository)",
 }
 Pruned = dict[str, int]

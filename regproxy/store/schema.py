@@ -3,7 +3,7 @@
 The triggers keep `total` by pool in the transaction of each change, so that opening a large cache adds nothing up.
 """
 
-FORMAT = 5
+FORMAT = 6
 
 _CONTENT = """CREATE TABLE content (
     digest TEXT PRIMARY KEY, size INTEGER NOT NULL, allocated INTEGER NOT NULL, last_used REAL NOT NULL,
@@ -54,6 +54,12 @@ INVENTORY = (
 )
 REFERENCE_BY_CHILD = "CREATE INDEX reference_by_child ON reference (child)"
 
+# Which account, by its label, may read which repository: it did, at that time.
+GRANTED = """CREATE TABLE granted (
+    authority TEXT NOT NULL, repository TEXT NOT NULL, account TEXT NOT NULL, checked_at REAL NOT NULL,
+    PRIMARY KEY (authority, repository, account)
+)"""
+
 STATEMENTS = (
     _CONTENT,
     *CONTENT_INDEXES,
@@ -77,10 +83,7 @@ STATEMENTS = (
         stored_at REAL NOT NULL, validated_at REAL NOT NULL,
         PRIMARY KEY (authority, target, variant)
     )""",
-    """CREATE TABLE public (
-        authority TEXT NOT NULL, repository TEXT NOT NULL, checked_at REAL NOT NULL,
-        PRIMARY KEY (authority, repository)
-    )""",
+    GRANTED,
     """CREATE TABLE challenge (
         authority TEXT PRIMARY KEY, scheme TEXT NOT NULL, realm TEXT NOT NULL, service TEXT NOT NULL
     )""",

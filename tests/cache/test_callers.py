@@ -323,7 +323,7 @@ def test_a_grant_that_is_revoked_is_forgotten_everywhere(tmp_path: Path) -> None
         granted = stage.world.core.cache.granted
         (held,) = granted.own(None, "", "")
         assert (held.place, held.name) == ((QUAY, PRIVATE), "alice")
-        assert [one.repository for one in await granted.public(None, "")] == [PUBLIC]
+        assert [one.repository for one in await granted.standing(None, "")] == [PUBLIC]
         forgotten: list[Forget] = []
         stage.world.core.cache.watch(forgotten.append)
         assert await granted.revoke(QUAY, OTHER, "") == 0

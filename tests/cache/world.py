@@ -17,6 +17,7 @@ from regproxy.model.event import Event, Outcome
 from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
+from regproxy.settings.files import PolicyFiles
 from regproxy.tls.seal import Seal
 from regproxy.upstream.request import Limits
 from tests.lab.answers import Answer as Scripted
@@ -165,7 +166,8 @@ async def world(
 
 
 def _loaded(blocks: tuple[Block, ...], tiers: str, head: str) -> Policy:
-    loaded = load(Source("test.policy", policy(*blocks, tiers=tiers, head=head)), {})
+    text = policy(*blocks, tiers=tiers, head=head)
+    loaded = load(Source("test.policy", text), {}, PolicyFiles(Path("test.policy")))
     assert loaded.policy is not None, loaded.diagnostics
     return loaded.policy
 

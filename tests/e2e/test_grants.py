@@ -31,7 +31,7 @@ def test_an_operator_sees_who_may_read_and_takes_it_back(
         assert run("grants", "revoke", REPOSITORY, *at).stdout == "1 revoked\n"
         assert client.get(TAG, Accept=TYPE).status == 401
     assert run("grants", "revoke", REPOSITORY, *at).returncode == 1
-    assert json.loads(run("grants", "ls", REPOSITORY, "--json", *at).stdout) == {"public": [], "own": []}
+    assert json.loads(run("grants", "ls", REPOSITORY, "--json", *at).stdout) == {"public": [], "lent": [], "own": []}
 
 
 @pytest.mark.parametrize(

@@ -36,10 +36,19 @@ class Request:
 
 
 class Registry:
-    """A registry under the names of its certificate; with a token service, every pull needs a token."""
+    """A registry under the names of its certificate.
+
+    With a token service every pull needs a token, with `accounts`, lines of htpasswd in bcrypt, a user and password.
+    """
 
     def __init__(
-        self, processes: Processes, directory: Path, name: str, leaf: Leaf, tokens: TokenService | None = None
+        self,
+        processes: Processes,
+        directory: Path,
+        name: str,
+        leaf: Leaf,
+        tokens: TokenService | None = None,
+        accounts: str = "",
     ) -> None:
         self.name = name
         self.tokens = tokens
@@ -48,12 +57,23 @@ class Registry:
         self._seen = 0
         folder = directory / name
         (folder / "data").mkdir(parents=True)
-        self._push = self._side(processes, folder, "push", {"addr": f"127.0.0.1:{self.push_port}"}, None)
+        self._push = self._side(processes, folder, "push", {"addr": f"127.0.0.1:{self.push_port}"}, {})
         tls = {"certificate": str(leaf.certificate), "key": str(leaf.key)}
-        self._tls = self._side(processes, folder, "tls", {"addr": f"127.0.0.1:{self.port}", "tls": tls}, tokens)
+        auth = self._auth(folder / "htpasswd", tokens, accounts)
+        self._tls = self._side(processes, folder, "tls", {"addr": f"127.0.0.1:{self.port}", "tls": tls}, auth)
+
+    def _auth(self, file: Path, tokens: TokenService | None, accounts: str) -> dict[str, object]:
+        if tokens is not None:
+            realm = f"https://auth.{self.name.partition('.')[2]}/token"
+            bundle = str(tokens.signer.bundle)
+            return {"token": {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": bundle}}
+        if accounts:
+            file.write_text(accounts)
+            return {"htpasswd": {"realm": "registry", "path": str(file)}}
+        return {}
 
     def _side(
-        self, processes: Processes, folder: Path, side: str, listen: dict[str, object], tokens: TokenService | None
+        self, processes: Processes, folder: Path, side: str, listen: dict[str, object], auth: dict[str, object]
     ) -> Process:
         configuration: dict[str, object] = {
             "version": "0.1",
@@ -66,11 +86,8 @@ class Registry:
             },
             "http": {**listen, "secret": "x"},
         }
-        if tokens is not None:
-            realm = f"https://auth.{self.name.partition('.')[2]}/token"
-            bundle = str(tokens.signer.bundle)
-            token = {"realm": realm, "service": SERVICE, "issuer": ISSUER, "rootcertbundle": bundle}
-            configuration["auth"] = {"token": token}
+        if auth:
+            configuration["auth"] = auth
         file = folder / f"{side}.yml"
         file.write_text(json.dumps(configuration))  # JSON is YAML
         environment = clean_environment(OTEL_TRACES_EXPORTER="none")

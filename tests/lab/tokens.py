@@ -52,7 +52,7 @@ class TokenService:
         self.signer = signer
         self.requests: list[TokenRequest] = []
         self._leaf = leaf
-        self._private = dict(private or {})
+        self._private = {repository: {owner} for repository, owner in (private or {}).items()}
         self._server: ThreadingHTTPServer | None = None
         self._thread: Thread | None = None
 
@@ -110,6 +110,10 @@ class TokenService:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
 
+    def allow(self, repository: str, *owners: Account) -> None:
+        """From now on these may read the private repository, and nobody else."""
+        self._private[repository] = set(owners)
+
     def account(self, form: dict[str, list[str]], authorization: str) -> Account | None:
         """The credentials that came with a request, right or wrong."""
         scheme, _, value = authorization.partition(" ")
@@ -123,7 +127,7 @@ class TokenService:
     def token(self, form: dict[str, list[str]], authorization: str) -> tuple[int, dict[str, object]]:
         """Status and document for one request."""
         account = self.account(form, authorization)
-        if account is not None and account not in self._private.values():
+        if account is not None and not any(account in owners for owners in self._private.values()):
             return 401, {"errors": [{"code": "UNAUTHORIZED", "message": "incorrect username or password"}]}
         access = [
             grant for scope in form.get("scope", []) for each in scope.split() if (grant := self._grant(each, account))
@@ -134,8 +138,8 @@ class TokenService:
     def _grant(self, scope: str, account: Account | None) -> dict[str, object] | None:
         kind, _, rest = scope.partition(":")
         repository, _, actions = rest.rpartition(":")
-        owner = self._private.get(repository)
-        if kind != "repository" or (owner is not None and owner != account):
+        owners = self._private.get(repository)
+        if kind != "repository" or (owners is not None and account not in owners):
             return None
         granted = {"pull"} if account is None else {"pull", "push", "delete"}
         given = sorted(granted.intersection(actions.split(",")))

@@ -20,6 +20,7 @@ from regproxy.policy.redaction import redacted
 from regproxy.policy.show import as_object, show
 from regproxy.policy.source import Source
 from regproxy.settings.packaged import known_sources, policies_directory
+from tests.policy.anysecret import AnySecret
 from tests.policy.test_naive import expressions
 
 PACKAGED = ("default", "seed")
@@ -43,6 +44,9 @@ registry corp {
         proxy "http://proxy.corp.example:3128";
     }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
+    auth basic for "team-a/**" "x" { username 'r "a'; password file "/run/a"; clients any "10.0.0.0/8" prod private; }
+    auth bearer { token env TOKEN; on-reject fail; }
+    auth docker-config for "old/*" { file "/run/config.json"; clients prod; }
     limits { pulls 180/6h; concurrent 32; reserve 40 for prod; }
     client-auth required;
 }
@@ -69,7 +73,7 @@ tier last { match (tag finds 'rc' or any) or kind not in [manifest, blob] and me
 
 
 def loaded(text: str) -> Policy:
-    read = load(Source("shown", text), known_sources())
+    read = load(Source("shown", text), known_sources(), AnySecret())
     assert read.policy is not None, [finding.sentence for finding in read.diagnostics]
     return read.policy
 
@@ -244,6 +248,23 @@ def test_the_object_has_the_names_of_the_language() -> None:
     }
     assert shown["registry"][0]["limits"] == {"pulls": "180/6h", "concurrent": "32", "reserve": "40 for prod"}
     assert shown["registry"][0]["tls"] == {"ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']]}
+    assert shown["registry"][0]["auth"] == [
+        {
+            "name": 'basic for "team-a/**" "x"',
+            "username": ['r "a'],
+            "password": ["file", "/run/a"],
+            "clients": 'any "10.0.0.0/8" prod private',
+            "on-reject": "anonymous",
+        },
+        {"name": "bearer", "token": "env TOKEN", "clients": "private", "on-reject": "fail"},
+        {
+            "name": 'docker-config for "old/*"',
+            "file": ["/run/config.json"],
+            "clients": "prod",
+            "on-reject": "anonymous",
+        },
+    ]
+    assert "hunter2" not in json.dumps(shown) + show(loaded(FULL)) + repr(loaded(FULL).registries)
     assert isinstance(shown["tier"], list)
     assert shown["tier"][0]["deny"] == ["403", 'see "wiki"']
     assert shown["tier"][1]["stale if-error"] == "7d on [error, 429, 5xx]"
@@ -261,7 +282,9 @@ def test_what_is_redacted_loads(text: str) -> None:
 )
 def test_what_is_redacted_names_nothing(render: Callable[[Policy], str]) -> None:
     shown = render(redacted(loaded(FULL)))
-    for name in "corp harbor registry.corp example lab old login blobs team app wiki pem bad git plain".split():
+    for (
+        name
+    ) in "corp harbor registry.corp example lab old login blobs team app wiki pem bad git plain run TOKEN".split():
         assert name not in shown, name
     for kept in ("8443", "10.0.0.0/8", "fd00::/8", "1s3ms", "users", "rc", "403", "127.0.0.0/8"):
         assert kept in shown, kept

@@ -158,7 +158,7 @@ def test_a_reader_may_discard_what_it_found_damaged(tmp_path: Path) -> None:
 def test_a_restart_keeps_content_rows_and_recent_uses(tmp_path: Path) -> None:
     hub, manifest = Authority("registry-1.docker.io", 443), digest_of(b"manifest")
     changes = Changes(
-        public=((hub, "library/redis", 5.0),),
+        granted=((hub, "library/redis", "anonymous", 5.0),),
         challenges=((hub, Challenge("bearer", "https://auth.docker.io/token", "registry.docker.io")),),
         references=((manifest, DIGEST),),
     )
@@ -176,7 +176,7 @@ def test_a_restart_keeps_content_rows_and_recent_uses(tmp_path: Path) -> None:
             assert found is not None
             assert found.last_used == watch.now
             assert store.usage() == before
-            assert await store.is_public(hub, "library/redis")
+            assert await store.granted_at(hub, "library/redis") == 5.0
             assert await store.challenges() == dict(changes.challenges)
 
     asyncio.run(story())

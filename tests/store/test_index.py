@@ -13,12 +13,12 @@ from regproxy.store.index import DAMAGED, NAME, Index, Tables
 
 
 def count(tables: Tables) -> int:
-    row = tables.one("SELECT count(*) FROM public")
+    row = tables.one("SELECT count(*) FROM granted")
     return int(row[0] or 0) if row else -1
 
 
 def insert(tables: Tables, name: str) -> None:
-    tables.change("INSERT INTO public VALUES ('r.example:443', ?, 1.0)", name)
+    tables.change("INSERT INTO granted VALUES ('r.example:443', ?, 'anonymous', 1.0)", name)
 
 
 def filled(directory: Path, rows: int = 2000) -> None:
@@ -84,7 +84,7 @@ def test_damage_met_while_running_is_an_os_error_and_remembered(tmp_path: Path) 
         index = Index(tmp_path)
         assert await index.open(check=False) is None
         with pytest.raises(OSError, match=r"index failed: .*malformed") as caught:
-            await index.run(lambda tables: list(tables.each("SELECT * FROM public")))
+            await index.run(lambda tables: list(tables.each("SELECT * FROM granted")))
         assert (caught.value.errno, caught.value.filename) == (errno.EIO, str(tmp_path / NAME))
         await index.close()
         assert not index.sound

@@ -42,7 +42,7 @@ def test_the_first_format_is_taken_over_whole(tmp_path: Path) -> None:
                 binding = await store.binding(BindingKey(REGISTRY, "app", "v1"))
                 assert binding == Binding(digest_of(MANIFEST), "m", len(MANIFEST), (), 4.0, 5.0)
                 assert await store.link(LinkKey(REGISTRY, "app", Kind.MANIFEST, digest_of(MANIFEST))) is not None
-                assert await store.is_public(REGISTRY, "app")
+                assert await store.granted_at(REGISTRY, "app") == 5.0
                 assert (store.usage().entries, store.usage().content) == (5, on_disk(tmp_path))
                 by_pool = await store._index.run(totals)
                 assert (by_pool[SMALL].entries, by_pool[MAIN].entries) == (2, 3)

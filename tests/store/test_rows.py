@@ -29,7 +29,7 @@ ALL = Changes(
     bindings=((TAG, BINDING),),
     links=((NAME, LINK),),
     generics=((LIST, GENERIC),),
-    public=((HUB, "library/redis", 1.0),),
+    granted=((HUB, "library/redis", "anonymous", 1.0),),
     challenges=((HUB, Challenge("bearer", "https://auth.docker.io/token", "registry.docker.io")),),
     references=((DIGEST, digest_of(b"child")), (DIGEST, digest_of(b"other child"))),
 )
@@ -48,7 +48,8 @@ def test_every_row_comes_back_as_it_was_told(tmp_path: Path) -> None:
             assert await store.binding(TAG) == BINDING
             assert await store.link(NAME) == LINK
             assert await store.generic(LIST) == GENERIC
-            assert await store.is_public(HUB, "library/redis")
+            assert await store.granted_at(HUB, "library/redis") == 1.0
+            assert await store.granted_at(HUB, "library/redis", "basic a") is None
             assert await store.challenges() == dict(ALL.challenges)
             assert await store._index.run(references) == 2
 
@@ -76,8 +77,8 @@ def test_every_part_of_a_key_counts(tmp_path: Path) -> None:
                 assert await store.link(name) is None
             for target in (replace(LIST, authority=OTHER), replace(LIST, target="/v2/"), replace(LIST, variant="")):
                 assert await store.generic(target) is None
-            assert not await store.is_public(OTHER, "library/redis")
-            assert not await store.is_public(HUB, "library")
+            assert await store.granted_at(OTHER, "library/redis") is None
+            assert await store.granted_at(HUB, "library") is None
 
     asyncio.run(story())
 
@@ -119,13 +120,13 @@ def test_what_is_dropped_is_gone_and_may_be_replaced_in_the_same_breath(tmp_path
                     dropped_bindings=(TAG,),
                     dropped_links=(NAME,),
                     dropped_generics=(LIST,),
-                    private=((HUB, "library/redis"),),
+                    withdrawn=((HUB, "library/redis", "anonymous"),),
                     bindings=((replace(TAG, tag="8"), BINDING),),
                     links=((NAME, replace(LINK, proof="head")),),
                 )
             )
             assert (await store.binding(TAG), await store.generic(LIST)) == (None, None)
-            assert not await store.is_public(HUB, "library/redis")
+            assert await store.granted_at(HUB, "library/redis") is None
             assert await store.binding(replace(TAG, tag="8")) == BINDING
             assert await store.link(NAME) == replace(LINK, proof="head")
 
@@ -148,7 +149,7 @@ def test_changes_are_written_together_or_not_at_all(tmp_path: Path) -> None:
 
 async def known(store: Store) -> list[bool]:
     found = (await store.binding(TAG), await store.link(NAME), await store.generic(LIST))
-    return [one is not None for one in found] + [await store.is_public(HUB, "library/redis")]
+    return [one is not None for one in found] + [await store.granted_at(HUB, "library/redis") is not None]
 
 
 def test_rows_outlive_their_content_until_nobody_validated_them_for_long(tmp_path: Path) -> None:
