@@ -28,6 +28,7 @@ from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import Limits
 from regproxy.upstream.retries import Retries
 from regproxy.upstream.session import Upstream
+from regproxy.upstream.standing import Standing
 from regproxy.upstream.tokens import Tokens
 
 MAINTENANCE_SECONDS = 30.0
@@ -62,10 +63,17 @@ class Core:
     """Owns the store, the upstream client and the cache; `policy` gives the active one."""
 
     def __init__(
-        self, cache: Cache, engines: Engines, store: Store, client: Client, challenges: StoredChallenges
+        self,
+        cache: Cache,
+        engines: Engines,
+        store: Store,
+        client: Client,
+        challenges: StoredChallenges,
+        standing: Standing,
     ) -> None:
         self.cache = cache
         self.store = store
+        self.standing = standing
         self._engines = engines
         self._client = client
         self._challenges = challenges
@@ -90,12 +98,13 @@ class Core:
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
-        admission = Admission(client, Quota(clock, report), Breakers(clock, report), Retries(random.random, report))
+        quota, breakers = Quota(clock, report), Breakers(clock, report)
+        admission = Admission(client, quota, breakers, Retries(random.random, report))
         upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock), challenges)
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
         challenges.engines = engines
-        return cls(Cache(engines, policy, seal), engines, store, client, challenges)
+        return cls(Cache(engines, policy, seal), engines, store, client, challenges, Standing(quota, breakers, clock))
 
     def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
         """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.
@@ -107,6 +116,11 @@ class Core:
         self._due.set()
         self._client.follow(policy.registries, ca_files)
         self._engines.forget(Forget())
+
+    @property
+    def upstream(self) -> Upstream:
+        """The way to registries."""
+        return self._engines.upstream
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work that ends with the core at the latest."""

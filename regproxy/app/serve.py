@@ -13,20 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from regproxy import __version__
-from regproxy.admin.api import Api
 from regproxy.admin.health import Health
-from regproxy.app.administration import administration
+from regproxy.app.administering import Administered, AdminSocket
 from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
 from regproxy.app.former_ca import remember
 from regproxy.app.front import Front, front
-from regproxy.app.grants import GrantCalls
 from regproxy.app.handed import Handed
-from regproxy.app.images import ImageCalls
-from regproxy.app.listeners import Sockets, bind_unix, reached_by
-from regproxy.app.live import Live
+from regproxy.app.listeners import Sockets, reached_by
 from regproxy.app.notify import Notifier
-from regproxy.app.prefetching import Prefetching
 from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
@@ -117,7 +112,7 @@ class Service:
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
         self._watching.append(asyncio.ensure_future(self._heart(self._front).run()))
-        api = self._administer(core, ca)
+        admin = self._administer(core, ca)
         self._state = "ready"
         self._announce()
         notifying = asyncio.get_running_loop().create_task(self._notifier.run())
@@ -130,7 +125,8 @@ class Service:
         finally:
             notifying.cancel()
             await self._stop_watching()
-            await self._stop_administering(api)
+            if admin is not None:
+                await admin.close()
             await self._front.drain(0)
             for pull in self._pulls.ended(all_of_them=True):
                 self._report(pull)
@@ -197,30 +193,24 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    def _administer(self, core: Core, ca: RunningCa) -> Api | None:
+    def _administer(self, core: Core, ca: RunningCa) -> AdminSocket | None:
         """Serve the admin socket, where there is one; without it the proxy still serves."""
-        path = self._prepared.settings.admin
+        path, trust = self._prepared.settings.admin, self._trust
         if path is None:
             return None
+        administered = Administered(
+            core,
+            lambda: self._active.policy,
+            self._reloader,
+            self._metrics,
+            lambda: trust.counts(ca.holdings.ca.fingerprint),
+            self._lacks,
+        )
         try:
-            listening = bind_unix(path)
+            return AdminSocket(path, administered)
         except OSError as error:
             self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
             return None
-        live = Live(core.cache, lambda: self._active.policy)
-        cache, trust = core.cache, self._trust
-        images = ImageCalls(cache.images, cache.purging)
-        prefetching = Prefetching(cache.images, cache.prefetch, core.spawn)
-        grants = GrantCalls(cache.granted, lambda: self._active.policy)
-        routes = (*images.routes(), *prefetching.routes(), *grants.routes())
-        api = administration(live, self._reloader, lambda: trust.counts(ca.holdings.ca.fingerprint), routes)
-        api.start([listening])
-        return api
-
-    async def _stop_administering(self, api: Api | None) -> None:
-        if api is not None and self._prepared.settings.admin is not None:
-            self._prepared.settings.admin.unlink(missing_ok=True)
-            await api.stop()
 
     def _announce(self) -> None:
         start = self._prepared.start

@@ -14,6 +14,8 @@ from regproxy.cli.policy import policy_group
 from regproxy.cli.prefetch import prefetch_command
 from regproxy.cli.serve import serve_command
 from regproxy.cli.setup import setup_command
+from regproxy.cli.status import ratelimit_command, status_command, top_command
+from regproxy.cli.upstream import upstream_group
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +29,8 @@ main.add_command(policy_group)
 main.add_command(ca_group)
 main.add_command(cache_group)
 main.add_command(prefetch_command)
+for command in (status_command, top_command, ratelimit_command, upstream_group):
+    main.add_command(command)
 for command in image_commands:
     cache_group.add_command(command)
 main.add_command(grants_group)

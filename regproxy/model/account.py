@@ -5,6 +5,8 @@ from typing import Literal
 
 from regproxy.model.login import Login
 
+# What the labels of callers' own accounts begin with.
+OWN_LABEL = "own "
 OnReject = Literal["anonymous", "fail"]
 
 
@@ -55,7 +57,7 @@ class Own:
     @property
     def label(self) -> str:
         """One for each caller: no value for a metric."""
-        return f"own {self.identity}"
+        return f"{OWN_LABEL}{self.identity}"
 
 
 Account = Anonymous | Lent | Own

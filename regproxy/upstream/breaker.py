@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import BreakerChanged, Event
+from regproxy.model.upstream_state import UpstreamState
 from regproxy.upstream.failure import NotAsked, UpstreamFailed
 from regproxy.upstream.limited import utc
 from regproxy.upstream.request import UpstreamRequest
@@ -43,12 +44,43 @@ class Breakers:
         self._clock = clock
         self._report = report
         self._breakers: dict[Authority, _Breaker] = {}
+        self._blocked: dict[Authority, float] = {}
+
+    def block(self, authority: Authority, until: float) -> None:
+        """Ask this authority nothing until then: the operator's word; raises ValueError for one too many."""
+        self._blocked = {one: end for one, end in self._blocked.items() if end > self._clock()}
+        if len(self._blocked) >= MAX_BREAKERS:
+            raise ValueError(f"{MAX_BREAKERS} registries are blocked; unblock one of them first")
+        self._blocked[authority] = until
+
+    def unblock(self, authority: Authority) -> bool:
+        """Ask it again, also where it failed in a row; whether it was blocked or failing."""
+        breaker = self._breakers.pop(authority, None)
+        if breaker is not None:
+            self._closed(authority, breaker)
+        return self._blocked.pop(authority, None) is not None or breaker is not None
+
+    def states(self) -> tuple[UpstreamState, ...]:
+        """Authorities that failed of late or are blocked."""
+        now = self._clock()
+        known = {*self._breakers, *(one for one, end in self._blocked.items() if end > now)}
+        return tuple(self._state(authority, now) for authority in sorted(known))
+
+    def _state(self, authority: Authority, now: float) -> UpstreamState:
+        breaker, blocked = self._breakers.get(authority), self._blocked.get(authority, 0.0)
+        cause = breaker.cause.detail if breaker is not None and breaker.cause is not None else ""
+        until = breaker.until if breaker is not None and breaker.seconds else 0.0
+        return UpstreamState(authority, cause, until, blocked_until=blocked if blocked > now else 0.0)
 
     def admit(self, request: UpstreamRequest) -> bool:
         """Whether the request is a probe; raises NotAsked while the breaker is open.
 
         Every request that is let through ends with `answered`, `failed` or `released`.
         """
+        if self._clock() < self._blocked.get(request.authority, 0.0):
+            until = utc(self._blocked[request.authority])
+            sentence = f"{request.authority.name}: the operator wants it not to be asked until {until}"
+            raise NotAsked(FailureClass.CONNECT, sentence)
         breaker = self._breakers.get(request.authority)
         if breaker is None or breaker.cause is None or not breaker.seconds:
             return False

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from regproxy.model.account import ANONYMOUS, Account, Own
+from regproxy.model.account import ANONYMOUS, OWN_LABEL, Account, Own
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, QuotaObserved, UpstreamThrottled
 from regproxy.model.message import Head, printable
 from regproxy.model.pull_event import HoldChanged, PullSpent
+from regproxy.model.upstream_state import Allowed, UpstreamState
 from regproxy.upstream.limited import Limited, utc
 from regproxy.upstream.ratelimit import (
     MAX_HOLD_SECONDS,
@@ -148,6 +149,20 @@ class Quota:
         key = _Key(request.authority, account.label)
         held = key in self._holds or _Key(request.authority, _EVERY_ACCOUNT) in self._holds
         return held or key in self._allowances or request.registry.pulls is not None
+
+    def states(self) -> tuple[UpstreamState, ...]:
+        """Authorities that said what is left, or hold us up; callers' own accounts are their own affair."""
+        now = self._clock()
+        allowed: dict[Authority, list[Allowed]] = {}
+        for key, one in self._allowances.items():
+            if not key.account.startswith(OWN_LABEL):
+                told = Allowed(key.account, one.limit, one.remaining, one.window, one.observed_at)
+                allowed.setdefault(key.authority, []).append(told)
+        held = {key.authority: hold.until for key, hold in self._holds.items() if hold.stands(now)}
+        return tuple(
+            UpstreamState(one, held_until=held.get(one, 0.0), allowed=tuple(allowed.get(one, ())))
+            for one in sorted({*allowed, *held})
+        )
 
     def _prolong(self, key: _Key, permit: Permit, head: Head, now: float) -> Hold:
         """The hold after a 429: the first, the next after a probe, or the one that another answer began meanwhile."""

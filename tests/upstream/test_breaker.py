@@ -6,7 +6,7 @@ import pytest
 
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import BreakerChanged, Event
-from regproxy.upstream.breaker import FAILURES_TO_OPEN, MAX_BREAKERS, Breakers
+from regproxy.upstream.breaker import FAILURES_TO_OPEN, FIRST_OPEN_SECONDS, MAX_BREAKERS, Breakers
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.retries import MAX_BUDGETS, Retries
@@ -150,3 +150,29 @@ def test_only_what_sent_nothing_is_tried_again_and_twice_at_most(
     retries = Retries(lambda: 0.5, lambda _: None)
     retries.earn(ASK.authority)
     assert retries.delay(ASK, error, retried) == delay
+
+
+def test_a_blocked_authority_is_not_asked_until_its_time_or_the_operators_word() -> None:
+    desk = Desk()
+    authority = ASK.authority
+    desk.breakers.block(authority, desk.now + 60)
+    assert desk.is_open()
+    assert [state.blocked_until for state in desk.breakers.states()] == [desk.now + 60]
+    desk.now += 60
+    assert not desk.is_open()
+    assert desk.breakers.states() == ()
+    desk.breakers.block(authority, desk.now + 60)
+    assert desk.breakers.unblock(authority)
+    assert not desk.is_open()
+    assert not desk.breakers.unblock(authority)
+
+
+def test_the_operators_word_closes_what_failed_in_a_row() -> None:
+    desk = Desk()
+    for _ in range(FAILURES_TO_OPEN[FailureClass.CONNECT]):
+        desk.fail()
+    [state] = desk.breakers.states()
+    assert (state.cause, state.open_until) == (REFUSED.detail, desk.now + FIRST_OPEN_SECONDS)
+    assert desk.breakers.unblock(ASK.authority)
+    assert not desk.is_open()
+    assert desk.events[-1] == BreakerChanged("test", "registry.test", is_open=False)
