@@ -29,7 +29,7 @@ from regproxy.app.seam import Seam
 from regproxy.app.start import Start, own_certificate
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
-from regproxy.model.measure import CaMeasured, LogMeasured
+from regproxy.model.measure import CaMeasured, ClientsMeasured, LogMeasured
 from regproxy.reload.active import Active
 from regproxy.reload.authority import RunningCa
 from regproxy.reload.reloader import Reloader
@@ -37,6 +37,7 @@ from regproxy.reload.watcher import Watcher
 from regproxy.settings.serve import ServeSettings
 from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
+from regproxy.telemetry.gateway import Gateway
 from regproxy.telemetry.metrics import Metrics
 from regproxy.telemetry.pulls import Pulls
 from regproxy.telemetry.sightings import Sightings
@@ -75,6 +76,7 @@ class Service:
         self._sightings = Sightings(time.time)
         self._notifier = Notifier(os.environ, self._lacks)
         self._pulls = Pulls(time.monotonic)
+        self._gateway = Gateway(lambda: self._active.policy.looks_at_addresses, self._warn)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -82,12 +84,16 @@ class Service:
         self._state = "starting"
         self._front: Front | None = None
 
+    def _warn(self, sentence: str) -> None:
+        self._log.line({"event": "warning", "message": sentence})
+
     def _report(self, event: Event) -> None:
         self._metrics.observe(event)
         self._trust.observe(event)
         self._sightings.observe(event)
         self._notifier.observe(event)
         self._pulls.observe(event)
+        self._gateway.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -107,6 +113,7 @@ class Service:
         scrape.ask_slow(core.store.measure)
         scrape.ask(core.measure)
         scrape.ask(lambda: (CaMeasured(ca.holdings.ca.not_after), LogMeasured(self._log.dropped)))
+        scrape.ask(lambda: (ClientsMeasured(self._gateway.share),))
         await self._watch(core, ca)
         seam = Seam(core.cache, lambda: ca.holdings, own_certificate(settings.tls), time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)

@@ -47,6 +47,13 @@ class LogMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientsMeasured:
+    """The share of the last thousand requests that the busiest address made, 0 to 1."""
+
+    busiest: float
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessMeasured:
     """One process of ours: how late its event loop was, in seconds, each time it was looked at since it last told.
 
@@ -78,6 +85,6 @@ class ProcessEnded:
 
 
 # What the parts of the core say at a scrape.
-Measured = StoreMeasured | DiskMeasured | UpstreamMeasured | CaMeasured | LogMeasured
+Measured = StoreMeasured | DiskMeasured | UpstreamMeasured | CaMeasured | LogMeasured | ClientsMeasured
 # What a process says of itself now and then.
 Pulse = ProcessMeasured | EdgeMeasured | ProcessEnded

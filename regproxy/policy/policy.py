@@ -17,6 +17,7 @@ from regproxy.policy.condition import predicates
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.lender import Lender
 from regproxy.policy.matcher import Matcher, Memory
+from regproxy.policy.operand import FromNetwork, InGroup
 from regproxy.policy.registries import NamedHost
 from regproxy.policy.scenario import UNMATCHED_TIER, Scenario
 from regproxy.policy.tier import Tier
@@ -67,6 +68,15 @@ class Policy:
 
     def _terms(self) -> Iterator[Terms]:
         yield from (tier.decision.terms for tier in self.tiers if isinstance(tier.decision, Cached))
+
+    @property
+    def looks_at_addresses(self) -> bool:
+        """Whether what a client gets depends on where it comes from."""
+        reserved = [one.reserve.group for one in self.registries if one.reserve is not None]
+        groups = (*self.access.allow, *self.access.deny, *reserved)
+        tests = (test for tier in self.tiers for test in predicates(tier.condition) if test.attribute == "client")
+        operands = (one for test in tests for one in test.operands if isinstance(one, FromNetwork | InGroup))
+        return any(group.addresses for group in groups) or any(one.networks for one in operands)
 
     def on_connect(self, authority: Authority, client: str, user: str = "") -> ConnectDecision:
         """What a CONNECT of this client leads to; `user` is who it proved to be, empty for nobody."""

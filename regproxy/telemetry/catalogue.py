@@ -59,6 +59,11 @@ CLIENTS = (
         (by.HANDSHAKE,),
     ),
     Metric(
+        "busiest_client_share",
+        "gauge",
+        "Share of the last thousand requests that came from one address: near 1, it may be a gateway's.",
+    ),
+    Metric(
         "client_connections", "gauge", "Connections of clients, those that wait for a request apart.", (by.CONNECTION,)
     ),
 )

@@ -4,6 +4,7 @@ from typing import assert_never
 
 from regproxy.model.measure import (
     CaMeasured,
+    ClientsMeasured,
     DiskMeasured,
     LogMeasured,
     Measured,
@@ -41,6 +42,8 @@ class StateMetrics:
                 self._set("ca_not_after_timestamp_seconds", not_after)
             case LogMeasured(dropped=dropped):
                 self._set("log_dropped_lines", dropped)
+            case ClientsMeasured(busiest=busiest):
+                self._set("busiest_client_share", busiest)
             case _:
                 assert_never(measured)
 
