@@ -19,6 +19,7 @@ from regproxy.app.pulse import Heart
 from regproxy.model.address import parse_authority
 from regproxy.model.answer import Core
 from regproxy.proxy.balancer import Balancers
+from regproxy.proxy.crowd import Capacity, Crowd
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.listener import Doors, Listener
 from regproxy.tls.contexts import Contexts
@@ -37,7 +38,9 @@ def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sockets) 
     pages = Pages(
         lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint, lambda: welcome().probe, core.sightings
     )
-    edge = Edge(core, contexts, pages.page, Path(first.content_directory), listeners)
+    edge = Edge(
+        core, contexts, pages.page, Path(first.content_directory), listeners, crowd=Crowd(Capacity(*first.capacity))
+    )
     balancers = Balancers(ip_network(text) for text in first.balancers)
     return Listener(edge, Doors(sockets.clear, sockets.secured, first.name, balancers))
 

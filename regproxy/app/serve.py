@@ -15,6 +15,7 @@ from typing import Any
 from regproxy import __version__
 from regproxy.admin.health import Health
 from regproxy.app.administering import Administered, AdminSocket
+from regproxy.app.capacity import capacity, claim_descriptors
 from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
 from regproxy.app.former_ca import remember
@@ -162,7 +163,10 @@ class Service:
         bundle = ca.holdings.bundle(time.time())
         registry = probe(self._active.policy.registries)
         settings = self._prepared.settings
-        told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from))
+        room = capacity(
+            claim_descriptors(), settings.max_connections, settings.max_connections_per_client, settings.workers
+        )
+        told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from)), (room.total, room.each)
         return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told)
 
     def _renew(self, core: Core, holdings: Holdings) -> None:

@@ -1,4 +1,4 @@
-"""How `regproxy serve` is reached beside its plain port: inside TLS, and through balancers."""
+"""How `regproxy serve` is reached beside its plain port, inside TLS and through balancers, and by how many."""
 
 import ipaddress
 import socket
@@ -20,6 +20,8 @@ class Listening(TypedDict):
     tls_certificate: Path | None
     tls_key: Path | None
     proxy_protocol_from: tuple[Network, ...]
+    max_connections: int | None
+    max_connections_per_client: int | None
 
 
 def _network(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Network, ...]:
@@ -63,6 +65,20 @@ _OPTIONS = (
         envvar="REGPROXY_PROXY_PROTOCOL_FROM",
         help="Balancers that say for whom they connect, by the PROXY protocol, and must; repeatable.",
     ),
+    click.option(
+        "--max-connections",
+        type=click.IntRange(1),
+        show_default="as many as the open files of the process allow",
+        envvar="REGPROXY_MAX_CONNECTIONS",
+        help="Clients' connections at once; more wait.",
+    ),
+    click.option(
+        "--max-connections-per-client",
+        type=click.IntRange(1),
+        show_default="half of all",
+        envvar="REGPROXY_MAX_CONNECTIONS_PER_CLIENT",
+        help="Connections at once from one address; more are turned away.",
+    ),
 )
 
 
@@ -79,11 +95,14 @@ def listening_settings(
     tls_certificate: Path | None,
     tls_key: Path | None,
     proxy_protocol_from: tuple[Network, ...],
-) -> tuple[tuple[str, ...], TlsSettings, tuple[Network, ...]]:
+    max_connections: int | None,
+    max_connections_per_client: int | None,
+) -> tuple[tuple[str, ...], TlsSettings, tuple[Network, ...], int | None, int | None]:
     """What they mean together; raises UsageError where they do not."""
     if (tls_certificate is None) != (tls_key is None):
         raise click.UsageError("--tls-certificate and --tls-key belong together: give both, or neither")
     if not listen_tls and (tls_name is not None or tls_certificate is not None):
         raise click.UsageError("--tls-name and --tls-certificate are for --listen-tls: give an address to listen on")
     name = tls_name or socket.gethostname().lower() if listen_tls else ""
-    return listen_tls, TlsSettings(name, tls_certificate, tls_key), proxy_protocol_from
+    tls = TlsSettings(name, tls_certificate, tls_key)
+    return listen_tls, tls, proxy_protocol_from, max_connections, max_connections_per_client

@@ -9,6 +9,7 @@ from typing import Unpack
 import click
 
 from regproxy.app.activation import activated
+from regproxy.app.capacity import claim_descriptors
 from regproxy.app.handed import Handed, end_with
 from regproxy.app.listeners import Sockets, bind_all
 from regproxy.app.serve import Prepared, serve
@@ -136,6 +137,8 @@ def serve_command(
     problems = below_floors(installed_versions())
     if problems:
         _fail(*problems)
+    # Edges inherit what their parent claimed.
+    claim_descriptors()
     prepared = _prepare(settings, handed)
     form = log_form(log_format, terminal=sys.stdout.isatty())
     if handed is None and workers > 1:

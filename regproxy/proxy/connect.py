@@ -250,7 +250,8 @@ class _FrontRequest(HTTPMessageDelegate):
             upstream.close()
             return
         client, ahead = stream.detach_socket()
-        traffic = await relay(client, upstream, ahead)
+        with self._edge.crowd.counted(self._client):
+            traffic = await relay(client, upstream, ahead)
         milliseconds = (time.monotonic() - began) * 1000
         closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds, self._user)
         self._edge.core.report([closed])

@@ -11,6 +11,7 @@ from tornado.http1connection import HTTP1ConnectionParameters
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core, Forget
 from regproxy.model.measure import EdgeMeasured
+from regproxy.proxy.crowd import Capacity, Crowd
 from regproxy.proxy.files import Disk
 from regproxy.proxy.heads import ConnectHeads
 from regproxy.proxy.memory import Memory
@@ -41,6 +42,9 @@ class Visit:
     browser: bool
 
 
+MANY = Capacity(1 << 20, 1 << 20)
+
+
 @dataclass(slots=True)
 class Edge:
     """One edge's connections; owns the tasks that serve them."""
@@ -58,10 +62,12 @@ class Edge:
     handshakes: int = 0
     # How many policies there were: with another one a client is let in anew.
     policies: int = 0
+    crowd: Crowd = field(default_factory=lambda: Crowd(MANY))
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
-    streams: set[ClientStream] = field(default_factory=set)
+    # The keys alone count, in the order in which they came.
+    streams: dict[ClientStream, None] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

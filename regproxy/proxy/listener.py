@@ -1,7 +1,9 @@
-"""Accepting clients, and letting them go: stop accepting, close what is idle, give the rest time."""
+"""Accepting clients, as many as there is room for, and letting them go."""
 
 import asyncio
+import contextlib
 import errno
+import itertools
 import socket
 import ssl
 from collections.abc import Sequence
@@ -20,9 +22,15 @@ from regproxy.proxy.session import handshake_cause
 from regproxy.proxy.stream import ClientStream
 
 POLL_SECONDS = 0.05
+# What part of all connections is let go at once where there is no room.
+IDLE_SHARE = 8
+TOO_MANY = (
+    b"HTTP/1.1 503 regproxy: too many connections from this address\r\n"
+    b"Connection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
+)
 # Connections whose balancer has not said for whom they are, or for which no certificate is here yet.
 MAX_PREPARING = 1024
-# Without descriptors or memory left, clients wait in the kernel's queue for so long.
+# Without descriptors, memory or room left, clients wait in the kernel's queue for so long.
 EXHAUSTED_SECONDS = 0.1
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
@@ -55,15 +63,30 @@ class Listener:
         if not self._edge.draining:
             asyncio.get_running_loop().add_reader(listening, self._accept, listening)
 
+    def _pause(self, listening: socket.socket) -> None:
+        """Look again in a moment: whoever comes waits in the kernel's queue."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(listening)
+        loop.call_later(EXHAUSTED_SECONDS, self._watch, listening)
+
+    def _make_room(self) -> None:
+        """Close some that wait for a request of which no byte has come, the oldest first: clients expect that."""
+        idle = (stream for stream in tuple(self._edge.streams) if stream.idle)
+        for stream in itertools.islice(idle, max(1, self._edge.crowd.capacity.total // IDLE_SHARE)):
+            stream.close()
+
     def _accept(self, listening: socket.socket) -> None:
         """Take one client: whoever else listens on the socket, another edge say, gets a share of the next."""
+        if self._edge.crowd.full:
+            self._make_room()
+        if self._edge.crowd.full:
+            self._pause(listening)
+            return
         try:
             connection, address = listening.accept()
         except OSError as error:
             if error.errno in _EXHAUSTED:
-                loop = asyncio.get_running_loop()
-                loop.remove_reader(listening)
-                loop.call_later(EXHAUSTED_SECONDS, self._watch, listening)
+                self._pause(listening)
             return
         self._accepted(connection, _client(address), secured=listening in self._doors.secured)
 
@@ -99,15 +122,24 @@ class Listener:
 
     def _serve(self, connection: socket.socket, client: str, context: ssl.SSLContext | None = None) -> None:
         """Serve a client; with a context, what is inside its TLS."""
-        inside = connection
+        edge, inside = self._edge, connection
+        if not edge.crowd.fits(client):
+            _turn_away(connection, clear=context is None)
+            return
         if context is not None:
             try:
                 inside, outside = socket.socketpair()
             except OSError:
                 connection.close()
                 return
-        stream = ClientStream(inside, self._edge.scratch, self._edge.streams.discard)
-        self._edge.streams.add(stream)
+
+        def over(stream: ClientStream) -> None:
+            edge.streams.pop(stream, None)
+            edge.crowd.left(client)
+
+        stream = ClientStream(inside, edge.scratch, over)
+        edge.streams[stream] = None
+        edge.crowd.came(client)
         if context is not None:
             stream.secured = True
             outside.setblocking(False)
@@ -138,7 +170,7 @@ class Listener:
         while self._edge.streams or self._edge.tasks:
             for stream in tuple(self._edge.streams):
                 if stream.closed():
-                    self._edge.streams.discard(stream)
+                    self._edge.streams.pop(stream, None)
                 elif stream.idle:
                     stream.close()
             if asyncio.get_running_loop().time() >= deadline:
@@ -150,6 +182,14 @@ class Listener:
             task.cancel()
         await asyncio.gather(*self._edge.tasks, *self._preparing, return_exceptions=True)
         self._edge.disk.close()
+
+
+def _turn_away(connection: socket.socket, *, clear: bool) -> None:
+    """Say why, unless that would take TLS, without waiting for a request: it would hold what there is too little of."""
+    with connection, contextlib.suppress(OSError):
+        connection.setblocking(False)
+        if clear:
+            connection.send(TOO_MANY)
 
 
 def _client(address: tuple[str, int]) -> str:

@@ -51,6 +51,8 @@ class ServeSettings:
     listen_tls: tuple[str, ...] = ()
     tls: TlsSettings = TlsSettings("")
     proxy_protocol_from: tuple[Network, ...] = ()
+    max_connections: int | None = None
+    max_connections_per_client: int | None = None
 
 
 def admin_socket(text: str | None, cache_directory: Path) -> Path | None:

@@ -112,7 +112,7 @@ def test_nothing_hides_behind_a_request_that_may_be_read_in_two_ways(tmp_path: P
             assert serving.core.asked == [], name
             assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505")), (name, answer)
             assert answer.count(b"\r\n\r\n") <= 1, name
-        assert serving.edge.streams == set()
+        assert not serving.edge.streams
 
     assert len(REFUSED) + len(BROKEN) > 60
     told(story, tmp_path)

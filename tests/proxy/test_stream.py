@@ -255,7 +255,7 @@ def test_a_client_that_ends_tls_between_requests_and_listens_is_told_that_we_do_
                     return raw.recv(1)
 
         assert await asyncio.to_thread(run) == b""
-        assert serving.edge.streams == set()
+        assert not serving.edge.streams
 
     told(story, tmp_path)
 
