@@ -55,6 +55,8 @@ class Transfer:
         self._cause: Exception | None = None
         self._failure: Exception | None = None
         self._timer: asyncio.TimerHandle | None = None
+        # Runs while the source of the body has nothing to give.
+        self._silence: asyncio.TimerHandle | None = None
         self._answered = asyncio.Event()
         self._ended = asyncio.Event()
 
@@ -155,8 +157,9 @@ class Transfer:
         if self.ended:
             return
         self._failure = failure
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._silence):
+            if timer is not None:
+                timer.cancel()
         self._answered.set()
         self._ended.set()
         head = self._reader.head
@@ -274,7 +277,15 @@ class Transfer:
             self._broken(error)
             return int(pycurl.READFUNC_ABORT)
         if piece is None:
+            if self._silence is None:
+                # Libcurl does not look at the speed of what is paused.
+                seconds = self._limits.stall
+                silent = self._failed(FailureClass.TIMEOUT, f"nothing came of the request for {seconds} s", ours=True)
+                self._silence = self._loop.call_later(seconds, self._stop, silent)
             return int(pycurl.READFUNC_PAUSE)
+        if self._silence is not None:
+            self._silence.cancel()
+            self._silence = None
         self._sent += len(piece)
         if not piece or self._sent == source.size:
             self._await_first_byte()

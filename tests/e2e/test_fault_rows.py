@@ -1,4 +1,4 @@
-"""What may go wrong with upstreams, readers, disk, index and CA: each fault by its number, and the tests that show it.
+"""What may go wrong with upstreams, readers, clients, disk, process and CA: each fault by its number, and its tests.
 
 A fault without a test says why. The numbers are those of the plan of faults; those that are missing belong to others.
 """
@@ -239,6 +239,100 @@ DISK: dict[tuple[int, str], Proof] = {
     (97, "no inodes left"): by("cache/test_disk.py::test_a_disk_that_makes_no_file_never_breaks_a_pull"),
 }
 
+CLIENTS: dict[tuple[int, str], Proof] = {
+    (66, "client leaves in the middle"): by(
+        "proxy/test_exchange.py::test_a_client_that_leaves_ends_its_answer",
+        "cache/test_fill.py::test_a_fill_that_nobody_reads_lingers_and_is_given_up",
+        "cache/test_fill.py::test_a_fill_worth_finishing_is_finished_for_nobody",
+        "e2e/test_pushes.py::test_a_client_that_leaves_in_the_middle_of_its_request_has_sent_none",
+    ),
+    (67, "slow readers of a large layer"): by(
+        "proxy/test_stream.py::test_a_reader_that_takes_nothing_holds_only_a_few_pieces",
+        "proxy/test_stream.py::test_a_client_that_takes_nothing_is_let_go",
+        "e2e/test_memory.py::test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone",
+    ),
+    (68, "slow header, slow body, slow TLS, no ClientHello"): by(
+        "proxy/test_stream.py::test_a_client_that_says_too_little_is_let_go",
+        "upstream/test_uploads.py::test_an_upload_may_be_silent_for_longer_than_a_download_and_not_for_ever",
+    ),
+    (69, "thousands of idle connections"): by(
+        "e2e/test_crowd.py::test_a_thousand_silent_clients_keep_nobody_out_and_cost_nothing",
+        "proxy/test_crowd.py::test_idle_connections_make_room_and_busy_ones_are_waited_for",
+    ),
+    (70, "no descriptors left"): by(
+        "proxy/test_crowd.py::test_without_descriptors_clients_wait_and_nobody_spins",
+        "app/test_capacity.py::test_connections_leave_descriptors_for_everything_else",
+    ),
+    (71, "smuggled requests"): by(
+        "proxy/test_framing.py::test_nothing_hides_behind_a_request_that_may_be_read_in_two_ways",
+        "proxy/test_framing.py::test_nothing_hides_behind_a_body_that_may_be_read_in_two_ways",
+        "proxy/test_framing.py::test_the_proxys_own_port_is_as_strict",
+    ),
+    (72, "CONNECT, Host, SNI and target disagree"): by(
+        "proxy/test_connect.py::test_a_connect_whose_host_names_another_is_refused",
+        "proxy/test_exchange.py::test_a_request_is_for_the_authority_of_its_connection_or_misdirected",
+        "proxy/test_exchange.py::test_a_name_asked_for_by_sni_must_be_the_connections",
+        "e2e/test_identity.py::test_another_registrys_host_field_gets_421_and_changes_nothing",
+    ),
+    (73, "bytes before the 200"): by("proxy/test_connect.py::test_bytes_before_the_tunnel_is_open_end_the_connection"),
+    (74, "CONNECT to what is closed"): by(
+        "e2e/test_connect.py::test_connect_to_an_address_of_ours_is_refused_and_opens_no_socket",
+        "e2e/test_connect.py::test_only_the_policys_ports_are_tunnelled",
+        "model/test_address.py::test_other_spellings_of_hosts_are_refused",
+        "proxy/test_connect.py::test_a_tunnel_opens_no_socket_to_what_the_table_closes",
+    ),
+    (75, "paths that lead elsewhere"): by(
+        "e2e/test_identity.py::test_what_the_oci_grammar_does_not_know_never_goes_upstream",
+        "model/test_oci.py::test_what_the_grammar_does_not_have_is_refused_here",
+        "model/test_oci.py::test_classify_never_raises_and_resources_keep_the_grammar",
+    ),
+    (76, "abused ranges"): by(
+        "model/test_message.py::test_a_single_range_is_resolved",
+        "model/test_message.py::test_a_range_never_leaves_the_body",
+        "proxy/test_reply.py::test_a_stored_body_is_sent_as_asked",
+    ),
+    (77, "random hosts, repositories and methods"): by(
+        "telemetry/test_metrics.py::test_strangers_stay_within_the_bound_and_a_scrape_is_quick"
+    ),
+    (78, "line ends and control characters for the log"): by(
+        "telemetry/test_access_log.py::test_no_field_breaks_a_line_or_grows_without_bound"
+    ),
+    (79, "conditions"): by(
+        "model/test_message.py::test_conditions_are_weighed",
+        "cache/test_callers.py::test_a_range_or_a_condition_opens_nothing_either",
+    ),
+    (80, "tunnel idle, half closed, flooded"): by(
+        "proxy/test_tunnel.py::test_a_tunnel_in_which_nothing_moves_ends",
+        "proxy/test_tunnel.py::test_who_sends_what_nobody_takes_is_not_read_on",
+        "proxy/test_connect.py::test_a_tunnel_carries_bytes_both_ways_and_half_closes",
+    ),
+    (81, "line ends in a template's field"): NotHere(
+        "the language has no templates: no field is made of a client's text"
+    ),
+}
+
+RUNNING: dict[tuple[int, str], Proof] = {
+    (98, "SIGTERM during pulls"): by(
+        "e2e/test_program.py::test_sigterm_lets_a_transfer_end_and_exits_0",
+        "e2e/test_program.py::test_sigterm_does_not_wait_for_ever",
+        "e2e/test_processes.py::test_sigterm_lets_a_transfer_of_an_edge_end_and_exits_0",
+    ),
+    (99, "started by a socket"): by(
+        "e2e/test_systemd.py::test_it_is_started_by_its_first_client_and_ready_before_systemd_says_so",
+        "app/test_activation.py::test_sockets_go_where_their_names_say",
+    ),
+    (100, "SIGHUP with a wrong policy"): by(
+        "e2e/test_reload.py::test_a_wrong_file_is_told_with_its_place_and_the_old_policy_runs_on",
+        "policy/test_bombs.py::test_a_bomb_is_a_finding",
+        "settings/test_files.py::test_what_cannot_be_included_is_refused_in_a_sentence",
+    ),
+    (101, "a reload takes a registry away"): by(
+        "e2e/test_reload.py::test_transfers_and_tunnels_go_on",
+        "cache/test_answer.py::"
+        "test_a_connection_from_before_a_reload_is_misdirected_only_where_it_now_means_something_else",
+    ),
+}
+
 CERTIFICATES: dict[tuple[int, str], Proof] = {
     (102, "the clock jumps"): by(
         "tls/test_authority.py::test_a_ca_is_of_use_between_its_dates_alone_and_a_clock_that_goes_back_and_forth_changes_nothing",
@@ -260,11 +354,31 @@ CERTIFICATES: dict[tuple[int, str], Proof] = {
     ),
 }
 
-ROWS = {**UPSTREAM, **READERS, **DISK, **CERTIFICATES}
+PROCESS: dict[tuple[int, str], Proof] = {
+    (105, "memory runs out"): NotHere("every buffer has a bound of its own; what the kernel kills is started again"),
+    (106, "the event loop stands still"): by(
+        "e2e/test_systemd.py::test_a_reload_reads_the_policy_and_what_hangs_is_started_again"
+    ),
+    (107, "all threads wait for the disk"): by(
+        "store/test_work.py::test_disk_calls_run_beside_the_loop",
+        "store/test_content.py::test_a_slow_disk_does_not_hold_up_look_ups",
+    ),
+    (108, "the secret of grants is another"): by(
+        "cache/test_callers.py::test_a_restart_and_a_replica_take_a_pull_on_where_it_was"
+    ),
+    (109, "proxies and trust from the environment"): by(
+        "upstream/test_client.py::test_proxies_and_netrc_of_the_environment_do_not_count",
+    ),
+    (110, "the log's reader is gone"): by(
+        "telemetry/test_access_log.py::test_a_log_that_cannot_be_written_is_dropped_and_counted"
+    ),
+}
+
+ROWS = {**UPSTREAM, **READERS, **CLIENTS, **DISK, **RUNNING, **CERTIFICATES, **PROCESS}
 
 
 def test_every_fault_has_its_row() -> None:
-    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(82, 98), *range(102, 105)]
+    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(66, 111)]
 
 
 @pytest.mark.parametrize("proof", ROWS.values(), ids=[f"{number}: {fault}" for number, fault in ROWS])

@@ -100,7 +100,7 @@ def test_a_tunnel_is_a_connection_until_it_ends(tmp_path: Path) -> None:
 
 def test_without_descriptors_clients_wait_and_nobody_spins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story(serving: Serving) -> None:
-        (listening,) = serving.listener._sockets
+        listening = serving.listener._sockets[0]
         tries: list[float] = []
 
         class Exhausted:

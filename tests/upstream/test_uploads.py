@@ -131,3 +131,24 @@ def test_what_a_source_raises_ends_the_transfer() -> None:
             await client.close()
 
     asyncio.run(story())
+
+
+def test_an_upload_may_be_silent_for_longer_than_a_download_and_not_for_ever() -> None:
+    class Silent(Trickle):
+        def read(self, limit: int) -> bytes | None:
+            return None
+
+    async def story() -> None:
+        client = Client(Events(), limits=Limits(first_byte=0.3, stall=1, upload=2))
+        async with StandIn(says(TEN)) as stand_in:
+            block = registry(("registry.test", stand_in), scheme="http")
+            for purpose, least in (("other", 1), ("upload", 2)):
+                began = time.monotonic()
+                request = ask(block, "PATCH", purpose=purpose, body=Silent(10, known=True))
+                with pytest.raises(UpstreamFailed) as caught:
+                    await client.start(request, Recorder()).finished()
+                assert caught.value.failure is FailureClass.TIMEOUT
+                assert least <= time.monotonic() - began < least + 3
+            await client.close()
+
+    asyncio.run(story())

@@ -1,0 +1,68 @@
+"""Bytes through a tunnel: both ways, no faster than they are taken, and not for ever."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from regproxy.proxy import tunnel
+from regproxy.proxy.tunnel import relay
+
+
+def pairs() -> tuple[socket.socket, socket.socket, socket.socket, socket.socket]:
+    """The client and our end of its connection, our end of the upstream's and the upstream."""
+    client, ours = socket.socketpair()
+    theirs, upstream = socket.socketpair()
+    for each in (client, ours, theirs, upstream):
+        each.setblocking(False)
+    return client, ours, theirs, upstream
+
+
+def test_a_tunnel_in_which_nothing_moves_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tunnel, "IDLE_SECONDS", 0.5)
+
+    async def story() -> None:
+        client, ours, theirs, upstream = pairs()
+        began = time.monotonic()
+        relaying = asyncio.create_task(relay(ours, theirs, b"ahead"))
+        loop = asyncio.get_running_loop()
+        assert await loop.sock_recv(upstream, 100) == b"ahead"
+        await asyncio.sleep(0.3)
+        await loop.sock_sendall(upstream, b"alive")
+        assert await loop.sock_recv(client, 100) == b"alive"
+        traffic = await asyncio.wait_for(relaying, 5)
+        assert time.monotonic() - began >= 0.8
+        assert (traffic.sent, traffic.received) == (5, 5)
+        for end in (client, upstream):
+            assert await loop.sock_recv(end, 1) == b""
+            end.close()
+
+    asyncio.run(story())
+
+
+def test_who_sends_what_nobody_takes_is_not_read_on() -> None:
+    async def story() -> None:
+        client, ours, theirs, upstream = pairs()
+        relaying = asyncio.create_task(relay(ours, theirs, b""))
+        sent = 0
+        quiet = 0
+        while quiet < 20:
+            try:
+                sent += client.send(b"x" * 65536)
+                quiet = 0
+            except BlockingIOError:
+                quiet += 1
+            await asyncio.sleep(0.005)
+        assert sent < 4 * 1024 * 1024, "two sockets and one piece, and no more"
+        client.shutdown(socket.SHUT_WR)
+        loop, taken = asyncio.get_running_loop(), 0
+        while piece := await asyncio.wait_for(loop.sock_recv(upstream, 1 << 16), 5):
+            taken += len(piece)
+        assert taken == sent
+        upstream.close()
+        traffic = await asyncio.wait_for(relaying, 5)
+        assert traffic.sent == sent
+        client.close()
+
+    asyncio.run(story())
