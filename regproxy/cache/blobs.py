@@ -65,10 +65,9 @@ class Blobs:
         """The fill of the caller's own account, or any that has begun where the caller may read."""
         label = lookup.account.label
         if label not in (fills := self._fills.get(key, {})) and fills and await self._engines.admits(lookup):
+            as_of = await self._engines.grants.as_of(lookup.reader)
             fills = self._fills.get(key, {})
-            return fills.get(label) or next(
-                (fill for fill in fills.values() if isinstance(fill.begun, Started) and not fill.over), None
-            )
+            return fills.get(label) or next((fill for fill in fills.values() if _is_for(as_of, fill)), None)
         return self._fills.get(key, {}).get(label)
 
     async def _begun(
@@ -128,3 +127,9 @@ class Blobs:
 def _link(head: Head, size: int, at: float) -> Link:
     kind = media_type(field(head.fields, "content-type"))
     return Link(kind, size, kept_fields(head.fields), at, "get")
+
+
+def _is_for(as_of: float, fill: Fill) -> bool:
+    """Whether a fill of another account is for a caller whose grant is so old: it may be of what came after."""
+    begun = fill.begun
+    return isinstance(begun, Started) and not fill.over and begun.at <= as_of

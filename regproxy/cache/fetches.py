@@ -48,10 +48,11 @@ class Flights(Generic[K, R]):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The upstream answered 200 and the part file is growing."""
+    """The upstream answered 200 to what was asked `at` that time, and the part file is growing."""
 
     head: Head
     size: int | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Fill:
             self._settle(Unstorable())
             return None
         self._receiving = True
-        self._settle(Started(transfer.head, self._size))
+        self._settle(Started(transfer.head, self._size, self._lookup.at))
         transfer.resume()
         return self._writer
 

@@ -76,7 +76,7 @@ class Grants:
 
         What others were told since then the registry may keep from it: a repository may have become private.
         """
-        if reader.anyone or self._held(reader) is not None:
+        if reader.anyone or self._within(reader, reader.recheck):
             return math.inf
         at = await self._known_at(reader)
         return math.inf if at is None else at
@@ -195,6 +195,7 @@ class Grants:
         for held in revoked:
             del self._own[held.place, held.identity]
             self._logins.pop((held.place[0], held.identity), None)
+            self._read.pop(held.place, None)
             self._forget(Forget(*held.place))
         return len(revoked)
 

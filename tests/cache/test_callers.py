@@ -171,6 +171,22 @@ def test_a_client_that_logs_in_only_when_it_is_told_to_asks_nobody_for_that(tmp_
     on_stage(story, tmp_path)
 
 
+def test_what_came_after_a_repository_became_private_is_not_for_who_read_it_before(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(None, repository=PUBLIC) == 200
+        stage.vault.readers[PUBLIC] = {"alice"}
+        stage.vault.issued.clear()
+        stage.world.now += 60
+        digest = stage.vault.push(PUBLIC, "2.0", SECRET)
+        for reference in ("2.0", digest):
+            assert await stage.pull(stage.alice, reference, PUBLIC) == 200
+        assert await stage.pull(None, repository=PUBLIC) == 200, "it read that before, and nobody asked since"
+        for reference in (digest, "2.0"):
+            assert await stage.pull(None, reference, PUBLIC) == 401
+
+    on_stage(story, tmp_path)
+
+
 def test_a_repository_that_becomes_public_opens_to_strangers(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         assert await stage.pull(stage.alice) == 200

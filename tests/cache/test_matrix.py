@@ -66,12 +66,12 @@ READERS = {PRIVATE: {"alice"}, OTHER: {"alice", "bob"}, PUBLIC: {NOBODY}, ELSEWH
 FORGED = "eyJhbGciOiJub25lIn0.eyJhY2Nlc3MiOlt7InR5cGUiOiJyZXBvc2l0b3J5In1dfQ."
 
 
-def contents(place: Place) -> dict[str, bytes]:
-    """What a repository holds, by reference; the digest of `shared` is that of every private one."""
-    manifest = json.dumps({"schemaVersion": 2, "of": f"{place}"}).encode()
-    blob = f"blob of {place}".encode() * 50
+def contents(place: Place, version: int = 0) -> dict[str, bytes]:
+    """What a repository holds, by reference."""
+    manifest = json.dumps({"schemaVersion": 2, "of": f"{place} {version}"}).encode()
+    blob = f"blob of {place} {version}".encode() * 50
     kept = {"manifests/1.0": manifest, f"manifests/{sha256(manifest)}": manifest, f"blobs/{sha256(blob)}": blob}
-    return {**kept, "tags/list": json.dumps({"name": place[1], "tags": [f"{place}"]}).encode()}
+    return {**kept, "tags/list": json.dumps({"name": place[1], "tags": [f"{place} {version}"]}).encode()}
 
 
 @dataclass
@@ -198,6 +198,8 @@ class Matrix:
         self.registries.readers = {place: set(users) for place, users in READERS.items()}
         self.registries.held = {place: contents(place) for place in PLACES}
         self.tokens = LocalTokens(lambda: SEAL, self.clock)
+        self.open_once = {sha256(body) for body in self.registries.held[PUBLIC].values()}
+        self.opened_at = 0.0
         self.seen: Counter[str] = Counter()
         self.flown = 0
 
@@ -269,11 +271,14 @@ class Matrix:
         user = who.user if who.counts(place, self.clock.now) else NOBODY
         if status == 200:
             assert held is not None, f"{where}, which is not there"
-            assert self.entitled(user, place), f"{where}, which is private"
+            told = str(answer.digest) if isinstance(answer, Stored) else answer.head.get("docker-content-digest")
+            assert self.entitled(user, place, told or sha256(body)), f"{where}, which is private"
             assert not isinstance(answer, Stored | Reply) or self._until(user, place, answer.until), where
         else:
             assert not body or (b"blob of" not in body and b'"of"' not in body), where
-        reads = self.registries.may(user, place)
+        # Where logins read and strangers were refused, strangers hear of the change as late as others of theirs.
+        known = user != NOBODY or place != PUBLIC or self.clock.now - self.opened_at >= RECHECK
+        reads = self.registries.may(user, place) and known
         expected = reads and held is not None and not (self.registries.down or condition or who.rejected)
         if expected:
             assert status == 200, f"{where}, which it may read"
@@ -283,14 +288,14 @@ class Matrix:
 
     def _until(self, user: str, place: Place, until: float) -> bool:
         """Whether an edge repeats the answer no longer than the grant lasts."""
-        public = NOBODY in self.registries.readers[place]
+        public = (NOBODY, place) in self.registries.said
         return public or until <= self.registries.said.get((user, place), -1.0) + RECHECK
 
-    def entitled(self, user: str, place: Place) -> bool:
-        """What the registry says, or said to this very user not long ago."""
+    def entitled(self, user: str, place: Place, digest: str) -> bool:
+        """What the registry says, or said to this very user not long ago, or what strangers could read once."""
         if self.registries.may(user, place) and not self.registries.down:
             return True
-        if self.registries.may(NOBODY, place):
+        if place == PUBLIC and digest in self.open_once:
             return True
         at = self.registries.said.get((user, place)) if user else None
         span = RECHECK + (STALE_AUTH if self.registries.down else 0.0)
@@ -323,7 +328,7 @@ class Matrix:
     async def turn(self) -> None:
         """Something happens: time, an outage, a right that is taken or given, a restart."""
         event = self.dice.choice(
-            ["time", "time", "time", "long", "outage", "up", "up", "revoke", "give", "fly", "login"]
+            ["time", "time", "time", "long", "outage", "up", "up", "revoke", "give", "fly", "login", "hide"]
         )
         match event:
             case "time":
@@ -338,12 +343,30 @@ class Matrix:
                 place = self.dice.choice([PRIVATE, OTHER, ELSEWHERE])
                 self.registries.readers[place].discard(self.dice.choice(sorted(PASSWORDS)))
             case "give":
-                place = self.dice.choice([PRIVATE, OTHER, ELSEWHERE])
+                place = self.dice.choice(PLACES)
                 self.registries.readers[place] = set(READERS[place])
+                if place == PUBLIC:
+                    self.opened_at = self.clock.now
+                    self.open_once |= {sha256(body) for body in self.registries.held[PUBLIC].values()}
+            case "hide" if not self.registries.down:
+                await self.hide()
             case "fly" if not self.registries.down:
                 await self.fly()
             case _:
                 self._log_in()
+
+    async def hide(self) -> None:
+        """The public repository becomes private, and then gets something that never was public; all ask for it."""
+        self.flown += 1
+        self.clock.now += 1
+        self.registries.readers[PUBLIC] = {"alice"}
+        self.registries.held[PUBLIC] = contents(PUBLIC, self.flown)
+        self.clock.now += 1
+        self._log_in()
+        alice = next(who for who in self.callers if who.user == "alice")
+        reference = self.dice.choice(list(self.registries.held[PUBLIC]))
+        for who in (alice, *self.dice.sample(self.callers, len(self.callers))):
+            await self.ask(who, PUBLIC, reference, self.dice.choice(["GET", "HEAD"]), ())
 
     async def fly(self) -> None:
         """A private layer is on its way for one caller, and all others ask for it meanwhile."""
