@@ -9,6 +9,7 @@ from regproxy.policy.load import Loaded, load
 from regproxy.policy.source import Source
 from regproxy.settings.files import PolicyFiles
 from regproxy.settings.packaged import known_sources, packaged_source
+from regproxy.settings.quoting import unquoted
 from regproxy.settings.seed import CACHE_VARIABLES, allows_push, cache_limits, seed_policy, triggers
 
 
@@ -27,6 +28,7 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
     Raises ValueError, one sentence, when a variable of the environment is wrong, and OSError when the file cannot be
     read; what is wrong inside the file are findings.
     """
+    environ = unquoted(environ)
     if path is not None:
         return chosen_file(path, load_file(path), environ)
     seed = seed_policy(environ)

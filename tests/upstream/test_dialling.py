@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import replace
+from ipaddress import ip_network
 
 import pytest
 
@@ -111,6 +112,25 @@ def test_a_name_that_does_not_resolve_is_dns() -> None:
             await client.start(request, Recorder()).finished()
         assert caught.value.failure is FailureClass.DNS
         await client.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["nobody listens on the first", "the policy closes the first"])
+def test_an_address_that_cannot_be_had_is_passed_over_for_the_next(closed: bool) -> None:
+    """libcurl gives `localhost` two addresses, ::1 before 127.0.0.1, where the stand-in is alone."""
+
+    async def story() -> None:
+        client = Client(Events(), limits=QUICK)
+        async with StandIn(says(OK, b"Content-Length: 0\r\n\r\n")) as stand_in:
+            block = registry(("registry.test", stand_in), scheme="http")
+            (dial,) = block.connect_to
+            both = ConnectTo(dial.authority, Authority("localhost", dial.target.port))
+            networks = block.allow_address if closed else (*block.allow_address, ip_network("::1/128"))
+            dialled = replace(block, connect_to=(both,), allow_address=networks)
+            await client.start(ask(dialled), Recorder()).finished()
+            assert stand_in.connections == 1
+            await client.close()
 
     asyncio.run(story())
 

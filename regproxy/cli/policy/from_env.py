@@ -6,6 +6,7 @@ import os
 import click
 
 from regproxy.cli.policy.given import json_option
+from regproxy.settings.quoting import unquoted
 from regproxy.settings.seed import TRIGGERS, seed_policy
 
 
@@ -17,7 +18,7 @@ def from_env_command(as_json: bool) -> None:
     Warnings go to standard error. Exit 2 when a variable is wrong, 1 when none of them is set.
     """
     try:
-        seed = seed_policy(os.environ)
+        seed = seed_policy(unquoted(os.environ))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     if seed is None:
