@@ -52,6 +52,6 @@ if [ -n "${missing# }" ]; then
     release_daemons
 fi
 
-prepare tests/requirements.lock deploy/build.lock
+prepare tests/requirements.lock deploy/build.lock tests/helm.lock
 cd -- "$root"
 exec .venv/bin/python -m pytest "$@"

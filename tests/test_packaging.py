@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import tomllib
 import venv
 import zipfile
@@ -19,7 +20,7 @@ from packaging.requirements import Requirement
 from regproxy.settings.floors import FLOORS
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("deploy/requirements.lock", "deploy/build.lock", "tests/requirements.lock")
+LOCKS = ("deploy/requirements.lock", "deploy/build.lock", "tests/requirements.lock", "tests/helm.lock")
 SCRIPTS = (
     "deploy/serve.sh",
     "deploy/demo.sh",
@@ -71,6 +72,21 @@ def test_the_wheel_holds_every_file_of_the_package_and_every_policy(wheel: Path)
     assert "regproxy/policies/default.policy" in held
     assert any(name.endswith("licenses/LICENSE") for name in held)
     assert not any(name.startswith(("tests/", "deploy/")) for name in held)
+
+
+def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    (source,) = tmp_path.glob("regproxy-*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (unpacked,) = (path for path in tmp_path.iterdir() if path.is_dir())
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=unpacked, capture_output=True, check=True)
+    (again,) = tmp_path.glob("regproxy-*.whl")
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
+        contents = [{one.filename: one.CRC for one in made.infolist()} for made in (first, second)]
+    assert contents[0] == contents[1]
 
 
 def test_the_installed_wheel_checks_and_tests_its_own_policies_far_from_the_checkout(

@@ -35,6 +35,7 @@ from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.target import connect_authority
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
+MAX_NOTED = 100
 # The first byte of a TLS record that opens a handshake (RFC 8446 section 5.1); no method begins with it.
 _TLS_HANDSHAKE = b"\x16"
 _NO_TLS = (
@@ -176,6 +177,7 @@ class _FrontRequest(HTTPMessageDelegate):
         found = await plain(self._edge, self._connection, self._stream, self._client, start_line, headers)
         if isinstance(found, Refuse):
             self._refuse(found.status, found.reason)
+            self._note("/".join(start_line.path.split("/")[:3])[:MAX_NOTED], "refuse", found.status, found.reason)
             return
         self._exchange = found
         refused = found.headers_received(start_line, headers)
@@ -191,7 +193,7 @@ class _FrontRequest(HTTPMessageDelegate):
                 raise ValueError("the client sent bytes before the tunnel was open")
         except ValueError as error:
             self._refuse(400, f"regproxy: {error}")
-            self._note(target[:100], "refuse", 400, str(error))
+            self._note(target[:MAX_NOTED], "refuse", 400, str(error))
             return
         try:
             decided, self._user = await decide(self._edge, authority, self._client, headers)

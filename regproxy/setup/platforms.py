@@ -46,9 +46,9 @@ PLATFORMS = (
     _service("crio", "CRI-O"),
     Platform("podman", "podman and buildah", ("common.sh", "podman.sh"), _AS_ROOT),
     Platform("buildkit", "BuildKit", ("common.sh", "units.sh", "buildkit.sh"), _AS_USER),
-    Platform("kind", "kind", ("common.sh", "nodes.sh", "kind.sh"), _AS_USER),
-    Platform("k3d", "k3d", ("common.sh", "nodes.sh", "k3d.sh"), _AS_USER),
-    Platform("minikube", "minikube", ("common.sh", "nodes.sh", "minikube.sh"), _AS_USER),
+    Platform("kind", "kind", ("common.sh", "reachable.sh", "nodes.sh", "kind.sh"), _AS_USER),
+    Platform("k3d", "k3d", ("common.sh", "reachable.sh", "k3d.sh"), _AS_USER),
+    Platform("minikube", "minikube", ("common.sh", "reachable.sh", "nodes.sh", "minikube.sh"), _AS_USER),
     Platform(
         "talos",
         "Talos",

@@ -67,7 +67,11 @@ def claim(directory: Path) -> Claim:
 
 
 def _unusable(directory: Path, error: OSError) -> OSError:
-    return OSError(error.errno or errno.EIO, f"the cache directory cannot be used: {error.strerror}", str(directory))
+    return OSError(
+        error.errno or errno.EIO,
+        f"the cache directory cannot be used ({error.strerror}); name another with --cache-dir",
+        str(directory),
+    )
 
 
 def _check_format(directory: Path) -> None:

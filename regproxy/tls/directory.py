@@ -7,7 +7,6 @@ from pathlib import Path
 from regproxy.model.leaf import Leaf, NotValidNow
 from regproxy.tls.authority import CertificateAuthority, load, load_or_create
 from regproxy.tls.given import FOLDER, Given, read_given
-from regproxy.tls.leaf import pem_of
 from regproxy.tls.placing import (
     CERTIFICATE_FILE,
     CERTIFICATE_SUFFIX,
@@ -58,8 +57,8 @@ class Holdings:
 
     def bundle(self, now: float) -> bytes:
         """What `/ca.crt` serves: each root once, those of a rotation until they end."""
-        roots = [self.ca.root, *(other.root for other in self.others if now < other.not_after)]
-        return pem_of(dict.fromkeys(roots))
+        roots = [self.ca.pem, *(other.pem for other in self.others if now < other.not_after)]
+        return b"".join(dict.fromkeys(roots))
 
     def same_as(self, other: "Holdings") -> bool:
         """Whether it signs by the same certificates, hands out the same, and was given the same."""

@@ -31,6 +31,8 @@ _CAUSE_OF: dict[int, str] = {
     pycurl.E_PARTIAL_FILE: "the body ended early",
     pycurl.E_GOT_NOTHING: "the connection closed without an answer",
 }
+# What libcurl says of a certificate that is good, and another host's.
+_OTHER_NAME = "subject name"
 
 
 class UpstreamFailed(Exception):  # noqa: N818 -- the upstream failed, whoever's error it was
@@ -74,4 +76,6 @@ def cause_of(number: int, message: str, os_errno: int) -> str:
     """The cause in words: the system's for a failed connect, ours where libcurl says little, else libcurl's."""
     if number == pycurl.E_COULDNT_CONNECT and os_errno:
         return os.strerror(os_errno).lower()
+    if number == pycurl.E_PEER_FAILED_VERIFICATION and _OTHER_NAME not in message:
+        return f"{message}; name its CA by tls {{ ca file }}"
     return _CAUSE_OF.get(number) or message or f"libcurl error {number}"

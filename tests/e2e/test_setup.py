@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from tests.e2e.conftest import HUB, Images, Story
 from tests.lab.machine import Machine
@@ -207,6 +208,69 @@ def test_the_verdict_names_what_is_wrong(machine: Machine, story: Story, both: s
     proxy.stop()
     ran = machine.run("sh", "-s", stdin=text)
     assert f"nothing answers at {proxy.url}" in ran.stderr
+
+
+# What stands in for programs that make clusters: their one node is the machine itself.
+KIND = """#!/bin/sh
+[ "$*" = "get nodes --name lab" ] && echo lab-control-plane
+"""
+DOCKER = """#!/bin/sh
+[ "$1 $2 $3" = "exec -i lab-control-plane" ] && shift 3 && exec "$@"
+"""
+MINIKUBE = """#!/bin/sh
+[ "$1 $2" = "--profile lab" ] && shift 2 || exit 1
+case $1 in
+    node) echo "lab 192.168.49.2" ;;
+    cp) cp "$2" "${3#lab:}" ;;
+    ssh) shift 5 && exec "$@" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("platform", ["kind", "minikube"])
+def test_every_node_of_a_cluster_is_set_up_from_outside(
+    platform: str, machine: Machine, story: Story, both: str, hub: Registry, images: Images
+) -> None:
+    need("containerd")
+    digest = hub.push(images.small(), "library/small:latest")
+    proxy = story.proxy(both)
+    machine.run("systemctl", "start", "containerd").check_returncode()
+    for name, text in (("kind", KIND), ("docker", DOCKER), ("minikube", MINIKUBE)):
+        machine.write(f"/root/bin/{name}", text)
+    machine.run("sh", "-c", "chmod 755 /root/bin/*; echo 127.0.0.1 proxy.lab >>/etc/hosts").check_returncode()
+    before = machine.changes()
+    given = {"PATH": "/root/bin:/usr/sbin:/usr/bin:/sbin:/bin", "MINIKUBE_PROFILE": "lab"}
+    given |= {"KIND_CLUSTER_NAME": "lab"}
+
+    local = machine.run("sh", "-s", stdin=script(proxy, platform), **given)
+    assert "fetch this script by an address that the nodes reach" in local.stderr
+    text = machine.run("curl", "-sS", f"http://proxy.lab:{proxy.port}/setup/{platform}").stdout
+    ran = machine.run("sh", "-s", stdin=text, **given)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "OK: every node of lab pulls through" in ran.stdout
+    assert digest in pull_by_containerd(machine)
+    undone = machine.run("sh", "-s", "--", "--uninstall", stdin=text, **given)
+    assert undone.returncode == 0, undone.stderr
+    assert machine.changes() == before
+
+
+def test_k3d_is_given_a_file_to_make_clusters_with(machine: Machine, story: Story, both: str, hub: Registry) -> None:
+    proxy = story.proxy(both)
+    machine.run("sh", "-c", "echo 127.0.0.1 proxy.lab >>/etc/hosts").check_returncode()
+    before = machine.changes()
+    text = machine.run("curl", "-sS", f"http://proxy.lab:{proxy.port}/setup/k3d").stdout
+    ran = machine.run("sh", "-s", stdin=text)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "k3d cluster create --config /root/.config/regproxy/k3d.yaml" in ran.stdout
+    made = yaml.safe_load(machine.run("cat", "/root/.config/regproxy/k3d.yaml").stdout)
+    variables = dict(one["envVar"].split("=", 1) for one in made["env"])
+    assert variables["CONTAINERD_HTTPS_PROXY"] == f"http://proxy.lab:{proxy.port}"
+    host, node = made["volumes"][0]["volume"].split(":")
+    assert machine.run("cat", host).stdout == proxy.ca_file.read_text()
+    assert node.startswith(variables["CONTAINERD_SSL_CERT_DIR"].split(":")[1])
+    assert "nothing to change" in machine.run("sh", "-s", stdin=text).stdout
+    assert machine.run("sh", "-s", "--", "--uninstall", stdin=text).returncode == 0
+    assert machine.changes() == before
 
 
 def test_the_old_script_rewritten_for_kind_sets_containerd_up_for_the_whole_machine(

@@ -37,7 +37,13 @@ def test_every_number_has_a_class(number: int, failure: FailureClass) -> None:
         (7, "Failed to connect", errno.ECONNREFUSED, "connection refused"),
         (7, "Failed to connect", 0, "Failed to connect"),
         (6, "Could not resolve host: x", 0, "the name does not resolve"),
-        (60, "SSL certificate problem: self-signed certificate", 0, "SSL certificate problem: self-signed certificate"),
+        (
+            60,
+            "SSL certificate problem: no issuer",
+            0,
+            "SSL certificate problem: no issuer; name its CA by tls { ca file }",
+        ),
+        (60, "SSL: no subject name matches", 0, "SSL: no subject name matches"),
         (99, "", 0, "libcurl error 99"),
     ],
 )
