@@ -34,7 +34,8 @@ def test_a_file_is_shown_as_it_runs_and_what_is_shown_can_be_run(policy: str, tm
         f"# policy: {policy}\npolicy 1;\n\n"
         "cache {\n    size       32GiB;\n    inactive   60d;\n    min-free   10%;\n    evict      s3fifo;\n"
         "    durability data;\n}\n\n"
-        'registry corp {\n    hosts     "corp.example:443";\n    scheme    https;\n    intercept on;\n}\n\n'
+        'registry corp {\n    hosts     "corp.example:443";\n    scheme    https;\n    intercept on;\n'
+        "    push      refuse;\n}\n\n"
         "tunnel {\n    ports 443;\n}\n\n"
         "tier a {\n    match      registry is corp;\n    fresh      5m;\n    revalidate head;\n}\n"
     )
