@@ -14,10 +14,12 @@ from regproxy.app.listeners import bind_unix
 from regproxy.app.live import Live
 from regproxy.app.prefetching import Prefetching
 from regproxy.app.status import StatusCalls
+from regproxy.app.tracing import trace_routes
 from regproxy.app.upstreams import UpstreamCalls
 from regproxy.policy.policy import Policy
 from regproxy.reload.reloader import Reloader
 from regproxy.telemetry.metrics import Metrics
+from regproxy.telemetry.traces import Traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Administered:
     policy: Callable[[], Policy]
     reloader: Reloader | None
     metrics: Metrics
+    traces: Traces
     trust: Callable[[], Mapping[str, object]]
     lacks: Callable[[], str | None]
 
@@ -57,5 +60,7 @@ def _api(administered: Administered) -> Api:
     images = ImageCalls(cache.images, cache.purging)
     prefetching = Prefetching(cache.images, cache.prefetch, core.spawn)
     grants = GrantCalls(cache.granted, policy)
-    routes = (*status.routes(), *images.routes(), *prefetching.routes(), *grants.routes(), *upstreams.routes())
+    traces = trace_routes(administered.traces, policy)
+    calls = (status, images, prefetching, grants, upstreams)
+    routes = (*(route for some in calls for route in some.routes()), *traces)
     return administration(Live(cache, policy), administered.reloader, administered.trust, routes)

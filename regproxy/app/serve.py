@@ -42,6 +42,7 @@ from regproxy.telemetry.gateway import Gateway
 from regproxy.telemetry.metrics import Metrics
 from regproxy.telemetry.pulls import Pulls
 from regproxy.telemetry.sightings import Sightings
+from regproxy.telemetry.traces import Traces
 from regproxy.telemetry.trust import TrustTally
 from regproxy.tls.directory import Holdings
 from regproxy.tls.seal import Seal
@@ -78,6 +79,7 @@ class Service:
         self._notifier = Notifier(os.environ, self._lacks)
         self._pulls = Pulls(time.monotonic)
         self._gateway = Gateway(lambda: self._active.policy.looks_at_addresses, self._warn)
+        self._traces = Traces(time.time)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -95,6 +97,7 @@ class Service:
         self._notifier.observe(event)
         self._pulls.observe(event)
         self._gateway.observe(event)
+        self._traces.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -214,6 +217,7 @@ class Service:
             lambda: self._active.policy,
             self._reloader,
             self._metrics,
+            self._traces,
             lambda: trust.counts(ca.holdings.ca.fingerprint),
             self._lacks,
         )

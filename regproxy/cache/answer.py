@@ -33,7 +33,8 @@ from regproxy.model.caller import Identified
 from regproxy.model.connect import ConnectDecision, ProxyUser, Refuse
 from regproxy.model.decision import Cached, Denied, Origin, Passed, PolicyRequest, Terms
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
-from regproxy.model.message import is_method
+from regproxy.model.exchange import AskAnswered, Shown, path_of, shown
+from regproxy.model.message import is_method, printable
 from regproxy.model.oci import Kind, Malformed, OtherPath, Ping, Resource, TokenRequest, classify, is_push
 from regproxy.model.registry import Registry
 from regproxy.policy.policy import Policy
@@ -93,10 +94,21 @@ class Cache:
         """Answer one request; whatever happens, its body is closed, here or when the relay that carries it ends."""
         inflow = Inflow(ask.body) if ask.body is not None else None
         try:
-            return await self._answer(self._policy(), ask, inflow)
+            answer = await self._answer(self._policy(), ask, inflow)
+            self._trace(ask, answer)
+            return answer
         finally:
             if inflow is not None and not inflow.carried:
                 inflow.close()
+
+    def _trace(self, ask: Ask, answer: Answer) -> None:
+        """Let it be looked at, where it is about a repository."""
+        labels, head = answer.labels, answer.head
+        if labels.repository:
+            path, sent, received = path_of(ask.target), shown(ask.fields), shown(head.fields)
+            exchange = Shown(ask.authority.name, printable(ask.method, 32), path, sent, head.status, received)
+            where = labels.registry, labels.repository
+            self._engines.report(AskAnswered(ask.client, *where, str(labels.outcome), labels.tier, exchange))
 
     async def _answer(self, policy: Policy, ask: Ask, inflow: Inflow | None) -> Answer:
         registry = policy.registry_of(ask.authority)

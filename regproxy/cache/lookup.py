@@ -116,7 +116,15 @@ class Lookup:
         purpose = str(kind) if kind in (Kind.MANIFEST, Kind.BLOB) else "list"
         ask = self.ask
         return UpstreamRequest(
-            ask.authority, ask.scheme, self.registry, method, target, fields, purpose, has_reserve=self.has_reserve
+            ask.authority,
+            ask.scheme,
+            self.registry,
+            method,
+            target,
+            fields,
+            purpose,
+            has_reserve=self.has_reserve,
+            repository=self.resource.repository,
         )
 
 

@@ -15,6 +15,7 @@ from regproxy.cli.prefetch import prefetch_command
 from regproxy.cli.serve import serve_command
 from regproxy.cli.setup import setup_command
 from regproxy.cli.status import ratelimit_command, status_command, top_command
+from regproxy.cli.trace import trace_command
 from regproxy.cli.upstream import upstream_group
 
 
@@ -38,3 +39,4 @@ main.add_command(metrics_command)
 main.add_command(setup_command)
 ca_group.add_command(rotate)
 ca_group.add_command(issue)
+main.add_command(trace_command)

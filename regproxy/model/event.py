@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
+from regproxy.model.exchange import Traced
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
 from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
@@ -91,8 +92,7 @@ class Labels:
 class ExchangeFinished:
     """One request on an intercepted connection was answered, wholly or not; `left`: its client did not wait.
 
-    `first_byte`: milliseconds until the head of the answer left; `trace`: the client's own trace (W3C Trace Context),
-    `user` who it proved to be.
+    `first_byte`: milliseconds until the head left; `trace`: the client's own (W3C), `user` who it proved to be.
     """
 
     client: str
@@ -296,4 +296,5 @@ Event = (
     | HoldChanged
     | LeafIssued
     | Pulse
+    | Traced
 )

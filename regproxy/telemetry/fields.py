@@ -22,6 +22,7 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.model.exchange import AskAnswered, UpstreamAnswered
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
 from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
 
@@ -44,6 +45,8 @@ def fields_of(event: Event) -> Fields | None:
         case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
             return _running(event)
         case EntryStored() | EntryEvicted() | LeafIssued() | QuotaObserved() | UpstreamRetried() | BodyBegan():
+            return None
+        case AskAnswered() | UpstreamAnswered():
             return None
         case PullFinished():
             return _pull(event)

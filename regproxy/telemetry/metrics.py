@@ -22,6 +22,7 @@ from regproxy.model.event import (
     UpstreamFinished,
     UpstreamThrottled,
 )
+from regproxy.model.exchange import AskAnswered, UpstreamAnswered
 from regproxy.model.measure import EdgeMeasured, Measured, ProcessEnded, ProcessMeasured
 from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
 from regproxy.telemetry import labels as by
@@ -99,7 +100,7 @@ class Metrics:
             case PolicyReloaded(registries=registries, tiers=tiers):
                 self._name(registries, tiers)
                 self._policy.reloaded(event)
-            case BodyBegan():
+            case BodyBegan() | AskAnswered() | UpstreamAnswered():
                 pass
             case _:
                 assert_never(event)

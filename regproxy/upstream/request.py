@@ -51,8 +51,9 @@ class BodySink(Protocol):
 class UpstreamRequest:
     """One request to one authority; `purpose` is `manifest`, `blob`, `upload`, `list`, `token`, `ping` or `other`.
 
-    `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it. Raises
-    ValueError for a target or method that could break the request line.
+    `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it.
+    `repository`: what it is about, for whoever traces that. Raises ValueError for a target or method that could break
+    the request line.
     """
 
     authority: Authority
@@ -64,6 +65,7 @@ class UpstreamRequest:
     purpose: str
     body: bytes | BodySource | None = None
     has_reserve: bool = True
+    repository: str = ""
 
     def __post_init__(self) -> None:
         if not _TARGET.match(self.target):

@@ -15,12 +15,13 @@ import pycurl
 
 from regproxy.model.address import Authority, Reach
 from regproxy.model.decision import FailureClass
-from regproxy.model.event import Event, UpstreamFinished
+from regproxy.model.event import Event
 from regproxy.model.message import Head
 from regproxy.upstream.failure import UpstreamFailed, cause_of, class_of
 from regproxy.upstream.head import HeadReader
 from regproxy.upstream.options import set_options
 from regproxy.upstream.request import BodySink, Limits, UpstreamRequest
+from regproxy.upstream.told import told
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -162,19 +163,10 @@ class Transfer:
                 timer.cancel()
         self._answered.set()
         self._ended.set()
-        head = self._reader.head
-        self._report(
-            UpstreamFinished(
-                registry=self._request.registry.name,
-                purpose=self._request.purpose,
-                method=self._request.method,
-                status=head.status if head else 0,
-                bytes=self._bytes,
-                milliseconds=(self._loop.time() - self._started) * 1000,
-                failure=failure.failure if self._blamed and isinstance(failure, UpstreamFailed) else "",
-                first_byte=(self._heard_at - self._started) * 1000 if head else None,
-            )
-        )
+        spent, first = ((at - self._started) * 1000 for at in (self._loop.time(), self._heard_at))
+        word = failure.failure if self._blamed and isinstance(failure, UpstreamFailed) else ""
+        for event in told(self._request, self._reader.head, self._bytes, spent, first, word):
+            self._report(event)
 
     def _wake(self) -> None:
         if self._curl is None:

@@ -15,6 +15,7 @@ from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
 from tests.lab.policies import policy
+from tests.lab.processes import until
 from tests.lab.proxy import Proxy, regproxy, regproxy_environment
 
 REFERENCE = f"{HOST}/team/app:latest"
@@ -94,3 +95,25 @@ def test_the_policy_is_reloaded_by_a_call_and_its_mistakes_come_back(
     assert (changed.returncode, changed.stdout.startswith("the new policy runs")) == (0, True)
     assert f"fresh {minutes - 1}m" in changed.stdout.splitlines()[1]
     assert f"-> tier tags: fresh {minutes}m" in changed.stdout.splitlines()[1]
+
+
+def test_a_trace_shows_the_last_exchanges_of_an_image_and_no_credential(
+    story: Story, hostile: Hostile, pki: Pki, socket_path: Path
+) -> None:
+    proxy = running(story, hostile, pki, socket_path)
+    trace = ("trace", "--admin", f"unix:{socket_path}")
+    assert "nothing is known" in run(*trace, REFERENCE).stdout
+    with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
+        client.request("GET", TAG, {"Accept": TYPE})
+        client.request("GET", f"{TAG}?signature=hush", {"Accept": TYPE, "Cookie": "hush", "X-Registry-Auth": "hush"})
+    until(lambda: run(*trace, REFERENCE).stdout.count(" client ") == 2, 5, "both requests are told")
+    shown = run(*trace, REFERENCE)
+    assert shown.returncode == 0, shown.stderr
+    assert f"the proxy asked {HOST}: GET {TAG} -> 200" in shown.stdout
+    assert f"asked {HOST}: GET {TAG} -> 200 miss" in shown.stdout
+    assert "    > Cookie: (hidden)" in shown.stdout
+    assert "hush" not in shown.stdout
+    told = json.loads(run(*trace, "--json", REFERENCE).stdout)
+    assert {one["event"] for one in told["exchanges"]} == {"upstream", "answer", "request"}
+    unknown = run(*trace, "other.example/a/b:1")
+    assert (unknown.returncode, "no registry block has other.example" in unknown.stderr) == (2, True)

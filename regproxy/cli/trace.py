@@ -1,0 +1,51 @@
+"""`regproxy trace`: the last exchanges about an image."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from regproxy.cli.admin import admin_option, call
+from regproxy.cli.cache import json_option
+from regproxy.policy.diagnostic import visible
+
+
+@click.command("trace")
+@click.argument("reference", metavar="REF")
+@admin_option
+@json_option
+def trace_command(reference: str, admin: str | None, as_json: bool) -> None:
+    """Show the last exchanges about an image: with its clients, and with its registry.
+
+    Credentials, cookies and queries are hidden. The running proxy keeps some exchanges of each repository, in memory.
+    """
+    found = call(admin, "GET", "/trace", {"ref": reference})
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    exchanges: Any = found["exchanges"]
+    if not exchanges:
+        click.echo(f"nothing is known of {visible(reference)}: nobody has asked for it of late")
+    for exchange in exchanges:
+        click.echo("\n".join(map(visible, _lines(exchange))))
+
+
+def _lines(one: dict[str, Any]) -> Iterator[str]:
+    match one["event"]:
+        case "request":
+            reference = one["reference"]
+            yield (
+                f"{one['time']} client {one['client']} {one['method']} {one['kind']} {reference} -> {one['status']} "
+                f"{one['outcome']}, {one['bytes']} bytes in {one['milliseconds']} ms"
+            )
+            return
+        case "answer":
+            who = f"{one['client']} asked {one['authority']}"
+            yield f"{one['time']} {who}: {one['method']} {one['path']} -> {one['status']} {one['outcome']}"
+        case _:
+            how = one["failure"] or one["status"]
+            asked = f"asked {one['authority']}: {one['method']} {one['path']} -> {how}"
+            yield f"{one['time']} the proxy {asked}, {one['milliseconds']} ms"
+    yield from (f"    > {name}: {value}" for name, value in one["request"])
+    yield from (f"    < {name}: {value}" for name, value in one["answer"])
