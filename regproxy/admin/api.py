@@ -1,56 +1,76 @@
-"""`/api/v1` on a Unix socket that only the proxy's own user can open; errors are problem+json (RFC 9457)."""
+"""`/api/v1`: the calls, for programs and for the pages alike; errors are problem+json (RFC 9457)."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from tornado.httputil import HTTPServerRequest
 
-from regproxy.admin.server import Page, Server
+from regproxy.admin.openapi import document
+from regproxy.admin.route import Route
+from regproxy.admin.server import Page
 
 PREFIX = "/api/v1"
-MAX_BODY = 64 * 1024
 MAX_FIELDS = 20
 
-Handler = Callable[[Mapping[str, str]], Awaitable[Mapping[str, object]]]
+Audit = Callable[[dict[str, object]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One call: `handler` gets the query; it raises ValueError, a sentence, for a query that is wrong."""
+class Api:
+    """Answers the calls; `audit` gets a line for each that may have changed something."""
 
-    method: str
-    path: str
-    handler: Handler
+    def __init__(self, routes: tuple[Route, ...], audit: Audit) -> None:
+        self._audit = audit
+        self._document = document(PREFIX, (*routes, Route("GET", "/openapi.json", self.openapi)))
+        self._routes = {(route.method, route.path): route for route in routes}
+        self._routes["GET", "/openapi.json"] = Route("GET", "/openapi.json", self.openapi)
 
+    async def openapi(self, _query: Mapping[str, str]) -> Mapping[str, object]:
+        """This document."""
+        return self._document
 
-class Api(Server):
-    """Serves the routes."""
+    async def call(self, who: str, method: str, path: str, query: Mapping[str, str]) -> Mapping[str, object]:
+        """What the call brings; raises KeyError where there is none, ValueError, a sentence, for a wrong query."""
+        route = self._routes[method, path]
+        status = 500
+        try:
+            unknown = query.keys() - {one.name for one in route.parameters}
+            if unknown:
+                raise ValueError(f"{path} has no parameter {min(unknown)[:80]!r}; see {PREFIX}/openapi.json")
+            found = await route.handler(query)
+            status = 200
+            return found
+        except ValueError:
+            status = 400
+            raise
+        finally:
+            if method != "GET":
+                self._audit(
+                    {"event": "admin", "who": who, "call": f"{method} {path}", "query": urlencode(query)}
+                    | {"status": status}
+                )
 
-    def __init__(self, routes: tuple[Route, ...]) -> None:
-        super().__init__(self._called, _problem(500, "an internal error; the log says more"), MAX_BODY)
-        self._routes = {(route.method, f"{PREFIX}{route.path}"): route.handler for route in routes}
-
-    async def _called(self, request: HTTPServerRequest) -> Page:
-        handler = self._routes.get((request.method or "", request.path))
-        if handler is None:
-            allowed = [method for method, path in self._routes if path == request.path]
+    async def answer(self, request: HTTPServerRequest, who: str) -> Page:
+        """The page of a request below the prefix."""
+        method, path = request.method or "", request.path.removeprefix(PREFIX)
+        if (method, path) not in self._routes:
+            allowed = [known for known, place in self._routes if place == path]
             if allowed:
-                return _problem(405, f"{request.path} takes {' and '.join(allowed)}")
-            return _problem(404, f"there is no {request.path[:200]} here")
+                return problem(405, f"{request.path} takes {' and '.join(allowed)}")
+            return problem(404, f"there is no {request.path[:200]} here")
         try:
             query = parse_qs(request.query, strict_parsing=bool(request.query), max_num_fields=MAX_FIELDS)
-            found = await handler({name: values[-1] for name, values in query.items()})
+            found = await self.call(who, method, path, {name: values[-1] for name, values in query.items()})
         except ValueError as error:
-            return _problem(400, str(error))
+            return problem(400, str(error))
         return _json(200, "application/json", found)
 
 
-def _problem(status: int, detail: str) -> Page:
-    problem = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return _json(status, "application/problem+json", problem)
+def problem(status: int, detail: str) -> Page:
+    """A refusal, with its reason."""
+    told = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return _json(status, "application/problem+json", told)
 
 
 def _json(status: int, kind: str, found: Mapping[str, object]) -> Page:

@@ -23,6 +23,7 @@ class Page:
     kind: str
     body: bytes
     reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Server:
@@ -69,6 +70,8 @@ class Server:
         headers = HTTPHeaders(
             {"Content-Type": page.kind, "Content-Length": str(len(page.body)), "Cache-Control": "no-store"}
         )
+        for name, value in page.headers:
+            headers.add(name, value)
         line = ResponseStartLine("HTTP/1.1", page.status, page.reason or HTTPStatus(page.status).phrase)
         with contextlib.suppress(StreamClosedError):
             await connection.write_headers(line, headers, b"" if request.method == "HEAD" else page.body)

@@ -1,16 +1,19 @@
-"""The admin socket while the proxy runs: opened, served and taken away."""
+"""The admin socket and addresses while the proxy runs: opened, served and taken away."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from regproxy.admin.api import Api
+from regproxy.admin.api import Api, Audit
+from regproxy.admin.door import Door
+from regproxy.admin.site import Site
+from regproxy.admin.token import TokenFile
 from regproxy.app.administration import administration
 from regproxy.app.core import Core
 from regproxy.app.grants import GrantCalls
 from regproxy.app.images import ImageCalls
-from regproxy.app.listeners import bind_unix
+from regproxy.app.listeners import bind_unix, reached_by
 from regproxy.app.live import Live
 from regproxy.app.prefetching import Prefetching
 from regproxy.app.status import StatusCalls
@@ -18,6 +21,7 @@ from regproxy.app.tracing import trace_routes
 from regproxy.app.upstreams import UpstreamCalls
 from regproxy.policy.policy import Policy
 from regproxy.reload.reloader import Reloader
+from regproxy.settings.admin import AdminSettings
 from regproxy.telemetry.metrics import Metrics
 from regproxy.telemetry.traces import Traces
 
@@ -33,22 +37,36 @@ class Administered:
     traces: Traces
     trust: Callable[[], Mapping[str, object]]
     lacks: Callable[[], str | None]
+    audit: Audit
 
 
-class AdminSocket:
-    """Serves the calls on a Unix socket at `path`, which goes with it."""
+class Administration:
+    """Serves the calls on a Unix socket, which goes with it, and on addresses that are bound already."""
 
-    def __init__(self, path: Path, administered: Administered) -> None:
-        """Raises OSError when the path cannot be listened on."""
-        self._path = path
-        listening = bind_unix(path)
-        self._api = _api(administered)
-        self._api.start([listening])
+    def __init__(self, settings: AdminSettings, bound: list[socket.socket], administered: Administered) -> None:
+        self._path = settings.socket
+        self.warning = ""
+        self._sites: list[Site] = []
+        api = _api(administered)
+        if settings.token_file is not None and bound:
+            names = (*settings.names, *(address.host for address in reached_by(bound)))
+            self._open(Site(api, Door(names, TokenFile(settings.token_file))), bound)
+        if self._path is not None:
+            try:
+                self._open(Site(api, Door(settings.names)), [bind_unix(self._path)])
+            except OSError as error:
+                # Without it the proxy still serves.
+                self._path, self.warning = None, f"no admin socket: {error}"
+
+    def _open(self, site: Site, sockets: list[socket.socket]) -> None:
+        site.start(sockets)
+        self._sites.append(site)
 
     async def close(self) -> None:
         """Take the socket away, and end what is being answered."""
-        await asyncio.to_thread(self._path.unlink, missing_ok=True)
-        await self._api.stop()
+        if self._path is not None:
+            await asyncio.to_thread(self._path.unlink, missing_ok=True)
+        await asyncio.gather(*(site.stop() for site in self._sites))
 
 
 def _api(administered: Administered) -> Api:
@@ -60,7 +78,7 @@ def _api(administered: Administered) -> Api:
     images = ImageCalls(cache.images, cache.purging)
     prefetching = Prefetching(cache.images, cache.prefetch, core.spawn)
     grants = GrantCalls(cache.granted, policy)
-    traces = trace_routes(administered.traces, policy)
     calls = (status, images, prefetching, grants, upstreams)
-    routes = (*(route for some in calls for route in some.routes()), *traces)
-    return administration(Live(cache, policy), administered.reloader, administered.trust, routes)
+    policies = administration(Live(cache, policy), administered.reloader, administered.trust)
+    traces = trace_routes(administered.traces, policy)
+    return Api((*policies, *traces, *(route for some in calls for route in some.routes())), administered.audit)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from regproxy.admin.api import Route
+from regproxy.admin.route import Parameter, Route
 from regproxy.cache.granted import Granted, Standing
 from regproxy.model.address import Authority
 from regproxy.policy.images import read_image, repository_name
@@ -12,6 +12,9 @@ Query = Mapping[str, str]
 Told = Mapping[str, object]
 
 IDENTITY_DIGITS = 12  # of an identity, as people see and name it
+
+_REPOSITORY = Parameter("repository", "such as quay.io/team/app; all if not given")
+_IDENTITY = Parameter("identity", "the digits that the list shows; all if not given")
 
 
 class GrantCalls:
@@ -23,7 +26,8 @@ class GrantCalls:
 
     def routes(self) -> tuple[Route, ...]:
         """All calls."""
-        return (Route("GET", "/grants", self.listed), Route("POST", "/grants/revoke", self.revoke))
+        named = (_REPOSITORY, _IDENTITY)
+        return (Route("GET", "/grants", self.listed, named), Route("POST", "/grants/revoke", self.revoke, named))
 
     async def listed(self, query: Query) -> Told:
         """Public repositories, and what lent credentials and callers with a login may read."""

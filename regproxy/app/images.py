@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
-from regproxy.admin.api import Route
+from regproxy.admin.route import Parameter, Route
 from regproxy.cache.images import Images, ImageState, Node
 from regproxy.cache.purging import HELD_SECONDS, Depth, Purging, Refreshed
 from regproxy.model.address import parse_authority
@@ -21,6 +22,15 @@ AT_ONCE = 8  # registries are asked for so many tags at once
 MAX_HELD_SECONDS = 366 * 86400.0
 _DEPTHS: Mapping[str, Depth] = {"expire": "expire", "distrust": "distrust", "hard": "hard"}
 
+_MATCH = Parameter("match", "an image, or a pattern such as docker.io/library/*:*", required=True)
+_REF = Parameter("ref", "an image such as docker.io/library/redis:7", required=True)
+_AFTER = Parameter("after", "`next` of the answer before")
+_LIMIT = Parameter("limit", f"how many, up to {MAX_LISTED}; {LISTED} if not given")
+_HOW = Parameter("how", f"{', '.join(_DEPTHS)}; expire if not given")
+_DRY_RUN = Parameter("dry-run", "1: only say which")
+_DIGEST = Parameter("digest", "what the tag shall mean; if not given, what it meant before")
+_SECONDS = Parameter("seconds", "for so long; a day if not given")
+
 
 class ImageCalls:
     """Answers the calls; wrong queries are ValueError, a sentence."""
@@ -32,12 +42,12 @@ class ImageCalls:
     def routes(self) -> tuple[Route, ...]:
         """All calls."""
         return (
-            Route("GET", "/images", self.listed),
-            Route("GET", "/image", self.image),
-            Route("GET", "/image/history", self.history),
-            Route("POST", "/images/purge", self.purge),
-            Route("POST", "/images/refresh", self.refresh),
-            Route("POST", "/image/restore", self.restore),
+            Route("GET", "/images", self.listed, (replace(_MATCH, required=False), _AFTER, _LIMIT)),
+            Route("GET", "/image", self.image, (_REF,)),
+            Route("GET", "/image/history", self.history, (_REF,)),
+            Route("POST", "/images/purge", self.purge, (_MATCH, _HOW, _DRY_RUN)),
+            Route("POST", "/images/refresh", self.refresh, (_MATCH,)),
+            Route("POST", "/image/restore", self.restore, (_REF, _DIGEST, _SECONDS)),
         )
 
     async def listed(self, query: Query) -> Told:

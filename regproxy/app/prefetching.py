@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regproxy.admin.api import Route
+from regproxy.admin.route import Parameter, Route
 from regproxy.cache.images import Images
 from regproxy.cache.prefetch import Fetched, Prefetch
 from regproxy.model.inventory import TagKey
@@ -19,6 +19,10 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 MAX_JOBS = 1000  # known at once; of those that ended the oldest is forgotten
 AT_ONCE = 2
 MAX_PLATFORMS = 20
+
+_REF = Parameter("ref", "one tag, such as docker.io/library/redis:7", required=True)
+_PLATFORM = Parameter("platform", "a list with commas, such as linux/amd64; all if not given")
+_JOB = Parameter("job", "`job` of the answer that began it", required=True)
 
 
 @dataclass(slots=True)
@@ -43,7 +47,10 @@ class Prefetching:
 
     def routes(self) -> tuple[Route, ...]:
         """All calls."""
-        return (Route("POST", "/prefetch", self.begin), Route("GET", "/prefetch", self.state))
+        return (
+            Route("POST", "/prefetch", self.begin, (_REF, _PLATFORM)),
+            Route("GET", "/prefetch", self.state, (_JOB,)),
+        )
 
     async def begin(self, query: Query) -> Told:
         """Begin to fetch `ref` for `platform`, a list with commas, or for all."""

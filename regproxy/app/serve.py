@@ -14,7 +14,7 @@ from typing import Any
 
 from regproxy import __version__
 from regproxy.admin.health import Health
-from regproxy.app.administering import Administered, AdminSocket
+from regproxy.app.administering import Administered, Administration
 from regproxy.app.capacity import capacity, claim_descriptors
 from regproxy.app.certification import ca_steps
 from regproxy.app.core import Core
@@ -59,6 +59,7 @@ class Prepared:
     holdings: Holdings
     proxy_sockets: Sockets
     metrics_sockets: list[socket.socket]
+    admin_sockets: list[socket.socket]
     # What the parent handed over, where edges are processes of their own.
     handed: Handed | None = None
 
@@ -108,7 +109,7 @@ class Service:
         scrape = Scrape(self._metrics)
         health = Health(scrape.page, self._lacks)
         health.start(prepared.metrics_sockets)
-        listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets])
+        listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets, *prepared.admin_sockets])
         directory = settings.cache_directory
         core = await Core.open(directory, lambda: self._active.policy, self._report, listeners, self._seal)
         steps = ca_steps(settings, lambda: self._active.policy, lambda new: self._renew(core, new), self._report)
@@ -136,8 +137,7 @@ class Service:
         finally:
             notifying.cancel()
             await self._stop_watching()
-            if admin is not None:
-                await admin.close()
+            await admin.close()
             await self._front.drain(0)
             for pull in self._pulls.ended(all_of_them=True):
                 self._report(pull)
@@ -207,11 +207,8 @@ class Service:
             task.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
 
-    def _administer(self, core: Core, ca: RunningCa) -> AdminSocket | None:
-        """Serve the admin socket, where there is one; without it the proxy still serves."""
-        path, trust = self._prepared.settings.admin, self._trust
-        if path is None:
-            return None
+    def _administer(self, core: Core, ca: RunningCa) -> Administration:
+        prepared, trust = self._prepared, self._trust
         administered = Administered(
             core,
             lambda: self._active.policy,
@@ -220,12 +217,12 @@ class Service:
             self._traces,
             lambda: trust.counts(ca.holdings.ca.fingerprint),
             self._lacks,
+            self._log.line,
         )
-        try:
-            return AdminSocket(path, administered)
-        except OSError as error:
-            self._log.line({"event": "warning", "message": f"no admin socket: {error}"})
-            return None
+        admin = Administration(prepared.settings.admin, prepared.admin_sockets, administered)
+        if admin.warning:
+            self._log.line({"event": "warning", "message": admin.warning})
+        return admin
 
     def _announce(self) -> None:
         start = self._prepared.start

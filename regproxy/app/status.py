@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from regproxy import __version__
-from regproxy.admin.api import Route
+from regproxy.admin.route import Route
 from regproxy.app.upstreams import UpstreamCalls
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store

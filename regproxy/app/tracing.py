@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 
-from regproxy.admin.api import Route
+from regproxy.admin.route import Parameter, Route
 from regproxy.model.oci import Resource, classify
 from regproxy.policy.policy import Policy
 from regproxy.policy.reference import read_reference
 from regproxy.telemetry.traces import Traces
+
+_REF = Parameter("ref", "an image reference or a URL", required=True)
 
 
 def trace_routes(traces: Traces, policy: Callable[[], Policy]) -> tuple[Route, ...]:
     """The call; `policy` gives the active one."""
 
     async def trace(query: Mapping[str, str]) -> Mapping[str, object]:
+        """The last exchanges about a repository, with clients and with its registry."""
         if "ref" not in query:
             raise ValueError("`ref` is missing: an image reference or a URL")
         active = policy()
@@ -25,4 +28,4 @@ def trace_routes(traces: Traces, policy: Callable[[], Policy]) -> tuple[Route, .
         found = traces.of(registry.name, resource.repository)
         return {"registry": registry.name, "repository": resource.repository, "exchanges": found}
 
-    return (Route("GET", "/trace", trace),)
+    return (Route("GET", "/trace", trace, (_REF,)),)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 
-from regproxy.admin.api import Route
+from regproxy.admin.route import Parameter, Route
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.upstream_state import UpstreamState
 from regproxy.policy.policy import Policy
@@ -19,6 +19,9 @@ Told = Mapping[str, object]
 BLOCKED_SECONDS, MAX_BLOCKED_SECONDS = 3600, 31 * 86400
 MAX_ANSWER = 64 * 1024
 
+_REGISTRY = Parameter("registry", "a host such as quay.io", required=True)
+_SECONDS = Parameter("seconds", f"up to {MAX_BLOCKED_SECONDS}; {BLOCKED_SECONDS} if not given")
+
 
 class UpstreamCalls:
     """Answers the calls; wrong queries are ValueError, a sentence. `policy` gives the active one."""
@@ -32,9 +35,9 @@ class UpstreamCalls:
         """All calls."""
         return (
             Route("GET", "/upstreams", self.listed),
-            Route("POST", "/upstreams/test", self.test),
-            Route("POST", "/upstreams/block", self.block),
-            Route("POST", "/upstreams/unblock", self.unblock),
+            Route("POST", "/upstreams/test", self.test, (_REGISTRY,)),
+            Route("POST", "/upstreams/block", self.block, (_REGISTRY, _SECONDS)),
+            Route("POST", "/upstreams/unblock", self.unblock, (_REGISTRY,)),
         )
 
     async def listed(self, _query: Query) -> Told:

@@ -1,27 +1,47 @@
-"""Asking the running proxy over its admin socket."""
+"""Asking the running proxy over its admin socket, or at an address with the token."""
 
 import http.client
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import click
 
+from regproxy.admin.token import TokenFile
+from regproxy.cli.administering import TOKEN_FILE_HELP
+from regproxy.settings.admin import admin_socket, told_apart
 from regproxy.settings.directories import default_cache_directory
-from regproxy.settings.serve import admin_socket
 
 SECONDS = 30.0
 MAX_ANSWER = 16 * 1024 * 1024
+_TOKEN_FILE = "regproxy.admin_token_file"  # noqa: S105 -- a key of click's notes
 
-admin_option = click.option(
-    "--admin",
-    metavar="unix:PATH",
-    envvar="REGPROXY_ADMIN",
-    help="The admin socket of the running proxy. [default: admin.sock in the cache directory]",
-)
+
+def admin_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--admin`, which the command hands to `call`, and `--admin-token-file`, which `call` finds."""
+    admin = click.option(
+        "--admin",
+        metavar="unix:PATH|http://HOST:PORT",
+        envvar="REGPROXY_ADMIN",
+        help="Where the running proxy is asked. [default: admin.sock in the cache directory]",
+    )
+    token_file = click.option(
+        "--admin-token-file",
+        type=click.Path(path_type=Path),
+        envvar="REGPROXY_ADMIN_TOKEN_FILE",
+        expose_value=False,
+        callback=_note,
+        help=TOKEN_FILE_HELP,
+    )
+    return admin(token_file(command))
+
+
+def _note(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    context.meta[_TOKEN_FILE] = path
 
 
 class _Connection(http.client.HTTPConnection):
@@ -38,23 +58,44 @@ class _Connection(http.client.HTTPConnection):
 def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) -> dict[str, object]:
     """Call the running proxy; a wrong address or query is a usage error, no proxy there a plain one."""
     try:
-        found = admin_socket(admin, _cache_directory())
-    except ValueError as error:
+        connection, place, headers = _way(admin)
+    except (ValueError, OSError) as error:
         raise click.UsageError(str(error)) from error
-    if found is None:
-        raise click.UsageError("--admin is off: there is no socket to ask")
-    connection = _Connection(found)
     try:
-        connection.request(method, f"/api/v1{path}" + (f"?{urlencode(query)}" if query else ""))
+        connection.request(method, f"/api/v1{path}" + (f"?{urlencode(query)}" if query else ""), headers=headers)
         response = connection.getresponse()
         answer: dict[str, object] = json.loads(response.read(MAX_ANSWER))
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise click.ClickException(f"no proxy answers at {found}: {error}; is it running? see --admin") from error
+        raise click.ClickException(f"no proxy answers at {place}: {error}; is it running? see --admin") from error
     finally:
         connection.close()
     if response.status != 200:
         raise click.UsageError(str(answer.get("detail", response.reason)))
     return answer
+
+
+def _way(admin: str | None) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    """A connection, what to call it, and the headers; the socket where there is one, of all that `serve` was told."""
+    sockets, addresses = told_apart((admin or "").split())
+    if addresses and (not sockets or sockets[0] == "off"):
+        return _by_address(addresses[0])
+    path = admin_socket(sockets[0] if sockets else None, _cache_directory())
+    if path is None:
+        raise ValueError("--admin is off: there is no socket to ask")
+    return _Connection(path), str(path), {}
+
+
+def _by_address(text: str) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:
+    url = urlsplit(text if "://" in text else f"http://{text}")
+    if url.scheme not in ("http", "https") or not url.hostname or url.path.strip("/"):
+        raise ValueError(f"--admin {text!r} is neither unix:/an/absolute/path nor http://HOST:PORT")
+    context = click.get_current_context(silent=True)
+    token_file = context.meta.get(_TOKEN_FILE) if context is not None else None
+    if token_file is None:
+        raise ValueError(f"{text} asks for a token; give --admin-token-file FILE")
+    headers = {"Authorization": f"Bearer {TokenFile(token_file).read()[0]}"}
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    return kind(url.hostname, url.port, timeout=SECONDS), text, headers
 
 
 def _cache_directory() -> Path:

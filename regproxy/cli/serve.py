@@ -15,9 +15,10 @@ from regproxy.app.listeners import Sockets, bind_all
 from regproxy.app.serve import Prepared, serve
 from regproxy.app.start import RefusedError, starting
 from regproxy.app.supervisor import Plan, become
+from regproxy.cli.administering import admin_options
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
 from regproxy.cli.listening import Listening, listening_options, listening_settings
-from regproxy.settings.directories import default_cache_directory
+from regproxy.settings.admin import AdminSettings
 from regproxy.settings.floors import below_floors
 from regproxy.settings.serve import (
     DEFAULT_DRAIN,
@@ -25,7 +26,6 @@ from regproxy.settings.serve import (
     DEFAULT_METRICS,
     MAX_WORKERS,
     ServeSettings,
-    admin_socket,
     default_workers,
 )
 from regproxy.telemetry.access_log import AccessLog
@@ -56,12 +56,6 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     show_default=True,
     envvar="REGPROXY_METRICS",
     help="Address of /metrics, /livez and /readyz.",
-)
-@click.option(
-    "--admin",
-    metavar="unix:PATH|off",
-    envvar="REGPROXY_ADMIN",
-    help="The admin socket. [default: admin.sock in the cache directory]",
 )
 @click.option(
     "--cache-dir", type=click.Path(path_type=Path), envvar="REGPROXY_CACHE_DIR", help="Where content is kept."
@@ -99,13 +93,14 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     help="How the log is written; seed: with the fields of rpardini/docker-registry-proxy.",
 )
 @listening_options
+@admin_options
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
 def serve_command(
     policy: Path | None,
     listen: tuple[str, ...],
     metrics: str,
-    admin: str | None,
-    cache_dir: Path | None,
+    admin: AdminSettings,
+    cache_dir: Path,
     ca_dir: Path | None,
     ca_permit: tuple[str, ...],
     ca_passphrase_file: Path | None,
@@ -117,10 +112,9 @@ def serve_command(
     **listening: Unpack[Listening],
 ) -> None:
     """Run the proxy."""
-    directory = cache_dir or default_cache_directory(os.environ)
     settings = ServeSettings(
         policy,
-        directory,
+        cache_dir,
         ca_directory(ca_dir),
         ca_permit,
         ca_passphrase_file,
@@ -128,7 +122,7 @@ def serve_command(
         metrics,
         _seconds(drain),
         resume,
-        _admin(admin, directory),
+        admin,
         workers,
         *listening_settings(**listening),
     )
@@ -150,17 +144,6 @@ def serve_command(
         serve(prepared, log)
     except (OSError, ValueError) as error:
         _fail(f"error: {error}")
-
-
-def _admin(text: str | None, directory: Path) -> Path | None:
-    """The path of the admin socket; a default that is too long for one is none, with a word about it."""
-    try:
-        return admin_socket(text, directory)
-    except ValueError as error:
-        if text is not None:
-            raise click.BadParameter(str(error), param_hint="--admin") from error
-        click.echo(f"warning: no admin socket: {error}", err=True)
-        return None
 
 
 def _seconds(text: str) -> float:
@@ -186,12 +169,14 @@ def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
         raise click.UsageError(str(error)) from error
     try:
         proxy_sockets, metrics_sockets = _sockets(settings, handed)
+        # They are the core's alone: a parent that will start one leaves them to it.
+        admin_sockets = bind_all(settings.admin.addresses) if handed is not None or settings.workers == 1 else []
     except ValueError as error:
         raise click.UsageError(f"{error}; write host:port") from error
     except OSError as error:
         _fail(f"error: {error}")
         raise
-    return Prepared(settings, start, holdings, proxy_sockets, metrics_sockets, handed)
+    return Prepared(settings, start, holdings, proxy_sockets, metrics_sockets, admin_sockets, handed)
 
 
 def _sockets(settings: ServeSettings, handed: Handed | None) -> tuple[Sockets, list[socket.socket]]:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regproxy.model.address import Network
+from regproxy.settings.admin import AdminSettings
 
 DEFAULT_LISTEN = ("[::]:3128",)
 DEFAULT_METRICS = "127.0.0.1:9128"
 DEFAULT_DRAIN = 8.0
 MAX_DEFAULT_WORKERS = 4
+NO_ADMIN = AdminSettings()
 MAX_WORKERS = 64
-ADMIN_SOCKET = "admin.sock"
-MAX_SOCKET_PATH = 107  # unix(7)
 
 
 def default_workers() -> int:
@@ -33,7 +33,7 @@ class TlsSettings:
 class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
-    `resume`: run the last good policy when the file does not load at start; `admin`: the path of the admin socket.
+    `resume`: run the last good policy when the file does not load at start.
     With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
     """
 
@@ -46,22 +46,10 @@ class ServeSettings:
     metrics: str = DEFAULT_METRICS
     drain: float = DEFAULT_DRAIN
     resume: bool = False
-    admin: Path | None = None
+    admin: AdminSettings = NO_ADMIN
     workers: int = 1
     listen_tls: tuple[str, ...] = ()
     tls: TlsSettings = TlsSettings("")
     proxy_protocol_from: tuple[Network, ...] = ()
     max_connections: int | None = None
     max_connections_per_client: int | None = None
-
-
-def admin_socket(text: str | None, cache_directory: Path) -> Path | None:
-    """What `--admin` says: `unix:PATH`, or `off`; the default lies in the cache directory. Raises ValueError."""
-    if text == "off":
-        return None
-    path = cache_directory / ADMIN_SOCKET if text is None else Path(text.removeprefix("unix:"))
-    if text is not None and (not text.startswith("unix:") or not path.is_absolute()):
-        raise ValueError(f"--admin {text!r} is neither unix:/an/absolute/path nor off")
-    if len(os.fsencode(path)) > MAX_SOCKET_PATH:
-        raise ValueError(f"{path} is too long for a socket, which has {MAX_SOCKET_PATH} bytes; name another by --admin")
-    return path

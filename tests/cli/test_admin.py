@@ -88,7 +88,12 @@ def test_a_socket_that_is_named_comes_before_the_cache_directory(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("admin", "said"), [("off", "--admin is off"), ("tcp:9", "neither unix:/an/absolute/path nor off")]
+    ("admin", "said"),
+    [
+        ("off", "--admin is off"),
+        ("tcp:9", "tcp:9 asks for a token; give --admin-token-file"),
+        ("ftp://a", "nor http://HOST:PORT"),
+    ],
 )
 def test_an_address_that_is_no_socket_is_a_usage_error(admin: str, said: str) -> None:
     result = run("reload", "--admin", admin)

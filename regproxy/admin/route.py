@@ -1,0 +1,31 @@
+"""One call of the API: its place, what it takes, and what answers it."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from inspect import getdoc
+
+Handler = Callable[[Mapping[str, str]], Awaitable[Mapping[str, object]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One name of a query, and what its value says."""
+
+    name: str
+    says: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One call: `handler` gets the query; it raises ValueError, a sentence, for a query that is wrong."""
+
+    method: str
+    path: str
+    handler: Handler
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def summary(self) -> str:
+        """What it does, in the words of its handler."""
+        return (getdoc(self.handler) or "").partition("\n")[0]
