@@ -5,10 +5,14 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+# Of an environment, what an interpreter, its libraries and the system's want.
+_PLAIN = frozenset({"HOME", "LANG", "LANGUAGE", "PATH", "TMPDIR", "TZ"})
+_PLAIN_PREFIXES = ("COVERAGE_", "LC_", "LD_", "MALLOC_", "PYTHON")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ def say_ready(handed: Handed) -> None:
     if handed.ready is not None:
         os.write(handed.ready, b"1")
         os.close(handed.ready)
+
+
+def without_secrets(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """What a process that talks to clients is started with: nothing in which a credential of the policy may lie."""
+    return {name: value for name, value in environ.items() if name in _PLAIN or name.startswith(_PLAIN_PREFIXES)}
 
 
 def interpreter(module: str) -> list[str]:

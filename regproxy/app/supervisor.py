@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
-from regproxy.app.handed import Handed, interpreter
+from regproxy.app.handed import Handed, interpreter, without_secrets
 from regproxy.telemetry.access_log import AccessLog
 from regproxy.telemetry.formats import LogFormat
 from regproxy.wire.rendezvous import listen
@@ -118,10 +118,11 @@ class Supervisor:
         else:
             handed = Handed(parent, wire, plan.proxy, drain=plan.drain, secured=plan.secured)
             command = [*interpreter("regproxy.app.edge"), handed.text()]
+        environ = os.environ if child.name == "core" else without_secrets(os.environ)
         child.started_at = time.monotonic()
         try:
             child.process = subprocess.Popen(  # noqa: S603 -- this very interpreter
-                command, stdin=subprocess.DEVNULL, pass_fds=handed.descriptors
+                command, stdin=subprocess.DEVNULL, pass_fds=handed.descriptors, env=environ
             )
         except OSError as error:
             child.due = child.started_at + MAX_DELAY

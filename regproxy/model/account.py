@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from regproxy.model.address import Authority
 from regproxy.model.login import Login
 
 # What the labels of callers' own accounts begin with.
@@ -15,7 +16,8 @@ class Credential:
     """What the policy lends for one authority.
 
     `name` says which, in public; `source` where its secret lies, read at `read_at`, seconds since the epoch.
-    `on_reject`: whether what is public goes on without it once it is refused.
+    `on_reject`: whether what is public goes on without it once it is refused. `present_to`: the only host that may see
+    it, where it is not for the registry and all its token hosts.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Credential:
     source: str = ""
     read_at: float = field(default=0.0, compare=False)
     on_reject: OnReject = "anonymous"
+    present_to: Authority | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,12 +49,13 @@ Source = Basic | Bearer | DockerConfig
 
 @dataclass(frozen=True, slots=True)
 class Lending:
-    """One `auth` block; `repositories` are globs, none of them means every repository."""
+    """One `auth` block; `repositories` are globs, none means all; `present_to` as in Credential."""
 
     source: Source
     repositories: tuple[str, ...] = ()
     clients: tuple[Clients, ...] = ("private",)
     on_reject: OnReject = "anonymous"
+    present_to: Authority | None = None
 
     @property
     def exposed(self) -> bool:
@@ -81,7 +82,7 @@ class Lending:
                 assert_never(self.source)
 
     def _named(self, name: str, login: Login, source: str, read_at: float) -> Credential:
-        return Credential(name, login, source, read_at, self.on_reject)
+        return Credential(name, login, source, read_at, self.on_reject, self.present_to)
 
 
 def _user(login: Login) -> str:

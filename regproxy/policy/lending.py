@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Mapping
 
 from regproxy.model.account import OnReject
+from regproxy.model.address import Authority
 from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Lending, Source
 from regproxy.model.registry import Registry
 from regproxy.model.secret import Origin, Secret
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error, warning
 from regproxy.policy.docker_config import read_logins
-from regproxy.policy.given import Cidr, Entry
+from regproxy.policy.given import Cidr, Entry, Host
 from regproxy.policy.groups import Groups
 from regproxy.policy.include import Files
 from regproxy.policy.syntax import Text, Word
@@ -35,7 +36,7 @@ def build_lending(
         source = _source(block, registry, files, found)
         if source is not None and clients:
             repositories = tuple(given.text for given in block.header[1:] if isinstance(given, Text))
-            lending = Lending(source, repositories, clients, _on_reject(block))
+            lending = Lending(source, repositories, clients, _on_reject(block), _present_to(block, registry, found))
             found += _exposed(lending, block)
             yield lending
 
@@ -64,6 +65,21 @@ def _on_reject(block: Checked) -> OnReject:
             return "fail"
         case _:
             return "anonymous"
+
+
+def _present_to(block: Checked, registry: Registry, found: list[Diagnostic]) -> Authority | None:
+    entry = block.one("present-to")
+    match entry.arguments if entry is not None else ():
+        case (Host(host, port, _, span),):
+            authority = Authority(host, port or 443)
+            if registry.serves(authority):
+                return registry.canonical(authority)
+            if not any(pattern.matches(authority) for pattern in registry.token_hosts):
+                sentence = f"`{authority.name}` is no host of registry `{registry.name}` that is shown a credential"
+                found.append(error("RP108", span, sentence, help="name it in `hosts` or `token-hosts`"))
+            return authority
+        case _:
+            return None
 
 
 def _exposed(lending: Lending, block: Checked) -> Iterator[Diagnostic]:

@@ -65,6 +65,7 @@ AUTH = BlockType(
             "who may pull with it, and be served what was pulled with it; `private`: private and loopback addresses",
             "private",
         ),
+        Directive("present-to", "HOST", "the only host that may see it", "the registry and its token-hosts"),
         Directive(
             "on-reject",
             "anonymous|fail",

@@ -147,7 +147,8 @@ def _auth(lending: Lending) -> Shown:
             assert_never(lending.source)
     scope = ("for", *map(quoted, lending.repositories)) if lending.repositories else ()
     clients = Row("clients", " ".join(map(_clients, lending.clients)))
-    rows = (*rows, clients, Row("on-reject", lending.on_reject))
+    only = _texts("present-to", (str(lending.present_to),)) if lending.present_to is not None else ()
+    rows = (*rows, clients, *only, Row("on-reject", lending.on_reject))
     return Shown("auth", rows, name=" ".join([kind, *scope]))
 
 

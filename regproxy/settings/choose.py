@@ -7,7 +7,7 @@ from pathlib import Path
 from regproxy.policy.diagnostic import Diagnostic
 from regproxy.policy.load import Loaded, load
 from regproxy.policy.source import Source
-from regproxy.settings.files import PolicyFiles
+from regproxy.settings.files import PolicyFiles, Variables
 from regproxy.settings.packaged import known_sources, packaged_source
 from regproxy.settings.quoting import unquoted
 from regproxy.settings.seed import CACHE_VARIABLES, allows_push, cache_limits, seed_policy, triggers
@@ -33,7 +33,7 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
         return chosen_file(path, load_file(path), environ)
     seed = seed_policy(environ)
     if seed is not None:
-        loaded = load(Source("environment", seed.text), {})
+        loaded = load(Source("environment", seed.text), {}, Variables(seed.passwords))
         return Chosen(loaded, _seed_sentence(seed.variables, seed.manifest_cache), seed.warnings)
     return _default(environ)
 

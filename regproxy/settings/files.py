@@ -9,13 +9,29 @@ from pathlib import Path
 
 from regproxy.model.secret import Origin, Secret
 from regproxy.policy.diagnostic import Diagnostic, error
-from regproxy.policy.include import Revealed
+from regproxy.policy.include import Alone, Revealed
 from regproxy.policy.source import Source, Span
 
 MAX_POLICY = 1024 * 1024
 MAX_LISTED = 1000
 MAX_SECRET = 64 * 1024
 _WHITE = str.maketrans("\r\n\t", "   ")
+
+
+class Variables(Alone):
+    """Secrets of a policy that is no file: what is in these variables."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def secret(self, origin: Origin, *, lines: bool = False) -> Revealed:
+        """The value of a variable; files are refused."""
+        if origin.kind == "file":
+            return super().secret(origin, lines=lines)
+        value = self._environ.get(origin.name, "")
+        if not value:
+            raise ValueError(f"the variable {origin.name} is not set")
+        return Revealed(Secret(origin, value, time.time()))
 
 
 class PolicyFiles:
@@ -55,10 +71,7 @@ class PolicyFiles:
     def secret(self, origin: Origin, *, lines: bool = False) -> Revealed:
         """The secret in a file or a variable, without the newline at its end; see `policy.include.Files`."""
         if origin.kind == "env":
-            value = self._environ.get(origin.name, "")
-            if not value:
-                raise ValueError(f"the variable {origin.name} is not set")
-            return Revealed(Secret(origin, value, time.time()))
+            return Variables(self._environ).secret(origin)
         self.secrets.add(origin.name)
         try:
             content = read_regular(Path(origin.name))

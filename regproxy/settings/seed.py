@@ -1,18 +1,16 @@
 """The seed's environment variables, turned into policy text (rpardini/docker-registry-proxy 0.7.0, entrypoint.sh)."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from regproxy.model.address import Authority, parse_authority
 from regproxy.policy.format import formatted
 from regproxy.policy.words import duration
 from regproxy.policy.words import size as size_in_words
 from regproxy.settings.nginx import nginx_size, nginx_time
+from regproxy.settings.seed_logins import is_placeholder
 from regproxy.settings.seed_regex import regex_literal, seed_difference
+from regproxy.settings.seed_registries import seed_registries
 
-PLACEHOLDER = "some.authenticated.registry:oneuser:onepassword another.registry:user:password"
-DEFAULT_REGISTRIES = "registry.k8s.io gcr.io quay.io ghcr.io"
-HUB = ("registry-1.docker.io", "index.docker.io", "docker.io", "auth.docker.io")
 TRIGGERS = ("REGISTRIES", "AUTH_REGISTRIES", "ENABLE_MANIFEST_CACHE")
 CACHE_VARIABLES = ("CACHE_MAX_SIZE", "CACHE_INACTIVE")
 TRUTHY = frozenset({"true", "1", "yes", "on"})
@@ -31,13 +29,6 @@ _HEAD = """\
 policy 1;
 
 cache {{ size {size}; inactive {inactive}; }}
-
-registry docker-hub {{
-    hosts          "registry-1.docker.io";
-    aliases        "index.docker.io" "docker.io";
-    token-hosts    "auth.docker.io";
-    redirect-hosts "production.cloudflare.docker.com" "production.cloudfront.docker.com";
-{push}}}
 
 {registries}
 tunnel {{
@@ -62,12 +53,16 @@ tier {name} {{
 
 @dataclass(frozen=True, slots=True)
 class SeedPolicy:
-    """The policy that the seed's variables mean, which of them were set, and what to warn of."""
+    """The policy that the seed's variables mean, which of them were set, and what to warn of.
+
+    `passwords` are the variables that the policy names, and what is in them: the environment itself has no such.
+    """
 
     text: str
     variables: tuple[str, ...]
     manifest_cache: bool
     warnings: tuple[str, ...]
+    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def triggers(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -75,40 +70,26 @@ def triggers(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(
         name
         for name in (*TRIGGERS, *sorted(name for name in environ if name.startswith("MANIFEST_CACHE_")))
-        if environ.get(name, "").strip() and not (name == "AUTH_REGISTRIES" and _placeholder(environ))
+        if environ.get(name, "").strip() and not (name == "AUTH_REGISTRIES" and is_placeholder(environ))
     )
-
-
-def _placeholder(environ: Mapping[str, str]) -> bool:
-    return environ.get("AUTH_REGISTRIES", "").strip() == PLACEHOLDER
-
-
-def refuse_unsupported(environ: Mapping[str, str]) -> None:
-    """Raise ValueError for a variable that means something this version cannot do: silence would break pulls."""
-    if environ.get("AUTH_REGISTRIES", "").strip() and not _placeholder(environ):
-        raise ValueError(
-            "AUTH_REGISTRIES is set, but credentials for registries are not supported yet; "
-            "unset it (clients may log in themselves, their pulls are passed on)"
-        )
 
 
 def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
     """The policy of seed mode, or None when no variable starts it; raises ValueError naming the variable at fault."""
-    refuse_unsupported(environ)
     variables = triggers(environ)
     if not variables:
         return None
     manifest_cache = environ.get("ENABLE_MANIFEST_CACHE", "") == "true"
     size, inactive = cache_limits(environ)
-    push = "push allow;\n" if allows_push(environ) else ""
+    registries = seed_registries(environ, "push allow;\n" if allows_push(environ) else "")
     text = _HEAD.format(
         size=size_in_words(32 * 1024**3 if size is None else size),
         inactive=duration(60 * 86400 if inactive is None else inactive),
-        registries=_registries(environ.get("REGISTRIES", DEFAULT_REGISTRIES), push),
-        push=push,
+        registries=registries.text,
         tiers="".join(_TIER.format(**tier) for tier in _tiers(environ, manifest_cache)),
     )
-    return SeedPolicy(formatted(text), variables, manifest_cache, _warnings(environ))
+    warnings = (*registries.warnings, *_warnings(environ))
+    return SeedPolicy(formatted(text), variables, manifest_cache, warnings, registries.passwords)
 
 
 def allows_push(environ: Mapping[str, str]) -> bool:
@@ -132,34 +113,6 @@ def _read(environ: Mapping[str, str], name: str, read: Callable[[str], int]) -> 
         return read(value)
     except ValueError as wrong:
         raise ValueError(f"{name}: {wrong}") from wrong
-
-
-def _registries(value: str, push: str) -> str:
-    """One block for each host; repetitions and the names of Docker Hub, which is always there, are left out."""
-    blocks: dict[tuple[Authority, bool], tuple[str, str]] = {}
-    labels = {"docker-hub"}
-    for word in value.split():
-        wildcard = word.startswith("*.")
-        try:
-            authority = parse_authority(word.removeprefix("*."), 443)
-        except ValueError as wrong:
-            raise ValueError(f"REGISTRIES: {wrong}") from wrong
-        if (authority, wildcard) in blocks or (authority.host in HUB and not wildcard):
-            continue
-        label = _label(authority, wildcard)
-        while label in labels:
-            label += "-too"
-        labels.add(label)
-        star = "*." if wildcard else ""
-        blocks[authority, wildcard] = (label, f"{star}{authority.name}")
-    return "".join(f'registry {label} {{ hosts "{host}"; {push}}}\n' for label, host in blocks.values())
-
-
-def _label(authority: Authority, wildcard: bool) -> str:
-    """A block's name: the host, which the grammar takes as a word once it begins with a letter."""
-    plain = authority.name.replace("[", "").replace("]", "").replace(":", "-").strip("-_")
-    named = f"all.{plain}" if wildcard else plain
-    return named if named[:1].isalpha() else f"host.{named}"
 
 
 def _tiers(environ: Mapping[str, str], manifest_cache: bool) -> Iterator[Mapping[str, str]]:

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from typing import assert_never
 
-from regproxy.model.account import Account, Anonymous, Lent, Own
+from regproxy.model.account import ANONYMOUS, Account, Anonymous, Lent, Own
 from regproxy.model.address import Authority
 from regproxy.model.entry import Challenge
 from regproxy.model.login import BearerToken, IdentityToken, Login, Password
-from regproxy.upstream.failure import Rejected
+from regproxy.upstream.authenticate import realm_of
+from regproxy.upstream.failure import Rejected, UpstreamFailed
 from regproxy.upstream.limited import utc
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.tokens import Tokens
@@ -33,7 +34,7 @@ class Broker:
         Raises Rejected for a credential that is refused, and what `Tokens.get` raises.
         """
         login = _login(account)
-        if not can_meet(challenge, account):
+        if not can_meet(challenge, account) or fitting(request, challenge, account) != account:
             return None
         self._refuse_rejected(request, account)
         if isinstance(login, BearerToken):
@@ -96,6 +97,19 @@ class Broker:
         source = f" ({credential.source}, read at {utc(credential.read_at)})" if credential.source else ""
         whose = f"the proxy's credential for {request.registry.name}{source}"
         return Rejected(f"{name}: {whose} was rejected at {utc(self._clock())} ({status})", status)
+
+
+def fitting(request: UpstreamRequest, challenge: Challenge, account: Account) -> Account:
+    """The account that goes on: nobody's where this challenge would show a lent credential to a host it is not for."""
+    if not isinstance(account, Lent) or account.credential.present_to is None or challenge.scheme == "none":
+        return account
+    shown_to = request.authority
+    if challenge.scheme == "bearer" and not isinstance(account.credential.login, BearerToken):
+        try:
+            shown_to = realm_of(request.registry, request.authority, challenge.realm)[1]
+        except UpstreamFailed:
+            return account  # a realm that may not be asked is refused, in words, where the token is
+    return account if shown_to == account.credential.present_to else ANONYMOUS
 
 
 def can_meet(challenge: Challenge, account: Account) -> bool:

@@ -16,7 +16,7 @@ from regproxy.model.message import Head, without
 from regproxy.model.registry import Registry
 from regproxy.upstream.admission import Admission
 from regproxy.upstream.authenticate import read_challenge
-from regproxy.upstream.broker import Broker, can_meet
+from regproxy.upstream.broker import Broker, can_meet, fitting
 from regproxy.upstream.failure import Rejected, UpstreamFailed
 from regproxy.upstream.gate import MAX_SWALLOWED, Gate
 from regproxy.upstream.learning import Challenges, Learning
@@ -85,14 +85,15 @@ class Upstream:
         asked = replace(request, fields=without(request.fields, _CREDENTIALS))
         scope = _scope(asked, repository)
         known = self._learning.known(asked.authority)
-        if known is not None and not can_meet(known, account):
-            known = None
+        if known is not None:
+            account = fitting(asked, known, account)
+            known = known if can_meet(known, account) else None
         proof, failure = await self._remembered(asked, known, scope, account)
         # Where the token service gave us nothing a moment ago, a 401 is final; where it failed, it may have moved.
         teachable = proof is not None or known is None or failure is not None
 
         def is_final(head: Head) -> bool:
-            return not leads_on(asked, head) and not (teachable and _asks(head, account))
+            return not leads_on(asked, head) and not (teachable and _asks(asked, head, account))
 
         passed, opened = await self._step(_bearing(asked, proof), sink, is_final, account=account)
         if not passed and opened.head.status == 401:
@@ -101,6 +102,7 @@ class Upstream:
             if failure is not None and learned == known:
                 raise failure
             self._learning.learn(asked.authority, learned)
+            account = fitting(asked, learned, account)
             if proof is not None:
                 self._broker.refused(asked, learned, scope, account, proof)
             proof = again = await self._broker.proof(asked, learned, scope, account)
@@ -268,10 +270,10 @@ def _final_behind(request: UpstreamRequest, first: str) -> Callable[[Head], bool
     return is_final
 
 
-def _asks(head: Head, account: Account) -> bool:
+def _asks(request: UpstreamRequest, head: Head, account: Account) -> bool:
     """Whether this is a challenge that the account may meet."""
     challenge = read_challenge(head.fields) if head.status == 401 else None
-    return challenge is not None and can_meet(challenge, account)
+    return challenge is not None and can_meet(challenge, fitting(request, challenge, account))
 
 
 def _bearing(request: UpstreamRequest, proof: str | None) -> UpstreamRequest:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -13,6 +14,7 @@ from regproxy.policy.load import load
 from regproxy.policy.parse import parse
 from regproxy.policy.source import Source
 from regproxy.settings.choose import choose_policy
+from regproxy.settings.files import PolicyFiles
 from regproxy.settings.packaged import packaged_source
 
 
@@ -72,7 +74,7 @@ def test_a_policy_file_in_the_environment_goes_before_and_that_is_said() -> None
 @pytest.mark.parametrize(
     ("environ", "variable"),
     [
-        ({"AUTH_REGISTRIES": "quay.io:user:password"}, "AUTH_REGISTRIES"),
+        ({"AUTH_REGISTRIES": "quay.io:hunter2"}, "AUTH_REGISTRIES"),
         ({"REGISTRIES": "a b_c!"}, "REGISTRIES"),
         ({"REGISTRIES": "quay.io", "CACHE_INACTIVE": "60 days"}, "CACHE_INACTIVE"),
         (
@@ -85,7 +87,7 @@ def test_a_wrong_variable_is_a_usage_error_that_names_it(environ: Mapping[str, s
     printed = run(**environ)
     assert (printed.exit_code, printed.stdout) == (2, "")
     assert f"Error: {variable}" in printed.stderr
-    assert "password" not in printed.stderr
+    assert "hunter2" not in printed.stderr
 
 
 @pytest.mark.parametrize("environ", [{}, {"CACHE_MAX_SIZE": "1g"}, {"REGISTRIES": " "}])
@@ -96,3 +98,21 @@ def test_without_a_variable_that_starts_seed_mode_those_that_do_are_named(enviro
         "Error: none of REGISTRIES, AUTH_REGISTRIES, ENABLE_MANIFEST_CACHE and MANIFEST_CACHE_* is set, "
         "so `serve` runs the packaged default policy; `regproxy policy show` prints that\n"
     )
+
+
+def test_a_password_is_not_printed_and_where_the_policy_looks_for_it_is_said(tmp_path: Path) -> None:
+    environ = {"REGISTRIES": "quay.io", "AUTH_REGISTRIES": "quay.io:me:hunter2 other.example:x:hunter2"}
+    printed = run(**environ)
+    assert printed.exit_code == 0
+    assert formatted(printed.stdout) == printed.stdout
+    assert 'auth basic { username "me"; password env AUTH_REGISTRIES_1; clients any; }' in printed.stdout
+    assert printed.stderr.splitlines()[-1] == (
+        "note: no password is printed: `serve --policy` wants them in AUTH_REGISTRIES_1, or in files"
+    )
+    assert "hunter2" not in printed.output + run("--json", **environ).output
+    kept = Source(str(tmp_path / "kept.policy"), printed.stdout)
+    loaded = load(kept, {}, PolicyFiles(tmp_path / "kept.policy", {"AUTH_REGISTRIES_1": "hunter2"}))
+    chosen = choose_policy(None, {**os.environ, **environ})
+    assert loaded.policy is not None
+    assert chosen.loaded.policy is not None
+    assert loaded.policy.registries == chosen.loaded.policy.registries

@@ -45,7 +45,7 @@ registry corp {
     }
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
     auth basic for "team-a/**" "x" { username 'r "a'; password file "/run/a"; clients any "10.0.0.0/8" prod private; }
-    auth bearer { token env TOKEN; on-reject fail; }
+    auth bearer { token env TOKEN; on-reject fail; present-to "login.corp.example"; }
     auth docker-config for "old/*" { file "/run/config.json"; clients prod; }
     limits { pulls 180/6h; concurrent 32; reserve 40 for prod; }
     client-auth required;
@@ -256,7 +256,13 @@ def test_the_object_has_the_names_of_the_language() -> None:
             "clients": 'any "10.0.0.0/8" prod private',
             "on-reject": "anonymous",
         },
-        {"name": "bearer", "token": "env TOKEN", "clients": "private", "on-reject": "fail"},
+        {
+            "name": "bearer",
+            "token": "env TOKEN",
+            "clients": "private",
+            "present-to": ["login.corp.example:443"],
+            "on-reject": "fail",
+        },
         {
             "name": 'docker-config for "old/*"',
             "file": ["/run/config.json"],

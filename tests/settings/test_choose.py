@@ -61,7 +61,7 @@ def test_a_file_decides_alone_and_each_ignored_variable_is_named_once(tmp_path: 
     assert [warning.split()[0] for warning in chosen.warnings] == [*list(environ)[:3], "ALLOW_PUSH"]
 
 
-@pytest.mark.parametrize("environ", [{"AUTH_REGISTRIES": "a:b:c"}, {"CACHE_INACTIVE": "x"}])
+@pytest.mark.parametrize("environ", [{"AUTH_REGISTRIES": "a:b"}, {"CACHE_INACTIVE": "x"}])
 def test_a_wrong_variable_is_a_value_error(environ: Mapping[str, str]) -> None:
     with pytest.raises(ValueError, match=next(iter(environ))):
         choose_policy(None, environ)

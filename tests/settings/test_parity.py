@@ -17,7 +17,7 @@ from regproxy.policy.policy import Policy
 from regproxy.proxy.edge import Visit
 from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory, default_cache_directory
-from regproxy.settings.seed import PLACEHOLDER
+from regproxy.settings.seed_logins import PLACEHOLDER
 from regproxy.settings.serve import DEFAULT_LISTEN
 from tests.wire.joined import Script
 
@@ -92,12 +92,7 @@ def test_pushes(environ: Mapping[str, str], allowed: bool) -> None:
 @pytest.mark.parametrize(
     ("environ", "variable"),
     [
-        pytest.param({"AUTH_REGISTRIES": "a.b:user:pass"}, "AUTH_REGISTRIES", id="AUTH_REGISTRIES: not yet"),
-        pytest.param(
-            {"AUTH_REGISTRIES": "a.b:::u:::p", "AUTH_REGISTRY_DELIMITER": ":::"},
-            "AUTH_REGISTRIES",
-            id="delimiters: not yet",
-        ),
+        pytest.param({"AUTH_REGISTRIES": "a.b:user"}, "AUTH_REGISTRIES", id="an entry without a password"),
         pytest.param({**ON, "CACHE_MAX_SIZE": "32 g"}, "CACHE_MAX_SIZE", id="a size that nginx refuses"),
         pytest.param({**ON, "CACHE_INACTIVE": "1h 1d"}, "CACHE_INACTIVE", id="a time that nginx refuses"),
         pytest.param(

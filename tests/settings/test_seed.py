@@ -15,7 +15,9 @@ from regproxy.policy.load import load
 from regproxy.policy.policy import Policy
 from regproxy.policy.source import Source
 from regproxy.settings.packaged import packaged_source
-from regproxy.settings.seed import DEFAULT_REGISTRIES, PLACEHOLDER, seed_policy
+from regproxy.settings.seed import seed_policy
+from regproxy.settings.seed_logins import PLACEHOLDER
+from regproxy.settings.seed_registries import DEFAULT_REGISTRIES
 
 ON = {"ENABLE_MANIFEST_CACHE": "true"}
 DIGESTS = ("sha256:" + "a1" * 32, "sha512:" + "01" * 64)
@@ -166,6 +168,7 @@ def test_everything_else_is_tunnelled_also_to_private_addresses_but_never_inside
         ({"VERIFY_SSL": "true", "ALLOW_PUSH": "false"}, False),
         ({"ENABLE_MANIFEST_CACHE": "false"}, True),
         ({"REGISTRIES": "quay.io"}, True),
+        ({"AUTH_REGISTRIES": "quay.io:u:p"}, True),
         ({"MANIFEST_CACHE_DEFAULT_TIME": "1h"}, True),
     ],
 )
@@ -176,7 +179,7 @@ def test_seed_mode_starts_with_the_variables_that_mean_a_policy(environ: Mapping
 @pytest.mark.parametrize(
     ("environ", "sentence"),
     [
-        ({"AUTH_REGISTRIES": "a:b:c"}, "AUTH_REGISTRIES is set"),
+        ({"AUTH_REGISTRIES": "a:b"}, "AUTH_REGISTRIES: entry 1 is no"),
         ({"REGISTRIES": "http://a"}, "REGISTRIES: "),
         ({"REGISTRIES": "a b_c!"}, "REGISTRIES: 'b_c!' is not a host name"),
         ({**ON, "CACHE_MAX_SIZE": "32GiB"}, "CACHE_MAX_SIZE: "),

@@ -15,7 +15,8 @@ from regproxy.policy.source import Source
 from regproxy.rehearsal.reference import rehearse
 from regproxy.settings.nginx import nginx_size, nginx_time
 from regproxy.settings.packaged import packaged_source
-from regproxy.settings.seed import DEFAULT_REGISTRIES, seed_policy
+from regproxy.settings.seed import seed_policy
+from regproxy.settings.seed_registries import DEFAULT_REGISTRIES
 from tests.lab.nginx import Located, Nginx, refusal
 from tests.lab.peers import need
 from tests.lab.processes import Processes

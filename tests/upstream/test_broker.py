@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, OnReject, Own
+from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.login import BearerToken, IdentityToken, Login, Password
 from regproxy.upstream.failure import Rejected, UpstreamFailed
@@ -238,3 +239,22 @@ def test_a_basic_credential_is_read_back_as_it_came(pair: str) -> None:
 def test_what_is_no_basic_credential_is_refused_unseen(value: str) -> None:
     with pytest.raises(ValueError, match=r"^Authorization is no Basic credential$"):
         Password.parse(value)
+
+
+@pytest.mark.parametrize("basic", [False, True])
+@pytest.mark.parametrize(("only", "shown"), [("registry.test", "basic"), ("auth.test", "bearer"), ("x.test", "")])
+def test_a_credential_for_one_host_is_seen_by_no_other_and_what_is_public_goes_on_without_it(
+    *, basic: bool, only: str, shown: str
+) -> None:
+    account = lent(LOGINS[0])
+    account = Lent(replace(account.credential, present_to=Authority(only, 443)))
+    used = shown == ("basic" if basic else "bearer")
+
+    async def story(stage: Stage) -> None:
+        for _ in range(2):
+            head, _, by = await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+            assert (head.status, by) == (200 if used or not basic else 401, account if used else ANONYMOUS)
+        seen = {proof for host in stage.hosts for proof in proofs(stage, host) if proof and proof.startswith("Basic")}
+        assert bool(seen) is used
+
+    play(story, Guarded(LOGINS[0], basic=basic, public=True) if not basic else Guarded(LOGINS[0], basic=True))

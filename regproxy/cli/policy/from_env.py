@@ -34,4 +34,7 @@ def from_env_command(as_json: bool) -> None:
         return
     for warning in seed.warnings:
         click.echo(f"warning: {warning}", err=True)
+    if seed.passwords:
+        names = ", ".join(seed.passwords)
+        click.echo(f"note: no password is printed: `serve --policy` wants them in {names}, or in files", err=True)
     click.echo(seed.text, nl=False)
