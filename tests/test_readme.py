@@ -44,7 +44,7 @@ class Block:
     line: int
 
 
-PAGES = ("README.md", "docs/ca.md", "SECURITY.md")
+PAGES = ("README.md", "docs/ca.md", "docs/moving-from-docker-registry-proxy.md", "SECURITY.md")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from regproxy.cli.ca import ca_group
 from regproxy.cli.ca_issue import issue
 from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
+from regproxy.cli.carry import export_command, import_command
 from regproxy.cli.grants import grants_group
 from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
@@ -32,7 +33,7 @@ main.add_command(cache_group)
 main.add_command(prefetch_command)
 for command in (status_command, top_command, ratelimit_command, upstream_group):
     main.add_command(command)
-for command in image_commands:
+for command in (*image_commands, export_command, import_command):
     cache_group.add_command(command)
 main.add_command(grants_group)
 main.add_command(metrics_command)

@@ -39,9 +39,9 @@ def verify(cache_dir: Path | None, remove: bool, as_json: bool) -> None:
 
     Reports files that do not hash to their name, rows without a file, and files without a row.
     """
-    progress = _Progress()
+    progress = Progress()
     found: Counter[str] = Counter()
-    with _opened(cache_dir) as directory:
+    with opened(cache_dir) as directory:
         for finding in directory.verify(progress.read):
             found[finding.fault] += 1
             if remove:
@@ -68,7 +68,7 @@ def du(cache_dir: Path | None, as_json: bool) -> None:
 
     Content that repositories share counts for each of them, and once in the total, and in what of it is pinned.
     """
-    with _opened(cache_dir) as directory:
+    with opened(cache_dir) as directory:
         for holding in directory.holdings():
             click.echo(json.dumps(_object(holding)) if as_json else _line(holding))
         total, pinned = directory.total(), directory.pinned()
@@ -94,11 +94,11 @@ def _line(holding: Holding) -> str:
 
 
 @contextmanager
-def _opened(given: Path | None) -> Iterator[Directory]:
+def opened(given: Path | None, *, make: bool = False) -> Iterator[Directory]:
     """The directory, or a sentence and exit 1."""
     path = given or default_cache_directory(os.environ)
     try:
-        with looked_over(path) as directory:
+        with looked_over(path, make=make) as directory:
             yield directory
     except BlockingIOError as error:
         raise click.ClickException(f"{path}: a regproxy runs on this cache; stop it first") from error
@@ -106,7 +106,7 @@ def _opened(given: Path | None) -> Iterator[Directory]:
         raise click.ClickException(str(error)) from error
 
 
-class _Progress:
+class Progress:
     """Says on a terminal how far the reading came."""
 
     def __init__(self) -> None:

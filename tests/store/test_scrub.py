@@ -95,7 +95,7 @@ def test_a_row_that_names_no_file_is_told(tmp_path: Path) -> None:
     filled(tmp_path)
     with looked_over(tmp_path) as directory:
         for text in ("sha256:abc", "sha256:abz", "md5:0"):
-            directory._tables.change("INSERT INTO content VALUES (?, 1, 1, 1.0, 1, 0, 0, 0, -1)", text)
+            directory.tables.change("INSERT INTO content VALUES (?, 1, 1, 1.0, 1, 0, 0, 0, -1)", text)
         expected = {Finding("nameless", text, 0) for text in ("sha256:abc", "sha256:abz", "md5:0")}
         assert set(directory.verify(lambda _: None)) == expected
         for finding in expected:
