@@ -131,7 +131,7 @@ class Quota:
         self._end(permit, counted=False)
 
     def limited(self, permit: Permit, head: Head, body: bytes) -> Limited:
-        """The registry answered 429; a client's own account holds nobody up, but as a probe it may prolong a hold."""
+        """The registry answered 429; a client's own account holds up nobody else, but as a probe it prolongs a hold."""
         self._observe(permit, head)
         self._end(permit, counted=False)
         now = self._clock()
@@ -139,8 +139,9 @@ class Quota:
         reason = reason_of(permit.request, head, body) if permit.account is not None else "client"
         source = printable(head.get("docker-ratelimit-source") or "", 100)
         self._report(UpstreamThrottled(permit.request.registry.name, authority.name, reason, source))
-        whose = permit.account if reason == "pull_limit" else None
-        key = _Key(authority, whose.label if whose is not None else _EVERY_ACCOUNT)
+        every = _Key(authority, _EVERY_ACCOUNT)
+        alone = reason == "pull_limit" or (isinstance(permit.account, Own) and every not in permit.probes)
+        key = _Key(authority, permit.account.label) if permit.account is not None and alone else every
         begins = permit.account is not None or permit.probes
         return self._held(key, self._prolong(key, permit, head, now) if begins else Hold(now), now)
 

@@ -199,6 +199,19 @@ def test_what_was_answered_is_spent_and_what_was_refused_or_given_up_is_not() ->
     assert PullSpent("test", "anonymous") not in desk.events[2:]
 
 
+def test_a_limit_on_one_callers_own_login_stops_nobody_else() -> None:
+    desk = Desk()
+    own = Own("1", Password("me", "secret"))
+    desk.limit(abused(), account=own)
+    assert not desk.goes(PULL, own)
+    assert all(desk.goes(request) for request in EVERYTHING)
+    desk.now += 60
+    desk.limit(abused(("Retry-After", "60")))
+    desk.now += 60
+    desk.limit(abused(("Retry-After", "900")), account=own)
+    assert not any(desk.goes(request) for request in EVERYTHING), "it was the probe"
+
+
 def test_a_hold_is_told_and_so_is_its_end_and_of_a_callers_own_login_neither() -> None:
     desk = Desk()
     desk.limit(pull_limited(), account=Own("1", Password("me", "secret")))
