@@ -31,7 +31,8 @@ MAX_METHOD = 32
 class Exchange(HTTPMessageDelegate):
     """Reads one request and answers it; `named` is the authority that the client connected to.
 
-    `head` has the request's bytes where they came alone; `mirror`: it was asked of us as a mirror.
+    `head` has the request's bytes where they came alone; `mirror`: it was asked of us as a mirror; `refused`: why the
+    connection no longer leads where it did.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Exchange(HTTPMessageDelegate):
         user: str = "",
         head: bytes | None = None,
         mirror: Mirror | None = None,
+        refused: str | None = None,
     ) -> None:
         self._edge = edge
         self._connection = connection
@@ -62,6 +64,7 @@ class Exchange(HTTPMessageDelegate):
         self._left = False
         self._head = head
         self._mirror = mirror
+        self._refused = refused
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -84,7 +87,7 @@ class Exchange(HTTPMessageDelegate):
         misdirected, target = self._identity(start_line.path, headers)
         if self._mirror is not None:
             misdirected, target = None, self._mirror.mirrored.target
-        if wrong is None and misdirected is not None:
+        if wrong is None and (misdirected := misdirected or self._refused) is not None:
             wrong = 421, misdirected
         size = content_length(fields) if wrong is None else None
         if wrong is None and (size or "Transfer-Encoding" in headers):

@@ -91,7 +91,8 @@ class Interception:
     async def _serve(self, head: bytes | None) -> None:
         """Have requests parsed and answered until no more has come; `head` is the first one's, if it is whole."""
         try:
-            while await self._is_let_in():
+            while True:
+                refused = await self._refused()
                 connection = HTTP1Connection(self._stream, is_client=False, params=self._edge.parameters)
                 exchange = Exchange(
                     self._edge,
@@ -102,6 +103,7 @@ class Interception:
                     decided=self._decided,
                     user=self._user,
                     head=head,
+                    refused=refused,
                 )
                 if not await connection.read_response(exchange):
                     return
@@ -110,18 +112,17 @@ class Interception:
                     return
                 head = None
                 await asyncio.sleep(0)
-            await self._stream.hang_up()
         except (StreamClosedError, UnsatisfiableReadError):
             return
 
-    async def _is_let_in(self) -> bool:
-        """Whether the client still may use the proxy, should the policy have changed since it was asked."""
+    async def _refused(self) -> str | None:
+        """Why the client may not use the proxy for this any more, should the policy have changed since it was asked."""
         if self._policies != self._edge.policies:
             self._policies = self._edge.policies
             with contextlib.suppress(CoreAway):
                 decided = await self._edge.core.on_connect(self._named, self._client, self._user)
-                return not isinstance(decided, Refuse)
-        return True
+                return decided.reason if isinstance(decided, Refuse) else None
+        return None
 
     def _ended(self) -> None:
         """The connection is over."""

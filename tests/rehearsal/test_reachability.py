@@ -118,7 +118,8 @@ def test_without_notes_there_are_none_and_what_is_wrong_stays() -> None:
     loaded = load(Source("small", text), {})
     assert Severity.NOTE in {one.severity for one in prove(loaded, notes=True).diagnostics}
     proved = prove(loaded)
-    assert [one.code for one in proved.diagnostics] == ["RP402", "RP404"]
+    users = ["RP105"] * 3  # the groups of the registries above name some, and there is no file with any
+    assert [one.code for one in proved.diagnostics] == [*users, "RP402", "RP404"]
     assert proved.policy is None
 
 
