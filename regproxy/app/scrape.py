@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from regproxy.model.measure import Measured
+from regproxy.telemetry.aliases import aliased
 from regproxy.telemetry.exposition import exposition
 from regproxy.telemetry.metrics import Metrics
 
@@ -13,10 +14,11 @@ MAX_MEASURE_SECONDS = 2.0
 
 
 class Scrape:
-    """Asks whoever can be asked how things are, at each scrape."""
+    """Asks whoever can be asked how things are, at each scrape; what `hub` names is shown under other names as well."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, hub: Callable[[], str | None]) -> None:
         self._metrics = metrics
+        self._hub = hub
         self._measures: list[Callable[[], Iterable[Measured]]] = []
         self._slow: list[Callable[[], Awaitable[Measured]]] = []
 
@@ -36,7 +38,10 @@ class Scrape:
             for measured in measure():
                 self._metrics.measured(measured)
         # Thousands of lines take milliseconds, which are the clients' on this loop.
-        page = await asyncio.to_thread(exposition, self._metrics.sampled(), accept)
+        sampled, hub = self._metrics.sampled(), self._hub()
+        if hub is not None:
+            sampled = *sampled, *aliased(sampled, hub)
+        page = await asyncio.to_thread(exposition, sampled, accept)
         self._metrics.scraped(time.monotonic() - began)
         return page
 

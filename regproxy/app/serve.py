@@ -49,6 +49,8 @@ from regproxy.tls.seal import Seal
 from regproxy.upstream.versions import installed_versions
 from regproxy.wire.frames import VERSION, Welcome
 
+HUB = Authority("registry-1.docker.io", 443)
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -106,7 +108,7 @@ class Service:
         prepared = self._prepared
         settings = prepared.settings
         self._log.gather(asyncio.get_running_loop().call_soon)
-        scrape = Scrape(self._metrics)
+        scrape = Scrape(self._metrics, self._hub)
         health = Health(scrape.page, self._lacks)
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets, *prepared.admin_sockets])
@@ -146,6 +148,11 @@ class Service:
             self._log.flush()
         self._log.line({"event": "stop", "message": "stopped"})
         self._log.flush()
+
+    def _hub(self) -> str | None:
+        """The name of Docker Hub's block, where its limit is to be shown under the names of exporters, too."""
+        found = self._active.policy.registry_of(HUB) if self._prepared.settings.metrics_aliases else None
+        return None if found is None else found.name
 
     def _heart(self, front: Front) -> Heart:
         return Heart("core", self._report, lambda: (*front.measure(), *self._pulls.ended()))

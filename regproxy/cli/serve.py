@@ -92,6 +92,12 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     envvar="REGPROXY_LOG_FORMAT",
     help="How the log is written; seed: with the fields of rpardini/docker-registry-proxy.",
 )
+@click.option(
+    "--metrics-aliases",
+    is_flag=True,
+    envvar="REGPROXY_METRICS_ALIASES",
+    help="Show Docker Hub's limit under the names of its exporters (dockerhub_limit_…), too.",
+)
 @listening_options
 @admin_options
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
@@ -108,6 +114,7 @@ def serve_command(
     resume: bool,
     workers: int,
     log_format: str,
+    metrics_aliases: bool,
     handed: Handed | None,
     **listening: Unpack[Listening],
 ) -> None:
@@ -125,6 +132,7 @@ def serve_command(
         admin,
         workers,
         *listening_settings(**listening),
+        metrics_aliases,
     )
     if handed is not None:
         end_with(handed.parent)

@@ -34,6 +34,7 @@ class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
     `resume`: run the last good policy when the file does not load at start.
+    `metrics_aliases`: metrics of Docker Hub's limit have the names of its exporters, too.
     With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
     """
 
@@ -53,3 +54,4 @@ class ServeSettings:
     proxy_protocol_from: tuple[Network, ...] = ()
     max_connections: int | None = None
     max_connections_per_client: int | None = None
+    metrics_aliases: bool = False

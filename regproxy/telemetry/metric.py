@@ -33,7 +33,8 @@ class Label:
 class Metric:
     """One row. `name` is without the prefix and without the `_total` of a counter; `buckets` in the metric's unit.
 
-    `known_later`: there is no series before something is known, a time or an allowance for one.
+    `known_later`: there is no series before something is known, a time or an allowance for one. `prefix` is another
+    one where the name is another program's.
     """
 
     name: str
@@ -42,11 +43,12 @@ class Metric:
     labels: tuple[Label, ...] = ()
     buckets: tuple[float, ...] = ()
     known_later: bool = False
+    prefix: str = PREFIX
 
     @property
     def family(self) -> str:
         """The name of the family of samples."""
-        return PREFIX + self.name
+        return self.prefix + self.name
 
     @property
     def queried(self) -> tuple[str, ...]:

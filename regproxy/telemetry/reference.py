@@ -1,5 +1,6 @@
 """The catalogue as a page for people, and as objects for programs."""
 
+from regproxy.telemetry.aliases import ALIASES
 from regproxy.telemetry.catalogue import CATALOGUE, GROUPS
 from regproxy.telemetry.metric import Label, Metric
 
@@ -13,12 +14,24 @@ values from a closed set, or names of the policy, or the first few that come; wh
 """
 
 
+_ALIASES = """## Aliases
+
+With `--metrics-aliases`, for dashboards and alerts that were made for an exporter of Docker Hub's limit: the same
+numbers of the registry block that has `registry-1.docker.io`, under the names that viadee's exporter, drl-exporter and
+their kin give them. Those ask Docker Hub now and then from where they run; these are what it said to real pulls.
+
+| name | type | labels | what it says |
+|---|---|---|---|
+"""
+
+
 def markdown() -> str:
     """The reference, one table for each group."""
     parts = [_HEAD]
     for group, metrics in GROUPS.items():
         rows = "\n".join(_row(metric) for metric in metrics)
         parts.append(f"## {group}\n\n| name | type | labels | what it says |\n|---|---|---|---|\n{rows}\n")
+    parts.append(_ALIASES + "\n".join(_row(alias) for _, alias in ALIASES) + "\n")
     labels = {label.name: label for metric in CATALOGUE for label in metric.labels if not label.values}
     rows = "\n".join(f"| `{label.name}` | {_open(label)} |" for label in labels.values())
     parts.append(f"## Labels without a closed set\n\n| label | values |\n|---|---|\n{rows}\n")

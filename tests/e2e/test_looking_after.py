@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.e2e.conftest import Story
+from tests.e2e.conftest import HUB, Story
 from tests.e2e.test_live import run, running, socket_path
 from tests.e2e.test_reload import HOST, MANIFEST, TAG, TYPE
 from tests.lab.answers import Answer, manifest
@@ -11,6 +11,7 @@ from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
 from tests.lab.images import sha256
+from tests.lab.policies import Block, policy
 from tests.lab.processes import until
 from tests.lab.proxy import Proxy
 
@@ -76,3 +77,22 @@ def test_a_name_that_is_no_registry_is_said(story: Story, hostile: Hostile, pki:
     for name, sentence in (("a..b", "host"), ("elsewhere.example", "the policy names no registry elsewhere.example")):
         said = run("upstream", "test", name, "--admin", f"unix:{socket_path}")
         assert (said.returncode, sentence in said.stderr) == (2, True), said.stderr
+
+
+def test_dashboards_made_for_exporters_of_the_hubs_limit_go_on(story: Story, pki: Pki) -> None:
+    good = manifest(MANIFEST, TYPE, sha256(MANIFEST))
+    with Hostile(pki.leaf(HUB, HOST)) as registries:
+        blocks = (Block(name, (host,), {host: registries.port}, pki.root) for name, host in (("hub", HUB), ("h", HOST)))
+        proxy = story.proxy(policy(*blocks), arguments=("--metrics-aliases",))
+        for host, left in ((HUB, "41"), (HOST, "7")):
+            said = (("ratelimit-limit", "100;w=21600"), ("ratelimit-remaining", f"{left};w=21600"))
+            registries.on(host, TAG, Answer(200, (*good.fields, *said), MANIFEST))
+            with Client(proxy.port, proxy.ca_file, f"{host}:443") as client:
+                assert client.get(TAG, Accept=TYPE).status == 200
+    shown = {name: value for name, value in proxy.metrics().items() if name.startswith("dockerhub_")}
+    assert shown == {
+        'dockerhub_limit_max_requests_total{account="anonymous"}': 100,
+        'dockerhub_limit_remaining_requests_total{account="anonymous"}': 41,
+        'dockerhub_limit_max_requests_time{account="anonymous"}': 21600,
+        'dockerhub_limit_remaining_requests_time{account="anonymous"}': 21600,
+    }
