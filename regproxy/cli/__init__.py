@@ -8,6 +8,7 @@ from regproxy.cli.ca_issue import issue
 from regproxy.cli.ca_rotate import rotate
 from regproxy.cli.cache import cache_group
 from regproxy.cli.carry import export_command, import_command
+from regproxy.cli.completion import completion_command
 from regproxy.cli.grants import grants_group
 from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
@@ -38,6 +39,7 @@ for command in (*image_commands, export_command, import_command):
 main.add_command(grants_group)
 main.add_command(metrics_command)
 main.add_command(setup_command)
+main.add_command(completion_command)
 ca_group.add_command(rotate)
 ca_group.add_command(issue)
 main.add_command(trace_command)
