@@ -44,7 +44,14 @@ class Block:
     line: int
 
 
-PAGES = ("README.md", "docs/ca.md", "docs/moving-from-docker-registry-proxy.md", "SECURITY.md")
+PAGES = (
+    "README.md",
+    "SECURITY.md",
+    "docs/ca.md",
+    "docs/moving-from-docker-registry-proxy.md",
+    "docs/recipes.md",
+    "docs/tutorial.md",
+)
 
 
 @pytest.fixture(scope="module")
