@@ -38,6 +38,7 @@ from regproxy.reload.watcher import Watcher
 from regproxy.settings.serve import ServeSettings
 from regproxy.setup.facts import probe
 from regproxy.telemetry.access_log import AccessLog
+from regproxy.telemetry.crowding import Crowding
 from regproxy.telemetry.gateway import Gateway
 from regproxy.telemetry.metrics import Metrics
 from regproxy.telemetry.pulls import Pulls
@@ -82,6 +83,7 @@ class Service:
         self._notifier = Notifier(os.environ, self._lacks)
         self._pulls = Pulls(time.monotonic)
         self._gateway = Gateway(lambda: self._active.policy.looks_at_addresses, self._warn)
+        self._crowding = Crowding(time.monotonic, self._warn)
         self._traces = Traces(time.time)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
@@ -100,6 +102,7 @@ class Service:
         self._notifier.observe(event)
         self._pulls.observe(event)
         self._gateway.observe(event)
+        self._crowding.observe(event)
         self._traces.observe(event)
         self._log.observe(event)
 

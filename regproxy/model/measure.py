@@ -15,11 +15,12 @@ class StoreMeasured:
 
 @dataclass(frozen=True, slots=True)
 class DiskMeasured:
-    """The file system of the store, in bytes, and when the content that leaves next was last used."""
+    """The file system of the store and what is pinned, in bytes; when the content that leaves next was last used."""
 
     free: int
     total: int
     oldest: float | None
+    pinned: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,35 @@ class ProcessMeasured:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """Connections that an edge closed: of an `address` that has its share, the last of which is `last`; `idle` ones.
+
+    These were let go for others to have room. `preparing`: too many of balancers or of TLS were not ready to be served.
+    """
+
+    address: int = 0
+    idle: int = 0
+    preparing: int = 0
+    last: str = ""
+
+
+NOBODY = TurnedAway()
+
+
+@dataclass(frozen=True, slots=True)
 class EdgeMeasured:
-    """One edge: requests under way, connections that are at work or wait, TLS handshakes since it last told."""
+    """One edge: requests under way, connections that are at work or wait, TLS handshakes since it last told.
+
+    Since then, too: whom it turned away, and how often it left clients waiting, for it was full.
+    """
 
     process: str
     in_flight: int
     active: int
     idle: int
     handshakes: int
+    turned_away: TurnedAway = NOBODY
+    waits: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from tornado.http1connection import HTTP1ConnectionParameters
 
 from regproxy.model.address import Authority
 from regproxy.model.answer import Core, Forget
-from regproxy.model.measure import EdgeMeasured
+from regproxy.model.measure import NOBODY, EdgeMeasured, TurnedAway
 from regproxy.proxy.crowd import Capacity, Crowd
 from regproxy.proxy.files import Disk
 from regproxy.proxy.heads import ConnectHeads
@@ -60,6 +60,9 @@ class Edge:
     # Plain numbers, told now and then: requests under way, and handshakes that went well since.
     in_flight: int = 0
     handshakes: int = 0
+    # What the door did for want of room since it last told.
+    turned_away: TurnedAway = NOBODY
+    waits: int = 0
     # How many policies there were: with another one a client is let in anew.
     policies: int = 0
     crowd: Crowd = field(default_factory=lambda: Crowd(MANY))
@@ -89,8 +92,9 @@ class Edge:
     def measure(self, process: str) -> EdgeMeasured:
         """What the edge does now."""
         idle = sum(stream.idle for stream in self.streams)
-        handshakes, self.handshakes = self.handshakes, 0
-        return EdgeMeasured(process, self.in_flight, len(self.streams) - idle, idle, handshakes)
+        told = self.handshakes, self.turned_away, self.waits
+        self.handshakes, self.turned_away, self.waits = 0, NOBODY, 0
+        return EdgeMeasured(process, self.in_flight, len(self.streams) - idle, idle, *told)
 
     def spawn(self, work: Coroutine[Any, Any, None], stream: ClientStream) -> asyncio.Task[None]:
         """Run work for a connection, which is cut off if the work fails; cancelled when the edge stops."""

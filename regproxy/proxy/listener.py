@@ -7,7 +7,7 @@ import itertools
 import socket
 import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from regproxy.model.answer import CoreAway
 from regproxy.model.event import ConnectFinished, HandshakeFailed
@@ -74,12 +74,14 @@ class Listener:
         idle = (stream for stream in tuple(self._edge.streams) if stream.idle)
         for stream in itertools.islice(idle, max(1, self._edge.crowd.capacity.total // IDLE_SHARE)):
             stream.close()
+            self._edge.turned_away = replace(self._edge.turned_away, idle=self._edge.turned_away.idle + 1)
 
     def _accept(self, listening: socket.socket) -> None:
         """Take one client: whoever else listens on the socket, another edge say, gets a share of the next."""
         if self._edge.crowd.full:
             self._make_room()
         if self._edge.crowd.full:
+            self._edge.waits += 1
             self._pause(listening)
             return
         try:
@@ -95,6 +97,7 @@ class Listener:
             self._serve(connection, peer)
         elif len(self._preparing) >= MAX_PREPARING:
             connection.close()
+            self._edge.turned_away = replace(self._edge.turned_away, preparing=self._edge.turned_away.preparing + 1)
         else:
             connection.setblocking(False)
             task = asyncio.get_running_loop().create_task(self._prepare(connection, peer, secured=secured))
@@ -125,6 +128,7 @@ class Listener:
         edge, inside = self._edge, connection
         if not edge.crowd.fits(client):
             _turn_away(connection, clear=context is None)
+            edge.turned_away = replace(edge.turned_away, address=edge.turned_away.address + 1, last=client)
             return
         if context is not None:
             try:

@@ -21,6 +21,7 @@ from regproxy.store.index import DAMAGED, Index, Tables
 from regproxy.store.inventory import Inventory
 from regproxy.store.migration import migrate
 from regproxy.store.names import Names
+from regproxy.store.pools import PINNED, totals
 from regproxy.store.recovery import Claim, claim, reconcile
 from regproxy.store.room import Room
 from regproxy.store.upkeep import Upkeep
@@ -90,9 +91,10 @@ class Store(Names):
         return self._room.account.usage()
 
     async def measure(self) -> DiskMeasured:
-        """The file system as it is now, and how long what leaves next was not used."""
+        """The file system as it is now, how long what leaves next was not used, and how much is pinned."""
         status = await self._work.on_disk(lambda: disk(self.directory))
-        return DiskMeasured(status.free, status.total, await self._index.run(oldest_use))
+        oldest, pools = await self._index.run(lambda tables: (oldest_use(tables), totals(tables)))
+        return DiskMeasured(status.free, status.total, oldest, pools[PINNED].allocated)
 
     async def content(self, digest: Digest) -> Content | None:
         """The content, when its file is there and whole; a row that lost its file is dropped and reported."""

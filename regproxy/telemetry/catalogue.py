@@ -66,6 +66,14 @@ CLIENTS = (
     Metric(
         "client_connections", "gauge", "Connections of clients, those that wait for a request apart.", (by.CONNECTION,)
     ),
+    Metric(
+        "client_connections_turned_away",
+        "counter",
+        "Connections closed for want of room: of an address that has its share; idle ones, for others to have room; of "
+        "balancers or TLS while too many are preparing.",
+        (by.TURNED_AWAY,),
+    ),
+    Metric("client_waits", "counter", "Tenths of a second in which nobody was let in, for there was no room."),
 )
 
 CACHE = (
@@ -90,6 +98,7 @@ CACHE = (
     ),
     Metric("cache_bytes", "gauge", "Bytes that content takes on disk."),
     Metric("cache_reserved_bytes", "gauge", "Bytes set aside for what is being fetched."),
+    Metric("cache_pinned_bytes", "gauge", "Bytes of it that tiers pin; half of the limit at most."),
     Metric("cache_objects", "gauge", "Pieces of content on disk."),
     Metric("cache_limit_bytes", "gauge", "The size limit of the cache."),
     Metric("cache_filled_bytes", "counter", "Bytes of verified content stored.", (by.KIND,)),

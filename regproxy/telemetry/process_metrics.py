@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured, Pulse
+from regproxy.telemetry import labels as by
 from regproxy.telemetry.tally import Tally
 
 
@@ -24,6 +25,7 @@ class ProcessMetrics:
                 self._tally.count("resident_memory_bytes", process).value = pulse.memory
             case EdgeMeasured(process=process):
                 self._tally.count("client_tls_handshakes", "ok").value += pulse.handshakes
+                self._count(pulse)
                 self._edges[process] = pulse
                 self._show()
             case ProcessEnded(process=process):
@@ -32,6 +34,11 @@ class ProcessMetrics:
                 self._show()
             case _:
                 assert_never(pulse)
+
+    def _count(self, pulse: EdgeMeasured) -> None:
+        for reason in by.TURNED_AWAY.values:
+            self._tally.count("client_connections_turned_away", reason).value += getattr(pulse.turned_away, reason)
+        self._tally.count("client_waits").value += pulse.waits
 
     def _show(self) -> None:
         edges = self._edges.values()

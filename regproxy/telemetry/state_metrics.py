@@ -31,6 +31,7 @@ class StateMetrics:
             case DiskMeasured(oldest=oldest):
                 self._set("cache_filesystem_avail_bytes", measured.free)
                 self._set("cache_filesystem_size_bytes", measured.total)
+                self._set("cache_pinned_bytes", measured.pinned)
                 if oldest is not None:
                     self._set("cache_oldest_access_timestamp_seconds", oldest)
             case UpstreamMeasured(busy=busy, slots=slots):

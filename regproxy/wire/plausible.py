@@ -47,6 +47,8 @@ def _measures(frame: Happened) -> Iterator[ProcessMeasured | EdgeMeasured]:
             raise FrameError("a process that cannot be")
         yield one
     for edge in frame.edges:
-        if min(edge.in_flight, edge.active, edge.idle, edge.handshakes) < 0:
+        away = edge.turned_away
+        counts = edge.in_flight, edge.active, edge.idle, edge.handshakes, edge.waits
+        if min(*counts, away.address, away.idle, away.preparing) < 0:
             raise FrameError("an edge that cannot be")
         yield edge

@@ -14,6 +14,7 @@ from tests.lab.certificates import Pki
 from tests.lab.client import Client, plain
 from tests.lab.hostile import Hostile
 from tests.lab.policies import policy
+from tests.lab.processes import until
 from tests.lab.proxy import Proxy
 
 pytestmark = pytest.mark.real
@@ -54,3 +55,6 @@ def test_one_client_leaves_room_for_others(story: Story, hostile: Hostile, pki: 
         with other:
             other.sendall(b"GET / HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")
             assert other.recv(100).startswith(b"HTTP/1.1 200 ")
+    turned_away = 'regproxy_client_connections_turned_away_total{reason="address"}'
+    until(lambda: proxy.metrics()[turned_away] == 1, 10, "what the edge tells")
+    assert [line for line in proxy.log() if "--max-connections-per-client" in str(line.get("message"))]

@@ -12,6 +12,7 @@ import pytest
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask
 from regproxy.model.connect import Tunnel
+from regproxy.model.measure import NOBODY, TurnedAway
 from regproxy.proxy.crowd import Capacity, Crowd
 from tests.lab.client import Client, connect
 from tests.proxy.serving import Serving, hello, told
@@ -40,6 +41,8 @@ def test_who_has_too_many_is_told_so_and_may_come_again(tmp_path: Path) -> None:
 
             answer = await asyncio.to_thread(fourth)
             assert answer.startswith(b"HTTP/1.1 503 regproxy: too many connections from this address\r\n")
+            assert serving.edge.measure("").turned_away == TurnedAway(address=1, last="127.0.0.1")
+            assert serving.edge.measure("").turned_away == NOBODY, "it was told"
             assert (await asyncio.to_thread(clients[0].get, "/v2/")).body == b"hello"
             clients[1].__exit__(None, None, None)
             await until(lambda: serving.edge.crowd.total == 2)
@@ -70,9 +73,11 @@ def test_idle_connections_make_room_and_busy_ones_are_waited_for(tmp_path: Path)
             busy.append(asyncio.create_task(asyncio.to_thread(newcomer.get, "/busy")))
             await until(lambda: serving.edge.in_flight == 3)
             assert serving.edge.crowd.total == 3, "the idle one has gone"
+            assert serving.edge.measure("").turned_away == TurnedAway(idle=1)
             waiting = asyncio.create_task(asyncio.to_thread(Client, serving.port, serving.ca_file, "quay.io:443"))
             await asyncio.sleep(0.2)
             assert not waiting.done()
+            assert serving.edge.measure("").waits > 0
             go.set()
             assert {(await each).body for each in busy} == {b"hello"}
             held.enter_context(await asyncio.wait_for(waiting, 5))

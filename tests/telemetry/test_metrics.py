@@ -35,6 +35,7 @@ from regproxy.model.measure import (
     ProcessEnded,
     ProcessMeasured,
     StoreMeasured,
+    TurnedAway,
     UpstreamMeasured,
 )
 from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
@@ -192,6 +193,11 @@ def series(metrics: Metrics) -> list[str]:
         (ProcessMeasured("edge-1", (), 0.5, 7), 'regproxy_cpu_seconds_total{process="edge-1"} 0.5'),
         (EdgeMeasured("edge-1", 1, 2, 3, 4), 'regproxy_client_connections{state="idle"} 3.0'),
         (EdgeMeasured("edge-1", 1, 2, 3, 4), 'regproxy_client_tls_handshakes_total{result="ok"} 4.0'),
+        (
+            EdgeMeasured("edge-1", 1, 2, 3, 4, TurnedAway(5, 6, 7, "10.0.0.9")),
+            'regproxy_client_connections_turned_away_total{reason="idle"} 6.0',
+        ),
+        (EdgeMeasured("edge-1", 1, 2, 3, 4, waits=8), "regproxy_client_waits_total 8.0"),
     ],
 )
 def test_an_event_is_counted(event: Event, line: str) -> None:
@@ -251,6 +257,7 @@ def scrape_seconds(metrics: Metrics) -> float:
     [
         (StoreMeasured(content=1, reserved=2, objects=3, limit=4), "regproxy_cache_limit_bytes 4.0"),
         (DiskMeasured(free=1, total=2, oldest=3.0), "regproxy_cache_oldest_access_timestamp_seconds 3.0"),
+        (DiskMeasured(free=1, total=2, oldest=3.0, pinned=4), "regproxy_cache_pinned_bytes 4.0"),
         (DiskMeasured(free=1, total=2, oldest=None), "regproxy_cache_filesystem_avail_bytes 1.0"),
         (UpstreamMeasured(fills=1, busy=2, slots=128, queued=4), 'regproxy_upstream_slots{state="idle"} 126.0'),
         (CaMeasured(7.0), "regproxy_ca_not_after_timestamp_seconds 7.0"),

@@ -29,7 +29,7 @@ from regproxy.model.answer import (
 from regproxy.model.connect import ConnectDecision, Intercept, ProxyUser, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
 from regproxy.model.leaf import NotValidNow
-from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
+from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured, TurnedAway
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.wire import remote
@@ -160,7 +160,7 @@ def test_events_reach_the_core_within_a_moment_also_when_it_was_away() -> None:
 
 
 def test_what_an_edge_says_of_itself_bears_the_name_that_the_core_gave_it() -> None:
-    process, edge = ProcessMeasured("core", (0.1,), 0.2, 3), EdgeMeasured("", 1, 2, 3, 4)
+    process, edge = ProcessMeasured("core", (0.1,), 0.2, 3), EdgeMeasured("", 1, 2, 3, 4, TurnedAway(5, 6, 7, "c"), 8)
 
     async def story(both: Joined) -> None:
         both.edge.report([process, edge])
@@ -176,6 +176,8 @@ def test_what_an_edge_says_of_itself_bears_the_name_that_the_core_gave_it() -> N
         Happened(processes=(ProcessMeasured("", (math.inf,), 0.0, 0),)),
         Happened(processes=(ProcessMeasured("", (), -1.0, 0),)),
         Happened(edges=(EdgeMeasured("", 0, 0, 0, -1),)),
+        Happened(edges=(EdgeMeasured("", 0, 0, 0, 0, waits=-1),)),
+        Happened(edges=(EdgeMeasured("", 0, 0, 0, 0, TurnedAway(idle=-1)),)),
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, math.nan, LABELS),)),
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, trace='"}'),)),
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, first_byte=-1.0),)),

@@ -53,14 +53,16 @@ CACHE = Row(
         ),
         Graph(
             title="How full is the cache?",
-            description="Bytes of content on disk and set aside for fetches, against the policy's limit.",
+            description="Bytes of content on disk and set aside for fetches, against the policy's limit. "
+            "What is pinned leaves last, and takes half of the limit at most.",
             unit="bytes",
             queries=(
                 Query(total(series("regproxy_cache_bytes")), "content"),
                 Query(total(series("regproxy_cache_reserved_bytes")), "set aside"),
+                Query(total(series("regproxy_cache_pinned_bytes")), "pinned"),
                 Query(total(series("regproxy_cache_limit_bytes")), "limit"),
             ),
-            colours={"content": "blue", "set aside": "light-blue", "limit": "red"},
+            colours={"content": "blue", "set aside": "light-blue", "pinned": "purple", "limit": "red"},
         ),
         Graph(
             title="How many contents are stored or coming?",

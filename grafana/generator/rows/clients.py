@@ -1,7 +1,7 @@
 """Clients: what they ask for, what they get, and how long they wait."""
 
 from grafana.generator.panel import Graph, Heatmap, Query, Row
-from grafana.generator.promql import REGISTRY, quantile, rate, series, total
+from grafana.generator.promql import REGISTRY, occurring, quantile, rate, series, total
 from grafana.generator.words import CODES, PULLS, SOURCES
 
 CLIENTS = Row(
@@ -112,14 +112,28 @@ CLIENTS = Row(
                 Query(total(series("regproxy_client_connections"), "state"), "{{state}} connections"),
                 Query(total(series("regproxy_http_requests_in_flight")), "requests in flight"),
             ),
-            width=12,
+            width=8,
+        ),
+        Graph(
+            title="Do clients find room?",
+            description="Connections per second that were closed. address: of one that has its share; idle: let go "
+            "for others to have room; preparing: too many that do not say for whom they are. "
+            "waiting: tenths of a second per second in which nobody was let in.",
+            empty="all do",
+            unit="ops",
+            queries=(
+                Query(occurring("regproxy_client_connections_turned_away_total", by=("reason",)), "{{reason}}"),
+                Query(occurring("regproxy_client_waits_total", by=()), "waiting"),
+            ),
+            colours={"address": "orange", "idle": "yellow", "preparing": "red", "waiting": "purple"},
+            width=8,
         ),
         Graph(
             title="Do clients give up?",
             description="Answers per second that the client cut short.",
             unit="reqps",
             queries=(Query(total(rate("regproxy_http_client_aborts_total"), "kind"), "{{kind}}"),),
-            width=12,
+            width=8,
         ),
     ),
 )
