@@ -30,7 +30,9 @@ class Live:
         registry = policy.registry_of(rehearsed.authority)
         found = Kept()
         if registry is not None and isinstance(resource, Resource):
-            found = await self._cache.kept(registry.canonical(rehearsed.authority), resource)
+            place = registry, registry.canonical(rehearsed.authority), resource.repository
+            account = policy.account(*place, client, user) if client or user else policy.own_account(*place)
+            found = await self._cache.kept(place[1], resource, account)
         given = Circumstances(found.stored, Working.SAME)
         explanation, happening = explain(policy, rehearsed), happen(policy, rehearsed, given)
         told = outlook(explanation, happening, given)

@@ -26,7 +26,7 @@ from regproxy.cache.tags import Tags
 from regproxy.cache.users import Users
 from regproxy.cache.wanted import Wanted
 from regproxy.cache.warming import Warming
-from regproxy.model.account import ANONYMOUS, Anonymous
+from regproxy.model.account import ANONYMOUS, Account, Anonymous
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Audience, Forget
 from regproxy.model.caller import Identified
@@ -72,9 +72,9 @@ class Cache:
         """Intercept, tunnel or refuse; from the active policy."""
         return self._policy().on_connect(authority, client, user)
 
-    async def kept(self, authority: Authority, resource: Resource) -> Kept:
-        """What is stored for a name; `authority` is canonical."""
-        return await kept(self._engines, authority, resource)
+    async def kept(self, authority: Authority, resource: Resource, account: Account = ANONYMOUS) -> Kept:
+        """What is stored for a name, and may be served to this account; `authority` is canonical."""
+        return await kept(self._engines, authority, resource, account)
 
     @property
     def fills(self) -> int:
@@ -116,7 +116,7 @@ class Cache:
             sentence = f"regproxy: the policy for {ask.authority.name} has changed; connect again"
             return refused(421, "UNSUPPORTED", sentence, Labels(Outcome.LOCAL), (("Connection", "close"),))
         # Remembered answers aside, a connection that was let in is let in anew with each request.
-        if (kept_out := policy.refusal(ask.client, ask.user)) is not None:
+        if not ask.ours and (kept_out := policy.refusal(ask.client, ask.user)) is not None:
             return refused(403, "DENIED", kept_out.reason, Labels(Outcome.DENIED, registry.name))
         if not is_method(ask.method):
             return refused(501, "UNSUPPORTED", "regproxy: no such method", Labels(Outcome.LOCAL, registry.name))
@@ -162,7 +162,8 @@ class Cache:
     ) -> Answer:
         decision = policy.on_request(_policy_request(ask, registry, resource))
         caller = self._callers.of(ask, registry, resource.repository)
-        lent = policy.account(registry, ask.authority, resource.repository, ask.client, ask.user)
+        place = registry, ask.authority, resource.repository
+        lent = policy.own_account(*place) if ask.ours else policy.account(*place, ask.client, ask.user)
         account = caller.own if isinstance(caller, Identified) else lent
         shared = account == ANONYMOUS and not policy.looks_at_clients
         lookup = Lookup(
@@ -184,7 +185,7 @@ class Cache:
             return await self._pushes.answer(lookup, inflow)
         if ask.method not in ("GET", "HEAD"):
             return refused(405, "UNSUPPORTED", "regproxy: only GET and HEAD", labels, (("Allow", "GET, HEAD"),))
-        if registry.client_auth == "required" and not isinstance(caller, Identified):
+        if registry.client_auth == "required" and not (ask.ours or isinstance(caller, Identified)):
             sentence = f"regproxy: {ask.authority.name} is for clients with a login of their own: log in to it"
             challenge = our_challenge(ask.authority, ask.scheme, resource.repository)
             return refused(401, "UNAUTHORIZED", sentence, labels, challenge)

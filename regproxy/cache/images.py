@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from regproxy.cache.lookup import Engines
 from regproxy.freshness.lifetime import Validated, is_fresh
+from regproxy.model.account import ANONYMOUS, Account
 from regproxy.model.decision import Cached, Decision, PolicyRequest
 from regproxy.model.entry import Binding, BindingKey, content_path
 from regproxy.model.inventory import Past, Tagged, TagKey
@@ -127,6 +128,13 @@ class Images:
     def registry(self, key: TagKey) -> Registry | None:
         """The block that names the tag's registry."""
         return self._policy().registry_of(key.authority)
+
+    def account(self, key: TagKey) -> Account:
+        """Whose credential the proxy asks the tag's registry with."""
+        registry = self.registry(key)
+        if registry is None:
+            return ANONYMOUS
+        return self._policy().own_account(registry, key.authority, key.repository)
 
     def _state(self, row: Tagged) -> ImageState:
         decision = self.decision(row.key)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import assert_never
 
+from regproxy.cache.grants import Reader
 from regproxy.cache.lookup import Engines
-from regproxy.model.account import ANONYMOUS
+from regproxy.model.account import ANONYMOUS, Account
 from regproxy.model.address import Authority
 from regproxy.model.entry import BindingKey, GenericKey, LinkKey
 from regproxy.model.oci import Kind, Resource
@@ -22,14 +23,14 @@ class Kept:
     here: bool = False
 
 
-async def kept(engines: Engines, authority: Authority, resource: Resource) -> Kept:
-    """What an anonymous request for this name would find."""
+async def kept(engines: Engines, authority: Authority, resource: Resource, account: Account = ANONYMOUS) -> Kept:
+    """What a request of this account, a stranger's or a lent one, for the name would find."""
     key = _key(authority, resource)
-    if await engines.store.granted_at(authority, resource.repository) is not None:
+    if await engines.grants.admits(Reader((authority, resource.repository), account)):
         found = await _row(engines, authority, resource, key)
         if found is not None:
             return found
-    negative = engines.negatives.get((key, ANONYMOUS.label)) if key is not None else None
+    negative = engines.negatives.get((key, account.label)) if key is not None else None
     return Kept(Gone(engines.clock() - negative.absent.since)) if negative is not None else Kept()
 
 

@@ -13,6 +13,7 @@ from regproxy.model.entry import content_path
 from regproxy.model.inventory import TagKey
 from regproxy.model.manifest import Descriptor, descriptors
 from regproxy.model.oci import MAX_MANIFEST
+from regproxy.model.registry import Registry
 
 AT_ONCE = 3  # layers of one image, as clients fetch them
 MAX_CONTENTS = 5000  # of one image
@@ -74,7 +75,7 @@ class Prefetch:
         registry = self._images.registry(key)
         if registry is None:
             raise ValueError(f"the policy names no registry {key.authority.name}")
-        answer = await self._answer(Ask(key.authority, registry.scheme, "GET", target, ACCEPT_MANIFESTS, CLIENT))
+        answer = await self._answer(_ask(key, registry, target))
         match answer:
             case Streaming(fd=fd):
                 os.close(fd)
@@ -91,6 +92,10 @@ class Prefetch:
                 assert_never(answer)
         fetched.contents += 1
         return answer
+
+
+def _ask(key: TagKey, registry: Registry, target: str) -> Ask:
+    return Ask(key.authority, registry.scheme, "GET", target, ACCEPT_MANIFESTS, CLIENT, ours=True)
 
 
 async def _filled(answer: Filling, fetched: Fetched) -> None:

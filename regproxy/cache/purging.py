@@ -108,8 +108,9 @@ class Purging:
             return None
         path = f"/v2/{key.repository}/manifests/{key.tag}"
         resource = Resource(Kind.MANIFEST, path, "", key.repository, tag=key.tag)
-        ask = Ask(key.authority, registry.scheme, "GET", path, (), "")
-        return Lookup(ask, registry, resource, decision.tier, decision.terms, self._engines.clock())
+        ask = Ask(key.authority, registry.scheme, "GET", path, (), "", ours=True)
+        now, account = self._engines.clock(), self._images.account(key)
+        return Lookup(ask, registry, resource, decision.tier, decision.terms, now, account=account)
 
     async def restore(self, key: TagKey, digest: Digest | None, seconds: float = HELD_SECONDS) -> Past:
         """Let the tag mean what it meant before, or `digest`, for so long, whatever its registry says.

@@ -24,7 +24,10 @@ class RequestBody:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request on an intercepted connection; the core derives everything else itself."""
+    """One request on an intercepted connection; the core derives everything else itself.
+
+    `ours`: the proxy asks by itself, for its operator; no edge can say so.
+    """
 
     authority: Authority
     scheme: str
@@ -34,6 +37,7 @@ class Ask:
     client: str
     body: RequestBody | None = None
     user: str = ""
+    ours: bool = False
 
 
 class Progress(Protocol):

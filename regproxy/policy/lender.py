@@ -26,11 +26,25 @@ class Lender:
     ) -> Account:
         """Whose credential a request goes upstream with: the first that fits, else nobody's."""
         for patterns, lending in self.blocks.get(registry.name, ()):
-            fits = not patterns or any(pattern.matches(repository) for pattern in patterns)
-            if fits and lending.lends_to(client, user):
-                credential = lending.credential(authority)
-                return Lent(credential) if credential is not None else ANONYMOUS
+            if _holds(patterns, repository) and lending.lends_to(client, user):
+                return _lent(lending, authority)
         return ANONYMOUS
+
+    def ours(self, registry: Registry, authority: Authority, repository: str) -> Account:
+        """The same where the proxy asks by itself: to whom a credential is lent does not matter."""
+        for patterns, lending in self.blocks.get(registry.name, ()):
+            if _holds(patterns, repository):
+                return _lent(lending, authority)
+        return ANONYMOUS
+
+
+def _holds(patterns: tuple[Pattern, ...], repository: str) -> bool:
+    return not patterns or any(pattern.matches(repository) for pattern in patterns)
+
+
+def _lent(lending: Lending, authority: Authority) -> Account:
+    credential = lending.credential(authority)
+    return Lent(credential) if credential is not None else ANONYMOUS
 
 
 def _compiled(lending: Lending) -> tuple[tuple[Pattern, ...], Lending]:

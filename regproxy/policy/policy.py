@@ -99,6 +99,10 @@ class Policy:
         """Whose credential a request of this client for the repository goes upstream with."""
         return self._lender.account(registry, authority, repository, client, user)
 
+    def own_account(self, registry: Registry, authority: Authority, repository: str) -> Account:
+        """Whose credential the proxy's own requests for the repository go upstream with."""
+        return self._lender.ours(registry, authority, repository)
+
     @cached_property
     def _lender(self) -> Lender:
         return Lender.of(self.registries)

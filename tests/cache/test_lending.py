@@ -1,15 +1,21 @@
 """A credential that the policy lends: what it read is for those to whom it is lent, and for nobody else."""
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from regproxy.app.live import Live
+from regproxy.cache.prefetch import Fetched
 from regproxy.model.answer import Audience, Forget, Reply, Stored
 from regproxy.model.event import Outcome
-from tests.cache.world import GHCR, MANIFEST_TYPE, TIERS, World, told
+from regproxy.model.inventory import TagKey
+from regproxy.model.oci import parse_digest
+from regproxy.model.pull_event import ImageWarmed
+from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, TIERS, World, told
 from tests.lab.answers import Answer, Received, blob, manifest
 from tests.lab.images import sha256
 
@@ -18,6 +24,7 @@ ROBOT = 'auth basic for "team/**" { username "robot$a"; password env SECRET; cli
 INSIDE, OTHER_INSIDE, OUTSIDE = "10.1.0.1", "10.1.0.2", "10.2.0.1"
 CHALLENGE = ("WWW-Authenticate", 'Basic realm="quay"')
 LAYER = b"layer" * 1000
+APP = TagKey(QUAY, "team/app", "v1")
 
 
 @pytest.fixture(autouse=True)
@@ -244,3 +251,45 @@ def test_a_client_that_is_lent_a_credential_is_not_asked_for_a_password(tmp_path
         assert [str(scheme).partition(" ")[0] for scheme in schemes] == ["Bearer", "Basic"]
 
     told(story, tmp_path, more=(ROBOT % "",))
+
+
+def test_a_private_image_is_kept_warm_by_the_credential_that_is_lent_and_no_client_has_to_come(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        here = guard("team/app")
+        layer = {"digest": sha256(LAYER), "size": len(LAYER)}
+        first, second = (json.dumps({"layers": [layer], "schemaVersion": 2, "n": n}).encode() for n in (1, 2))
+        here.put(world, "team/app", first)
+        await world.core.cache.warming.step()
+        warmed = [event for event in world.events if isinstance(event, ImageWarmed)]
+        assert [(one.contents, one.failure) for one in warmed] == [(2, "")]
+        here.asked.clear()
+        answer, body = await world.get("/v2/team/app/manifests/v1", client=INSIDE)
+        assert (answer.labels.outcome, body, here.asked) == (Outcome.HIT, first, [])
+        outside, _ = await world.get("/v2/team/app/manifests/v1", client=OUTSIDE)
+        assert outside.head.status == 401
+        moved = here.put(world, "team/app", second)
+        assert (await world.core.cache.purging.refresh(APP)).after == parse_digest(moved)
+        world.now += 60
+        assert (await world.get("/v2/team/app/manifests/v1", client=INSIDE))[1] == second
+        await world.core.cache.purging.restore(APP, None)
+        assert (await world.get("/v2/team/app/manifests/v1", client=INSIDE))[1] == first
+        live = Live(world.core.cache, lambda: world.policy)
+        told = [await live.explain("quay.io/team/app:v1", "GET", client, "") for client in ("", INSIDE, OUTSIDE)]
+        assert [one["stored"]["stored"] for one in told] == ["stored", "stored", "nothing"]  # type: ignore[index]
+
+    told(story, tmp_path, head='warm one { images "quay.io/team/app:v1"; every 10m; }', more=(ROBOT % "",))
+
+
+def test_the_proxys_own_requests_pass_where_clients_need_leave_or_a_login(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        guard("team/app").put(world, "team/app")
+        refused = [
+            (await world.get("/v2/team/app/manifests/v1", client=one))[0].head.status for one in (INSIDE, OUTSIDE)
+        ]
+        assert refused == [401, 403]
+        fetched = Fetched()
+        await world.core.cache.prefetch.run(APP, None, fetched)
+        assert fetched.contents == 1
+
+    head = f'client-group ci {{ address "{INSIDE}"; }} access {{ allow ci; }}'
+    told(story, tmp_path, head=head, more=(ROBOT % "", "client-auth required;"))
