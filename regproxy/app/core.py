@@ -24,6 +24,7 @@ from regproxy.upstream.admission import Admission
 from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.broker import Broker
 from regproxy.upstream.client import Client
+from regproxy.upstream.helper_answers import Helpers
 from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import Limits
 from regproxy.upstream.retries import Retries
@@ -90,17 +91,19 @@ class Core:
         seal: Callable[[], Seal],
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
+        helpers: Path | None = None,
     ) -> "Core":
         """Open the cache directory and start; raises what `Store.open` raises.
 
-        `seal` gives the one for the tokens of callers with a login: who has the same opens them.
+        `seal` gives the one for the tokens of callers with a login: who has the same opens them. `helpers` is the
+        directory of credential helpers.
         """
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
         client = Client(report, listeners, limits)
         quota, breakers = Quota(clock, report), Breakers(clock, report)
         admission = Admission(client, quota, breakers, Retries(random.random, report))
-        upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock), challenges)
+        upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock, Helpers(helpers)), challenges)
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
         challenges.engines = engines

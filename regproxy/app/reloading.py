@@ -10,12 +10,13 @@ from regproxy.rehearsal.difference import difference
 from regproxy.reload.build import Steps
 from regproxy.reload.last_good import NAME, keep
 from regproxy.settings.choose import load_file
+from regproxy.settings.serve import ServeSettings
 from regproxy.tls.directory import Holdings
 
 
 def reload_steps(
+    settings: ServeSettings,
     path: Path,
-    cache_directory: Path,
     holdings: Callable[[], Holdings],
     follow: Callable[[Policy, Mapping[str, str]], None],
     report: Callable[[Event], None],
@@ -24,9 +25,9 @@ def reload_steps(
     return Steps(
         main=str(path),
         load=lambda: load_file(path),
-        check=lambda policy: unfit(policy, holdings()),
+        check=lambda policy: unfit(policy, holdings(), settings.helper_directory),
         follow=follow,
-        keep=lambda loaded: keep(cache_directory / NAME, loaded),
+        keep=lambda loaded: keep(settings.cache_directory / NAME, loaded),
         report=report,
         difference=_sentences,
     )

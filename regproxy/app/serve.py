@@ -116,7 +116,10 @@ class Service:
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets, *prepared.admin_sockets])
         directory = settings.cache_directory
-        core = await Core.open(directory, lambda: self._active.policy, self._report, listeners, self._seal)
+        helpers = settings.helper_directory
+        core = await Core.open(
+            directory, lambda: self._active.policy, self._report, listeners, self._seal, helpers=helpers
+        )
         steps = ca_steps(settings, lambda: self._active.policy, lambda new: self._renew(core, new), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
         remember(directory, ca.holdings.ca.fingerprint)
@@ -205,7 +208,7 @@ class Service:
         self._watchers = [Watcher(ca)]
         if settings.policy is not None:
             follow, report = core.follow, self._report
-            steps = reload_steps(settings.policy, settings.cache_directory, lambda: ca.holdings, follow, report)
+            steps = reload_steps(settings, settings.policy, lambda: ca.holdings, follow, report)
             self._reloader = Reloader(self._active, start.reading, steps)
             await self._reloader.begin()
             self._watchers.append(Watcher(self._reloader))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from regproxy.app.former_ca import refuse_lost
-from regproxy.policy.cover import uncovered
+from regproxy.policy.cover import uncovered, unrunnable
 from regproxy.policy.diagnostic import Diagnostic, Severity, in_brief, render
 from regproxy.policy.policy import Policy
 from regproxy.rehearsal.scenarios import failures
@@ -18,6 +18,7 @@ from regproxy.tls.constraints import as_address
 from regproxy.tls.directory import Holdings, read_or_create
 from regproxy.tls.own import OwnCertificate
 from regproxy.tls.registries import names_to_permit
+from regproxy.upstream.helper_process import program
 
 
 class RefusedError(Exception):
@@ -141,13 +142,24 @@ def _authority(settings: ServeSettings, policy: Policy) -> Holdings:
         holdings = read_or_create(settings.ca_directory, names, time.time(), settings.ca_passphrase_file)
     except (OSError, ValueError) as error:
         raise RefusedError(f"error: {error}") from error
-    stopping = unfit(policy, holdings)
+    stopping = unfit(policy, holdings, settings.helper_directory)
     if stopping:
         raise _refused(stopping)
     _nameable(settings, holdings)
     return holdings
 
 
-def unfit(policy: Policy, holdings: Holdings) -> tuple[Diagnostic, ...]:
-    """What stops a policy that loads, at start and at a reload: hosts that the CA does not cover, tests that fail."""
-    return (*uncovered(policy, holdings.permits), *failures(policy))
+def unfit(policy: Policy, holdings: Holdings, helpers: Path | None) -> tuple[Diagnostic, ...]:
+    """What stops a policy that loads, at start and at a reload.
+
+    Hosts that the CA does not cover, credential helpers that cannot be run, tests that fail.
+    """
+
+    def hindrance(command: str) -> str:
+        try:
+            program(helpers, command)
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    return (*uncovered(policy, holdings.permits), *unrunnable(policy, hindrance), *failures(policy))

@@ -98,6 +98,12 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     envvar="REGPROXY_METRICS_ALIASES",
     help="Show Docker Hub's limit under the names of its exporters (dockerhub_limit_…), too.",
 )
+@click.option(
+    "--helper-dir",
+    type=click.Path(path_type=Path),
+    envvar="REGPROXY_HELPER_DIR",
+    help="The directory of the docker credential helpers that `auth helper` may run; no others are run.",
+)
 @listening_options
 @admin_options
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
@@ -115,6 +121,7 @@ def serve_command(
     workers: int,
     log_format: str,
     metrics_aliases: bool,
+    helper_dir: Path | None,
     handed: Handed | None,
     **listening: Unpack[Listening],
 ) -> None:
@@ -133,6 +140,7 @@ def serve_command(
         workers,
         *listening_settings(**listening),
         metrics_aliases,
+        helper_dir,
     )
     if handed is not None:
         end_with(handed.parent)

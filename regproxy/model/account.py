@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from regproxy.model.address import Authority
-from regproxy.model.login import Login
+from regproxy.model.login import FromHelper, Login
 
 # What the labels of callers' own accounts begin with.
 OWN_LABEL = "own "
@@ -21,7 +21,7 @@ class Credential:
     """
 
     name: str
-    login: Login
+    login: Login | FromHelper
     source: str = ""
     read_at: float = field(default=0.0, compare=False)
     on_reject: OnReject = "anonymous"

@@ -7,7 +7,7 @@ from typing import Literal, assert_never
 from regproxy.model.account import Credential, OnReject
 from regproxy.model.address import Authority, Network, client_address
 from regproxy.model.group import ClientGroup
-from regproxy.model.login import BearerToken, IdentityToken, Login, Password
+from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.model.secret import Origin, Secret
 
 # Where clients come from that nobody outside can be: private, shared, link-local and loopback addresses.
@@ -44,7 +44,14 @@ class DockerConfig:
     read_at: float = field(default=0.0, compare=False)
 
 
-Source = Basic | Bearer | DockerConfig
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """`auth helper`: the name of a docker credential helper."""
+
+    command: str
+
+
+Source = Basic | Bearer | DockerConfig | Helper
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +85,12 @@ class Lending:
                 if login is None:
                     return None
                 return self._named(f"docker-config {_user(login) or file.name}", login, f"file {file.name}", read_at)
+            case Helper(command=command):
+                return self._named(f"helper {command}", FromHelper(command, authority), command, 0.0)
             case _:
                 assert_never(self.source)
 
-    def _named(self, name: str, login: Login, source: str, read_at: float) -> Credential:
+    def _named(self, name: str, login: Login | FromHelper, source: str, read_at: float) -> Credential:
         return Credential(name, login, source, read_at, self.on_reject, self.present_to)
 
 

@@ -4,6 +4,8 @@ import base64
 import binascii
 from dataclasses import dataclass, field
 
+from regproxy.model.address import Authority
+
 _BYTES = "surrogateescape"  # what is no UTF-8 is sent on as it came
 
 
@@ -46,6 +48,14 @@ class BearerToken:
     """A token that the registry takes as it is."""
 
     token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FromHelper:
+    """What the docker credential helper of this name says for the authority, when it is asked."""
+
+    command: str
+    authority: Authority
 
 
 Login = Password | IdentityToken | BearerToken

@@ -176,6 +176,11 @@ CODES: Mapping[str, Code] = {
         "A credential goes to the registry and to its token hosts over verified TLS and nowhere else. A registry that "
         "is spoken to by `scheme http` would have everyone on the way read it.",
     ),
+    "RP306": Code(
+        "credential helper that cannot be run",
+        "`auth helper` runs one of docker's credential helpers, and only one that lies in the directory of "
+        "`--helper-dir`: a policy must be no way to run anything else. `regproxy serve` says what hinders it.",
+    ),
     "RP310": Code(
         "host that the CA does not cover",
         "The CA may sign for a limited set of names. A registry outside of them could only be tunnelled, and then "

@@ -1,7 +1,8 @@
-"""RP310: every host that the policy intercepts must be one that the CA may sign for."""
+"""What a policy needs of where it runs: a CA that may sign for its hosts, and credential helpers that can be run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from regproxy.model.lending import Helper
 from regproxy.policy.connecting import is_literal
 from regproxy.policy.diagnostic import Diagnostic, error
 from regproxy.policy.policy import Policy
@@ -15,6 +16,15 @@ def uncovered(policy: Policy, permits: Callable[[str], bool]) -> tuple[Diagnosti
     """
     needing = {block.name for block in policy.registries if block.intercept and block.scheme == "https"}
     return tuple(not_covered(host) for host in policy.hosts if host.registry in needing and not permits(_name(host)))
+
+
+def unrunnable(policy: Policy, hindrance: Callable[[str], str]) -> Iterator[Diagnostic]:
+    """RP306, for each helper that `hindrance` has a sentence about."""
+    places = {host.registry: host.span for host in reversed(policy.hosts)}
+    for registry in policy.registries:
+        for lending in registry.auth:
+            if isinstance(lending.source, Helper) and (why := hindrance(lending.source.command)):
+                yield error("RP306", places[registry.name], f"registry `{registry.name}`: {why}")
 
 
 def _name(host: NamedHost) -> str:

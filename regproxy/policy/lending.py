@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from regproxy.model.account import OnReject
 from regproxy.model.address import Authority
-from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Lending, Source
+from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Helper, Lending, Source
 from regproxy.model.registry import Registry
 from regproxy.model.secret import Origin, Secret
 from regproxy.policy.check import Checked
@@ -20,6 +20,7 @@ _PARTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "basic": (("username",), ("password file", "password env")),
     "bearer": (("token file", "token env"),),
     "docker-config": (("file",),),
+    "helper": (("command",),),
 }
 _OF_A_KIND = frozenset(key for parts in _PARTS.values() for keys in parts for key in keys)
 
@@ -107,6 +108,8 @@ def _source(block: Checked, registry: Registry, files: Files, found: list[Diagno
         case "docker-config", (entry,):
             secret = _secret(entry, files, found, lines=True)
             return _docker_config(secret, entry, registry, found) if secret is not None else None
+        case "helper", (Entry(arguments=(Text(command),)),):
+            return Helper(command)
         case _:
             return None
 

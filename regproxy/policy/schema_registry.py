@@ -60,6 +60,11 @@ AUTH = BlockType(
             "file", "SECRET_FILE", "with `docker-config`: a config.json with `auths`, as `docker login` writes it"
         ),
         Directive(
+            "command",
+            "HELPER",
+            "with `helper`: a docker credential helper, in the directory of --helper-dir; asked every five minutes",
+        ),
+        Directive(
             "clients",
             "any|private|CIDR|GROUP...",
             "who may pull with it, and be served what was pulled with it; `private`: private and loopback addresses",
@@ -74,7 +79,7 @@ AUTH = BlockType(
         ),
     ),
     once=False,
-    header="basic|bearer|docker-config [for REPO_GLOB...]",
+    header="basic|bearer|docker-config|helper [for REPO_GLOB...]",
 )
 
 REGISTRY = BlockType(

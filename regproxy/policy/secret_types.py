@@ -12,6 +12,7 @@ from regproxy.policy.syntax import Text, Value, Word
 Converted = Given | Diagnostic | None
 
 MAX_USER = 200
+_HELPER = re.compile(r"docker-credential-[A-Za-z0-9][A-Za-z0-9_.-]{0,80}\Z")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}\Z")
 
 
@@ -55,6 +56,18 @@ def _user(value: Value) -> Converted:
     return error("RP108", value.span, f"a user name is printable, 1 to {MAX_USER} characters, without `:`")
 
 
+def _helper(value: Value) -> Converted:
+    """A name and no path: which directory it is in is for who starts the proxy to say."""
+    if not isinstance(value, Text):
+        return None
+    if _HELPER.match(value.text):
+        return value
+    sentence = "a credential helper is a program by the name of `docker-credential-…`"
+    return error(
+        "RP108", value.span, sentence, help='like "docker-credential-ecr-login", in the directory of --helper-dir'
+    )
+
+
 def _variable(value: Value) -> Converted:
     if not isinstance(value, Word | Text):
         return None
@@ -84,6 +97,7 @@ SECRET_TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "SECRET_FILE": ('the path of a file such as "/run/secrets/proxy"', _secret_file),
     "USER": ('the name of a user such as "ci"', _user),
     "REPO_GLOB": ('a pattern of repositories such as "team/**"', _repo_glob),
+    "HELPER": ('a credential helper such as "docker-credential-ecr-login"', _helper),
     "GROUP": ("the name of a client-group", _group),
     "VARIABLE": ("the name of a variable such as REGISTRY_PROXY", _variable),
 }

@@ -15,7 +15,7 @@ from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
-from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Lending
+from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Helper, Lending
 from regproxy.model.registry import HostPattern, ParentProxy, Registry
 from regproxy.model.secret import Origin
 from regproxy.model.warm import Warm
@@ -143,6 +143,8 @@ def _auth(lending: Lending) -> Shown:
             kind, rows = "bearer", (_from(token.origin, "token"),)
         case DockerConfig(file=file):
             kind, rows = "docker-config", (Row("file", "", (file.name,)),)
+        case Helper(command=command):
+            kind, rows = "helper", (Row("command", "", (command,)),)
         case _:
             assert_never(lending.source)
     scope = ("for", *map(quoted, lending.repositories)) if lending.repositories else ()

@@ -36,6 +36,7 @@ class ServeSettings:
     `resume`: run the last good policy when the file does not load at start.
     `metrics_aliases`: metrics of Docker Hub's limit have the names of its exporters, too.
     With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
+    `helper_directory` holds the credential helpers that a policy may name.
     """
 
     policy: Path | None
@@ -55,3 +56,4 @@ class ServeSettings:
     max_connections: int | None = None
     max_connections_per_client: int | None = None
     metrics_aliases: bool = False
+    helper_directory: Path | None = None

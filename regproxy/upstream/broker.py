@@ -7,9 +7,10 @@ from typing import assert_never
 from regproxy.model.account import ANONYMOUS, Account, Anonymous, Lent, Own
 from regproxy.model.address import Authority
 from regproxy.model.entry import Challenge
-from regproxy.model.login import BearerToken, IdentityToken, Login, Password
+from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.upstream.authenticate import realm_of
 from regproxy.upstream.failure import Rejected, UpstreamFailed
+from regproxy.upstream.helper_answers import Helpers
 from regproxy.upstream.limited import utc
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.tokens import Tokens
@@ -21,10 +22,11 @@ _WRONG = 401  # of a token service: the credential as such; any other refusal is
 
 
 class Broker:
-    """Meets challenges for accounts; owns what was rejected of late. `clock` is seconds since the epoch."""
+    """Meets challenges for accounts; owns what was rejected of late. `clock`: seconds since the epoch."""
 
-    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.time, helpers: Helpers | None = None) -> None:
         self._tokens = tokens
+        self._helpers = helpers if helpers is not None else Helpers(None)
         self._clock = clock
         self._rejected: dict[tuple[Authority, Account], tuple[float, Rejected]] = {}
 
@@ -33,15 +35,20 @@ class Broker:
 
         Raises Rejected for a credential that is refused, and what `Tokens.get` raises.
         """
-        login = _login(account)
         if not can_meet(challenge, account) or fitting(request, challenge, account) != account:
             return None
         self._refuse_rejected(request, account)
+        login = await self._login(request, account)
         if isinstance(login, BearerToken):
             return f"Bearer {login.token}"
         if challenge.scheme == "basic" and isinstance(login, Password):
             return login.authorization
+        if challenge.scheme == "basic":
+            return None
         token = await self._tokens.get(request, challenge, scope, account, login)
+        if token == _WRONG and login is not None and (renewed := await self._renewed(account, login)) is not None:
+            self._tokens.forget(account)
+            token = await self._tokens.get(request, challenge, scope, account, renewed)
         if isinstance(token, str):
             return f"Bearer {token}"
         if isinstance(account, Anonymous):
@@ -53,12 +60,13 @@ class Broker:
 
     def refused(self, request: UpstreamRequest, challenge: Challenge, scope: str, account: Account, proof: str) -> None:
         """The registry answered 401: forget the token that this was; raises Rejected where it was the credential."""
-        self.refuse_credential(request, account, proof)
+        if not self._forget(account, proof):
+            self.refuse_credential(request, account, proof)
         self._tokens.drop(request, challenge, scope, proof.removeprefix("Bearer "), account)
 
     def refuse_credential(self, request: UpstreamRequest, account: Account, proof: str) -> None:
         """The registry answered 401: raises Rejected where this was the credential itself, not a token got for it."""
-        login = _login(account)
+        login = self._known(account)
         if isinstance(login, BearerToken) or (isinstance(login, Password) and proof == login.authorization):
             rejection = self._rejection(request, account, _WRONG)
             self._remember(request, account, rejection)
@@ -76,6 +84,41 @@ class Broker:
         """End what is under way and forget everything."""
         self._rejected.clear()
         await self._tokens.close()
+        await self._helpers.close()
+
+    # What a helper said is a login like any other, but for that it may have another one now.
+
+    async def _login(self, request: UpstreamRequest, account: Account) -> Password | IdentityToken | BearerToken | None:
+        login = _login(account)
+        if not isinstance(login, FromHelper):
+            return login
+        said = await self._helpers.get(login)
+        if said.login is None:
+            raise Rejected(f"{request.authority.name}: the proxy has no credential: {said.failure}", _WRONG)
+        return said.login
+
+    async def _renewed(self, account: Account, refused: Login) -> Password | IdentityToken | None:
+        """What a helper says instead of what was refused; None where it says the same, or there is none."""
+        login = _login(account)
+        if not isinstance(login, FromHelper) or isinstance(refused, BearerToken):
+            return None
+        renewed = (await self._helpers.renewed(login, refused)).login
+        return renewed if renewed != refused else None
+
+    def _known(self, account: Account) -> Login | None:
+        login = _login(account)
+        if not isinstance(login, FromHelper):
+            return login
+        said = self._helpers.last(login)
+        return said.login if said is not None else None
+
+    def _forget(self, account: Account, proof: str) -> bool:
+        """Whether this was a password that a helper said, which is asked for anew."""
+        login, known = _login(account), self._known(account)
+        if not isinstance(login, FromHelper) or not isinstance(known, Password) or known.authorization != proof:
+            return False
+        self._helpers.drop(login, known)
+        return True
 
     def _refuse_rejected(self, request: UpstreamRequest, account: Account) -> None:
         key = (request.authority, account)
@@ -94,7 +137,9 @@ class Broker:
         if not isinstance(account, Lent):
             return Rejected(f"{name}: the login was rejected ({status})", status)
         credential = account.credential
-        source = f" ({credential.source}, read at {utc(credential.read_at)})" if credential.source else ""
+        said = self._helpers.last(credential.login) if isinstance(credential.login, FromHelper) else None
+        read_at = said.at if said is not None else credential.read_at
+        source = f" ({credential.source}, read at {utc(read_at)})" if credential.source else ""
         whose = f"the proxy's credential for {request.registry.name}{source}"
         return Rejected(f"{name}: {whose} was rejected at {utc(self._clock())} ({status})", status)
 
@@ -118,13 +163,13 @@ def can_meet(challenge: Challenge, account: Account) -> bool:
     match login:
         case None | IdentityToken():
             return challenge.scheme == "bearer"
-        case Password() | BearerToken():
+        case Password() | BearerToken() | FromHelper():
             return challenge.scheme in ("bearer", "basic")
         case _:
             assert_never(login)
 
 
-def _login(account: Account) -> Login | None:
+def _login(account: Account) -> Login | FromHelper | None:
     match account:
         case Anonymous():
             return None

@@ -1,6 +1,6 @@
 """RP310: what the CA must cover."""
 
-from regproxy.policy.cover import uncovered
+from regproxy.policy.cover import uncovered, unrunnable
 from regproxy.policy.diagnostic import render
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
@@ -43,3 +43,14 @@ def test_what_is_not_covered_is_an_error_with_the_ways_out() -> None:
         "have another CA certify it (`regproxy ca issue --csr '*.apps.lan'`), or write `intercept off;` in the block\n"
     )
     assert "give it a DNS name" in found[1].help
+
+
+def test_a_helper_that_cannot_be_run_is_an_error_at_the_registry_that_names_it() -> None:
+    text = (
+        'policy 1;\nregistry a { hosts "a.example"; auth helper { command "docker-credential-x"; } }\n'
+        'registry b { hosts "b.example"; auth helper { command "docker-credential-y"; } }\n'
+    )
+    policy = load(Source("p", text), {}).policy
+    assert policy is not None
+    found = list(unrunnable(policy, lambda command: "it is gone" if command.endswith("y") else ""))
+    assert [(one.code, one.span.line, one.sentence) for one in found] == [("RP306", 3, "registry `b`: it is gone")]

@@ -46,6 +46,7 @@ registry corp {
     tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
     auth basic for "team-a/**" "x" { username 'r "a'; password file "/run/a"; clients any "10.0.0.0/8" prod private; }
     auth bearer { token env TOKEN; on-reject fail; present-to "login.corp.example"; }
+    auth helper for "new/*" { command "docker-credential-ecr-login"; clients private; }
     auth docker-config for "old/*" { file "/run/config.json"; clients prod; }
     limits { pulls 180/6h; concurrent 32; reserve 40 for prod; }
     client-auth required;
@@ -262,6 +263,12 @@ def test_the_object_has_the_names_of_the_language() -> None:
             "clients": "private",
             "present-to": ["login.corp.example:443"],
             "on-reject": "fail",
+        },
+        {
+            "name": 'helper for "new/*"',
+            "command": ["docker-credential-ecr-login"],
+            "clients": "private",
+            "on-reject": "anonymous",
         },
         {
             "name": 'docker-config for "old/*"',

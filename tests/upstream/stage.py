@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from regproxy.model.address import Authority
 from regproxy.model.entry import Challenge
@@ -12,6 +13,7 @@ from regproxy.model.message import Fields
 from regproxy.model.registry import Registry
 from regproxy.upstream.broker import Broker
 from regproxy.upstream.client import Client
+from regproxy.upstream.helper_answers import Helpers
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.session import Upstream
 from regproxy.upstream.tokens import Tokens
@@ -74,7 +76,7 @@ class Stage:
         return [heard.target for heard in self.hosts[host].heard]
 
 
-def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None) -> None:
+def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None, helpers: Path | None = None) -> None:
     """Run a story on a fresh stage, and see that nothing is left over."""
 
     async def run(authority: TestAuthority) -> None:
@@ -94,7 +96,7 @@ def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None) 
         block = registry(*hosts.items(), ca_file=authority.ca_file, token_hosts=("auth.test",))
         challenges = Remembered()
         way = admission(client)
-        upstream = Upstream(way, Broker(Tokens(way, time.monotonic)), challenges)
+        upstream = Upstream(way, Broker(Tokens(way, time.monotonic), time.time, Helpers(helpers)), challenges)
         before = asyncio.all_tasks()
         try:
             await asyncio.wait_for(story(Stage(here, upstream, challenges, block, hosts, events)), 30)

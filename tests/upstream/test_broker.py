@@ -5,6 +5,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, OnReject, Own
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
-from regproxy.model.login import BearerToken, IdentityToken, Login, Password
+from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.upstream.failure import Rejected, UpstreamFailed
 from tests.upstream.stage import BEARER, CHALLENGE, HERE, Stage, World, play
 from tests.upstream.standin import Recorder, Talk
@@ -78,6 +79,7 @@ def proofs(stage: Stage, host: str) -> list[str | None]:
 @pytest.mark.parametrize("account", [make(one) for one in LOGINS for make in (lent, lambda one: Own("1", one))])
 def test_an_account_proves_itself_once_for_a_hundred_requests(account: Lent | Own) -> None:
     login = account.login if isinstance(account, Own) else account.credential.login
+    assert not isinstance(login, FromHelper)
 
     async def story(stage: Stage) -> None:
         got = [await stage.upstream.fetch(stage.ask(), "a/b", 100, account)]
@@ -246,7 +248,8 @@ def test_what_is_no_basic_credential_is_refused_unseen(value: str) -> None:
 def test_a_credential_for_one_host_is_seen_by_no_other_and_what_is_public_goes_on_without_it(
     *, basic: bool, only: str, shown: str
 ) -> None:
-    account = lent(LOGINS[0])
+    right = LOGINS[0]
+    account = lent(right)
     account = Lent(replace(account.credential, present_to=Authority(only, 443)))
     used = shown == ("basic" if basic else "bearer")
 
@@ -257,4 +260,52 @@ def test_a_credential_for_one_host_is_seen_by_no_other_and_what_is_public_goes_o
         seen = {proof for host in stage.hosts for proof in proofs(stage, host) if proof and proof.startswith("Basic")}
         assert bool(seen) is used
 
-    play(story, Guarded(LOGINS[0], basic=basic, public=True) if not basic else Guarded(LOGINS[0], basic=True))
+    play(story, Guarded(right, basic=basic, public=not basic))
+
+
+@pytest.mark.parametrize("basic", [False, True])
+def test_what_a_helper_said_is_asked_for_anew_once_it_is_refused(tmp_path: Path, *, basic: bool) -> None:
+    command, secret = "docker-credential-x", tmp_path / "secret"
+    (tmp_path / command).write_text(f"#!/bin/sh\nexec cat {secret}\n")
+    (tmp_path / command).chmod(0o755)
+    account = Lent(Credential(f"helper {command}", FromHelper(command, HERE), command))
+    world = Guarded(Password("me", "old"), basic=basic)
+
+    def says(password: str) -> None:
+        secret.write_text(json.dumps({"Username": "me", "Secret": password}))
+
+    async def story(stage: Stage) -> None:
+        for password in ("old", "new"):
+            says(password)
+            world.right = Password("me", password)
+            world.valid.clear()
+            head, _, by = await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+            assert (head.status, by) == (200, account)
+        world.right = Password("me", "newest")
+        world.valid.clear()
+        with pytest.raises(Rejected, match=f"{command}, read at .* was rejected"):
+            await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+        before = len(stage.hosts["registry.test"].heard)
+        with pytest.raises(Rejected):
+            await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+        assert len(stage.hosts["registry.test"].heard) == before + 1, (
+            "a stranger asks; the credential rests for a while"
+        )
+
+    play(story, world, tmp_path)
+
+
+def test_without_a_helper_to_run_the_failure_says_so_and_what_is_public_goes_on() -> None:
+    command = "docker-credential-x"
+    account = Lent(Credential(f"helper {command}", FromHelper(command, HERE), command))
+
+    async def private(stage: Stage) -> None:
+        with pytest.raises(Rejected, match="the proxy has no credential: docker-credential-x cannot be run"):
+            await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+
+    async def public(stage: Stage) -> None:
+        head, _, by = await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+        assert (head.status, by) == (200, ANONYMOUS)
+
+    play(private, Guarded(Password("me", "x")))
+    play(public, Guarded(Password("me", "x"), public=True))
