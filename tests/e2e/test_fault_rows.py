@@ -160,7 +160,30 @@ UPSTREAM: dict[tuple[int, str], Proof] = {
 CALLERS = "cache/test_callers.py::"
 MATRIX = "cache/test_matrix.py::test_nothing_private_reaches_who_may_not_read_it"
 
+TOKENS = "upstream/test_tokens.py::"
+NO_REALM = "upstream/test_authenticate.py::test_any_other_realm_is_refused_and_named"
+LENDING = "cache/test_lending.py::"
+
 READERS: dict[tuple[int, str], Proof] = {
+    (51, "realm of an attacker"): by(
+        NO_REALM,
+        TOKENS + "test_a_realm_that_breaks_the_rules_is_never_asked",
+        "upstream/test_broker.py::test_no_credential_goes_to_a_realm_that_the_policy_does_not_list",
+    ),
+    (52, "realm without TLS, by address, with a user or another port"): by(NO_REALM),
+    (53, "the realm redirects"): by(
+        TOKENS + "test_a_token_service_that_answers_nonsense_is_a_credential_failure",
+        "upstream/test_broker.py::test_no_redirect_takes_a_credential_along",
+    ),
+    (54, "a token that is huge, deep, no text, or has line ends"): by(
+        TOKENS + "test_what_is_no_usable_token_is_refused",
+        TOKENS + "test_a_token_service_that_answers_nonsense_is_a_credential_failure",
+    ),
+    (55, "odd lifetimes of tokens"): by(TOKENS + "test_a_token_and_its_lifetime_are_read"),
+    (56, "a hundred misses, no token"): by(
+        "upstream/test_session.py::test_a_hundred_misses_at_once_ask_for_one_token",
+        "upstream/test_broker.py::test_an_account_proves_itself_once_for_a_hundred_requests",
+    ),
     (57, "another caller, with a bad token"): by(
         MATRIX, CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may"
     ),
@@ -184,6 +207,10 @@ READERS: dict[tuple[int, str], Proof] = {
         CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may",
     ),
     (64, "a forged token"): by(MATRIX, CALLERS + "test_who_may_not_read_gets_no_byte_of_what_another_may"),
+    (65, "a credential, and a client that it is not lent to"): by(
+        LENDING + "test_what_a_credential_read_is_served_to_those_it_is_lent_to_and_to_nobody_else",
+        LENDING + "test_a_restart_keeps_what_was_lent_and_a_policy_that_lends_no_more_ends_it",
+    ),
 }
 
 DISK: dict[tuple[int, str], Proof] = {
@@ -378,7 +405,7 @@ ROWS = {**UPSTREAM, **READERS, **CLIENTS, **DISK, **RUNNING, **CERTIFICATES, **P
 
 
 def test_every_fault_has_its_row() -> None:
-    assert [number for number, _ in ROWS] == [*range(1, 51), *range(57, 65), *range(66, 111)]
+    assert [number for number, _ in ROWS] == [*range(1, 111)]
 
 
 @pytest.mark.parametrize("proof", ROWS.values(), ids=[f"{number}: {fault}" for number, fault in ROWS])
