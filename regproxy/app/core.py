@@ -103,7 +103,8 @@ class Core:
         client = Client(report, listeners, limits)
         quota, breakers = Quota(clock, report), Breakers(clock, report)
         admission = Admission(client, quota, breakers, Retries(random.random, report))
-        upstream = Upstream(admission, Broker(Tokens(admission, time.monotonic), clock, Helpers(helpers)), challenges)
+        broker = Broker(Tokens(admission, time.monotonic), report, clock, Helpers(helpers))
+        upstream = Upstream(admission, broker, challenges)
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
         challenges.engines = engines

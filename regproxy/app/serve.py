@@ -242,7 +242,7 @@ class Service:
         self._log.line({"event": "start", "message": start.sentence})
         for warning in (*start.warnings, *self._prepared.holdings.warnings):
             self._log.line({"event": "warning", "message": warning})
-        self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed))
+        self._report(PolicyStarted(start.policy.checksum, time.time(), start.resumed, start.policy.exposed))
         settings = self._prepared.settings
         addresses = ", ".join((*settings.listen, *(f"{address} (TLS)" for address in settings.listen_tls)))
         self._log.line({"event": "start", "message": f"regproxy {__version__} listens on {addresses}"})

@@ -5,10 +5,11 @@ from enum import StrEnum
 from typing import Literal
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.exchange import Traced
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
-from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import PullEvent
 from regproxy.model.stale import Stale
 
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
@@ -249,6 +250,7 @@ class PolicyStarted:
     checksum: str
     at: float
     resumed: bool
+    exposed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +258,7 @@ class PolicyReloaded:
     """A reload ended; `checksum`, `registries` and `tiers` are those of the policy that runs now, whichever it is.
 
     `trigger` is `file`, `signal` or `api`, `at` in seconds since the epoch; `findings` and `changes` (what is decided
-    differently) are a few sentences each.
+    differently) are a few sentences each; `exposed`: registries with a credential that is lent to any client.
     """
 
     result: Literal["success", "unchanged", "failure"]
@@ -268,6 +270,7 @@ class PolicyReloaded:
     milliseconds: float
     findings: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    exposed: tuple[str, ...] = ()
 
 
 Event = (
@@ -288,12 +291,9 @@ Event = (
     | CaReloaded
     | CaNoticed
     | CertificatesFetched
-    | ImageWarmed
-    | UpstreamRetried
-    | PullSpent
-    | PullFinished
+    | CredentialRejected
+    | PullEvent
     | BodyBegan
-    | HoldChanged
     | LeafIssued
     | Pulse
     | Traced

@@ -67,3 +67,6 @@ class ImageWarmed:
     contents: int
     bytes: int
     failure: str = ""
+
+
+PullEvent = UpstreamRetried | PullSpent | PullFinished | HoldChanged | ImageWarmed

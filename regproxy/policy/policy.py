@@ -103,6 +103,11 @@ class Policy:
         """Whose credential the proxy's own requests for the repository go upstream with."""
         return self._lender.ours(registry, authority, repository)
 
+    @property
+    def exposed(self) -> tuple[str, ...]:
+        """The registries with a credential that everyone who can reach the proxy may use."""
+        return tuple(one.name for one in self.registries if any(lending.exposed for lending in one.auth))
+
     @cached_property
     def _lender(self) -> Lender:
         return Lender.of(self.registries)

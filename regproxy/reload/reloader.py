@@ -92,7 +92,8 @@ class Reloader:
         registries = tuple(registry.name for registry in policy.registries)
         tiers = tuple(tier.name for tier in policy.tiers)
         ended, milliseconds = time.time(), seconds * 1000
-        return PolicyReloaded(word, trigger, policy.checksum, registries, tiers, ended, milliseconds, findings, changes)
+        told = findings, changes, policy.exposed
+        return PolicyReloaded(word, trigger, policy.checksum, registries, tiers, ended, milliseconds, *told)
 
 
 def _bounded(sentences: tuple[str, ...]) -> tuple[str, ...]:

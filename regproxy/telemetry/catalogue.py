@@ -162,6 +162,12 @@ UPSTREAM = (
     Metric(
         "upstream_token_requests", "counter", "Requests to the token services of registries.", (by.REGISTRY, by.TOKEN)
     ),
+    Metric(
+        "credential_rejected",
+        "counter",
+        "Refusals of credentials that the policy lends, by a registry or its token service; then they rest for 30 s.",
+        (by.REGISTRY,),
+    ),
     Metric("upstream_up", "gauge", "0 while an authority of the registry is not asked, for it failed.", (by.REGISTRY,)),
     Metric(
         "upstream_last_success_timestamp_seconds",
@@ -217,6 +223,13 @@ POLICY = (
         "gauge",
         "1 for the policy that runs, by the SHA-256 of its texts.",
         (by.CHECKSUM,),
+        known_later=True,
+    ),
+    Metric(
+        "credential_lent_to_any",
+        "gauge",
+        "1 for a registry with a credential that every client may use (`clients any`).",
+        (by.REGISTRY,),
         known_later=True,
     ),
     Metric("policy_resumed", "gauge", "1 while the last good policy runs because the policy file did not load."),

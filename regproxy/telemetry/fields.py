@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import (
     BodyBegan,
     BreakerChanged,
@@ -36,7 +37,7 @@ def fields_of(event: Event) -> Fields | None:
             return _request(event)
         case ConnectFinished() | TunnelClosed() | HandshakeFailed():
             return _connection(event)
-        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged():
+        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | CredentialRejected():
             return _upstream(event)
         case ImageWarmed():
             return _warmed(event)
@@ -125,7 +126,7 @@ def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fiel
             assert_never(event)
 
 
-def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged) -> Fields | None:
+def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged | CredentialRejected) -> Fields | None:
     match event:
         case UpstreamFinished(failure=""):
             return None
@@ -141,6 +142,9 @@ def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged) -> F
         case UpstreamThrottled(registry=registry, authority=authority):
             where = {"registry": registry, "authority": authority}
             return {"event": "throttled", **where, "reason": event.reason, "source": event.source}
+        case CredentialRejected(registry=registry, authority=authority):
+            where = {"registry": registry, "authority": authority}
+            return {"event": "credential", **where, "account": event.account, "message": event.detail}
         case BreakerChanged(registry=registry, authority=authority):
             where = {"registry": registry, "authority": authority}
             return {"event": "breaker", **where, "state": "open" if event.is_open else "closed", "cause": event.cause}

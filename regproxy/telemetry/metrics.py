@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import (
     BodyBegan,
     BreakerChanged,
@@ -83,7 +84,7 @@ class Metrics:
         match event:
             case ExchangeFinished() | ConnectFinished() | TunnelClosed() | HandshakeFailed():
                 self._clients.observe(event)
-            case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged():
+            case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged() | CredentialRejected():
                 self._upstream.observe(event)
             case QuotaObserved() | HoldChanged() | PullSpent() | PullFinished():
                 self._pulls.observe(event)

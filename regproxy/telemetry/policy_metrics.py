@@ -12,7 +12,7 @@ class PolicyMetrics:
 
     def started(self, event: PolicyStarted) -> None:
         """The proxy begins to serve."""
-        self._runs(event.checksum)
+        self._runs(event)
         self._set("resumed", event.resumed)
         self._set("last_reload_successful", not event.resumed)
         if not event.resumed:
@@ -26,11 +26,14 @@ class PolicyMetrics:
         if event.result != "failure":
             self._set("resumed", False)
             self._set("last_reload_success_timestamp_seconds", event.at)
-            self._runs(event.checksum)
+            self._runs(event)
 
-    def _runs(self, checksum: str) -> None:
+    def _runs(self, event: PolicyStarted | PolicyReloaded) -> None:
         self._tally.clear("policy_info")
-        self._tally.count("policy_info", checksum).value = 1
+        self._tally.count("policy_info", event.checksum).value = 1
+        self._tally.clear("credential_lent_to_any")
+        for registry in event.exposed:
+            self._tally.count("credential_lent_to_any", registry).value = 1
 
     def _set(self, name: str, value: float) -> None:
         self._tally.count(f"policy_{name}").value = value

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import assert_never
 
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import BreakerChanged, UpstreamFinished, UpstreamThrottled
 from regproxy.model.pull_event import UpstreamRetried
 from regproxy.telemetry.tally import Tally
 
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerChanged
+Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerChanged | CredentialRejected
 
 
 class UpstreamMetrics:
@@ -35,6 +36,8 @@ class UpstreamMetrics:
                 self._add("upstream_throttled", registry, reason)
             case UpstreamRetried(failure=failure):
                 self._add("upstream_retries", registry, failure)
+            case CredentialRejected():
+                self._add("credential_rejected", registry)
             case BreakerChanged(is_open=is_open):
                 self._open[registry] = self._open.get(registry, 0) + (1 if is_open else -1)
                 self._set("upstream_up", registry, value=not self._open[registry])

@@ -6,7 +6,9 @@ from typing import assert_never
 
 from regproxy.model.account import ANONYMOUS, Account, Anonymous, Lent, Own
 from regproxy.model.address import Authority
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.entry import Challenge
+from regproxy.model.event import Event
 from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.upstream.authenticate import realm_of
 from regproxy.upstream.failure import Rejected, UpstreamFailed
@@ -24,8 +26,15 @@ _WRONG = 401  # of a token service: the credential as such; any other refusal is
 class Broker:
     """Meets challenges for accounts; owns what was rejected of late. `clock`: seconds since the epoch."""
 
-    def __init__(self, tokens: Tokens, clock: Callable[[], float] = time.time, helpers: Helpers | None = None) -> None:
+    def __init__(
+        self,
+        tokens: Tokens,
+        report: Callable[[Event], None],
+        clock: Callable[[], float] = time.time,
+        helpers: Helpers | None = None,
+    ) -> None:
         self._tokens = tokens
+        self._report = report
         self._helpers = helpers if helpers is not None else Helpers(None)
         self._clock = clock
         self._rejected: dict[tuple[Authority, Account], tuple[float, Rejected]] = {}
@@ -130,6 +139,9 @@ class Broker:
         while len(self._rejected) >= MAX_REJECTED:
             del self._rejected[next(iter(self._rejected))]
         self._rejected[request.authority, account] = (self._clock() + REJECTED_SECONDS, rejection)
+        if isinstance(account, Lent):
+            where = request.registry.name, request.authority.name
+            self._report(CredentialRejected(*where, account.label, rejection.detail))
 
     def _rejection(self, request: UpstreamRequest, account: Account, status: int) -> Rejected:
         """The failure in words that show where a secret lies, and nothing of it."""

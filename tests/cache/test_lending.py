@@ -11,6 +11,7 @@ import pytest
 from regproxy.app.live import Live
 from regproxy.cache.prefetch import Fetched
 from regproxy.model.answer import Audience, Forget, Reply, Stored
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import Outcome
 from regproxy.model.inventory import TagKey
 from regproxy.model.oci import parse_digest
@@ -293,3 +294,25 @@ def test_the_proxys_own_requests_pass_where_clients_need_leave_or_a_login(tmp_pa
 
     head = f'client-group ci {{ address "{INSIDE}"; }} access {{ allow ci; }}'
     told(story, tmp_path, head=head, more=(ROBOT % "", "client-auth required;"))
+
+
+def test_a_refusal_is_told_once_with_its_place_and_without_the_secret(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        here = Guard({"team/app": {basic("renewed")}})
+        here.put(world, "team/app")
+        for _ in range(3):
+            await world.get("/v2/team/app/manifests/v1", client=INSIDE)
+            await world.get("/v2/team/app/manifests/v1", client=OUTSIDE)
+        (told,) = (event for event in world.events if isinstance(event, CredentialRejected))
+        assert (told.registry, told.authority, told.account) == ("quay", "quay.io", "basic robot$a")
+        assert "(env SECRET, read at " in told.detail
+        assert SECRET not in repr(told)
+
+    told(story, tmp_path, more=(ROBOT % "",))
+
+
+def test_what_everyone_may_use_is_named(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        assert world.policy.exposed == ("quay",)
+
+    told(story, tmp_path, more=((ROBOT % "").replace('"10.1.0.0/16"', "any"),))

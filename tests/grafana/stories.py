@@ -141,10 +141,10 @@ STORIES = (
     ),
     Story(
         "RegproxyCredentialsRejected",
-        {f'regproxy_upstream_token_requests_total{{{HUB},result="denied"}}': "0+1x200"},
-        "docker.io denies tokens; pulls of private images fail, others count against the anonymous limit.",
+        {f"regproxy_credential_rejected_total{{{HUB}}}": "0+1x200"},
+        "docker.io rejects a credential; pulls of private images fail, others count against the anonymous limit.",
         {"registry": "docker.io"},
-        {f'regproxy_upstream_token_requests_total{{{HUB},result="ok"}}': "0+1x200"},
+        {f"regproxy_credential_rejected_total{{{HUB}}}": "7x200"},
     ),
     Story(
         "RegproxyHitRatioDropped",

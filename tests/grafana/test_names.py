@@ -14,6 +14,7 @@ TARGET = {"job", "instance"}
 # Metrics that no panel and no rule reads, each with the reason.
 UNSEEN: dict[str, str] = {
     "regproxy_busiest_client_share": "told once by a warning in the log, where the policy makes it matter",
+    "regproxy_credential_lent_to_any": "said by `policy check` and at start; for who wants an alert of their own",
 }
 every_expression = pytest.mark.parametrize(("place", "expression"), expressions(), ids=lambda text: text[:60])
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from regproxy.model.ca_event import LeafIssued
+from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
@@ -102,6 +103,10 @@ def series(metrics: Metrics) -> list[str]:
         (
             QuotaObserved("stranger", "anonymous", 100, 41, 7.0),
             'regproxy_ratelimit_observed_timestamp_seconds{account="anonymous",registry="other"} 7.0',
+        ),
+        (
+            CredentialRejected("quay", "quay.io", "basic me", "so"),
+            'regproxy_credential_rejected_total{registry="quay"} 1.0',
         ),
         (
             BreakerChanged("quay", "quay.io", is_open=True, cause="refused"),
@@ -324,6 +329,16 @@ def test_a_resumed_policy_shows_until_a_reload_succeeds() -> None:
     metrics.observe(PolicyReloaded("success", "file", "b", (), (), 40.0, 5.0))
     mended = policy_samples(metrics)
     assert (mended["resumed"], mended["last_reload_successful"]) == (0, 1)
+
+
+def test_a_credential_that_is_lent_to_any_client_shows_until_the_policy_narrows_it() -> None:
+    metrics = made("hub")
+    shown = 'regproxy_credential_lent_to_any{registry="hub"} 1.0'
+    assert shown not in lines(metrics)
+    metrics.observe(PolicyStarted("a", 10.0, resumed=False, exposed=("hub",)))
+    assert shown in lines(metrics)
+    metrics.observe(PolicyReloaded("success", "file", "b", ("hub",), (), 40.0, 5.0))
+    assert not [line for line in lines(metrics) if line.startswith("regproxy_credential_lent_to_any{")]
 
 
 def test_registries_of_a_reloaded_policy_get_their_own_label_within_the_bound() -> None:

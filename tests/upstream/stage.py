@@ -96,7 +96,7 @@ def play(story: Callable[[Stage], Awaitable[None]], world: World | None = None, 
         block = registry(*hosts.items(), ca_file=authority.ca_file, token_hosts=("auth.test",))
         challenges = Remembered()
         way = admission(client)
-        upstream = Upstream(way, Broker(Tokens(way, time.monotonic), time.time, Helpers(helpers)), challenges)
+        upstream = Upstream(way, Broker(Tokens(way, time.monotonic), events, time.time, Helpers(helpers)), challenges)
         before = asyncio.all_tasks()
         try:
             await asyncio.wait_for(story(Stage(here, upstream, challenges, block, hosts, events)), 30)

@@ -93,7 +93,7 @@ UPSTREAMS = Row(
         ),
         Graph(
             title="Are our credentials accepted?",
-            description="Requests for tokens per second. denied: the registry rejects what the policy gives it.",
+            description="Requests for tokens per second, denied ones too; rejected: a credential of the policy.",
             empty="none",
             unit="reqps",
             queries=(
@@ -101,8 +101,11 @@ UPSTREAMS = Row(
                     occurring("regproxy_upstream_token_requests_total", REGISTRY, by=("registry", "result")),
                     "{{registry}} {{result}}",
                 ),
+                Query(
+                    occurring("regproxy_credential_rejected_total", REGISTRY, by=("registry",)), "{{registry}} rejected"
+                ),
             ),
-            colours={".* ok": "green", ".* denied": "red", ".* error": "orange"},
+            colours={".* ok": "green", ".* (denied|rejected)": "red", ".* error": "orange"},
         ),
         Graph(
             title="When did each registry last answer well?",
