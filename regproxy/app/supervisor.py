@@ -22,6 +22,8 @@ from regproxy.wire.rendezvous import listen
 # Deaths in a row that are not waited after grow apart, up to this.
 FIRST_DELAY = 0.1
 MAX_DELAY = 8.0
+# A core that came up is waited for by clients, which are patient for five seconds.
+MAX_DELAY_OF_CORE = 0.2
 # Who lived so long has not failed to start.
 SETTLED_SECONDS = 60.0
 # What children may take beyond the drain before they are killed.
@@ -137,14 +139,16 @@ class Supervisor:
             if child.process is None or code is None:
                 continue
             pid, child.process = child.process.pid, None
+            came_up = False
             if child.ready is not None:
-                self.was_ready = self.was_ready or os.read(child.ready, 1) == b"1"
+                came_up = os.read(child.ready, 1) == b"1"
+                self.was_ready = self.was_ready or came_up
                 os.close(child.ready)
                 child.ready = None
             if not self.stopping:
-                self._died(child, pid, code)
+                self._died(child, pid, code, came_up=came_up)
 
-    def _died(self, child: _Child, pid: int, code: int) -> None:
+    def _died(self, child: _Child, pid: int, code: int, *, came_up: bool) -> None:
         """Start it again, soon; a core that never came up has said why, and ends it all."""
         if child.name == "core" and not self.was_ready and code > 0:
             self.failure = code
@@ -152,7 +156,8 @@ class Supervisor:
             return
         now = time.monotonic()
         child.deaths = 1 if now - child.started_at >= SETTLED_SECONDS else child.deaths + 1
-        delay = 0.0 if child.deaths == 1 else min(MAX_DELAY, FIRST_DELAY * 2.0 ** (child.deaths - 2))
+        most = MAX_DELAY_OF_CORE if came_up else MAX_DELAY
+        delay = 0.0 if child.deaths == 1 else min(most, FIRST_DELAY * 2.0 ** (child.deaths - 2))
         child.due = now + delay
         how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         sentence = f"the {child.name} (pid {pid}) ended {how}; it is started again in {delay:g} s"

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from regproxy.app.handed import Handed
-from regproxy.app.supervisor import MAX_DELAY, SETTLED_SECONDS, Plan, Supervisor, _Child
+from regproxy.app.supervisor import MAX_DELAY, MAX_DELAY_OF_CORE, SETTLED_SECONDS, Plan, Supervisor, _Child
 from regproxy.telemetry.access_log import AccessLog
 
 PLAN = Plan(2, 8.0, ("serve",), (3,), (5,), (4,))
@@ -24,17 +24,26 @@ def test_the_first_death_costs_no_wait_and_deaths_in_a_row_ever_longer_ones() ->
     waits = []
     for _ in range(12):
         child.started_at = time.monotonic()
-        parent._died(child, 1, -9)
+        parent._died(child, 1, -9, came_up=False)
         waits.append(round(child.due - time.monotonic(), 1))
     assert waits[:4] == [0.0, 0.1, 0.2, 0.4]
     assert waits[-1] == MAX_DELAY
     child.started_at = time.monotonic() - SETTLED_SECONDS
-    parent._died(child, 1, 1)
+    parent._died(child, 1, 1, came_up=False)
     assert child.due <= time.monotonic()
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(lines) == 13
     assert "the edge 1 (pid 1) ended by signal 9" in lines[0]["message"]
     assert "with exit code 1" in lines[-1]["message"]
+
+
+def test_a_core_that_came_up_is_never_waited_for_longer_than_clients_are_patient() -> None:
+    parent, _ = supervisor()
+    child = _Child("core")
+    for _ in range(12):
+        child.started_at = time.monotonic()
+        parent._died(child, 1, -9, came_up=True)
+    assert child.due - time.monotonic() <= MAX_DELAY_OF_CORE
 
 
 @pytest.mark.parametrize(
@@ -52,7 +61,7 @@ def test_only_a_core_that_never_came_up_ends_the_program(
 ) -> None:
     parent, _ = supervisor()
     parent.was_ready = was_ready
-    parent._died(_Child(name), 1, code)
+    parent._died(_Child(name), 1, code, came_up=False)
     assert (parent.failure, parent.stopping) == (failure, failure is not None)
 
 
