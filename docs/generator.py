@@ -1,20 +1,27 @@
-"""Write what the reference and the man page say of the program, from the program: `python -m docs.generator`."""
+"""Write what the reference and the man page say of the program, from the program: `python -m docs.generator`.
+
+What a running proxy says of its API is written as well where its admin socket is named: `… unix:/path/admin.sock`.
+"""
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from regproxy import __version__
 from regproxy.cli import main
+from regproxy.cli.admin import call
 from regproxy.policy.codes import CODES
 from regproxy.policy.manual import manual
 
 ROOT = Path(__file__).parents[1]
 _MADE = "<!-- Made by `python -m docs.generator`. -->\n"
 NAME = "regproxy"
+API = "docs/reference/api.md"
 
 
 def commands(command: click.Command = main, path: str = NAME) -> Iterator[tuple[str, click.Command]]:
@@ -91,6 +98,29 @@ def _flags(flags: Mapping[str, str]) -> str:
     return ", ".join(f"`{flag}` of `{path}`" for flag, path in flags.items())
 
 
+def api_page(admin: str) -> str:
+    """Every call of the API, as a running proxy describes it in OpenAPI."""
+    document: Any = call(admin, "GET", "/openapi.json", {})
+    parts = [
+        "# The API\n",
+        "<!-- Made by `python -m docs.generator unix:/path/admin.sock`. -->\n",
+        f"Below `{document['servers'][0]['url']}`, on the admin socket or an address with a token. Parameters stand\n"
+        "in the query; answers are JSON, and what went wrong is problem+json (RFC 9457). `/openapi.json` is the same\n"
+        "for machines.\n",
+    ]
+    for path, methods in sorted(document["paths"].items()):
+        for method, said in sorted(methods.items()):
+            parts += [f"## {method.upper()} {path}\n", f"{_escaped(said['summary'])}\n"]
+            rows = [f"| `{one['name']}` | {_needed(one)} |" for one in said["parameters"]]
+            if rows:
+                parts.append("\n".join(["| parameter | |", "|---|---|", *rows]) + "\n")
+    return "\n".join(parts)
+
+
+def _needed(parameter: Mapping[str, Any]) -> str:
+    return _cell(_escaped(str(parameter["description"]))) + (" (required)" if parameter["required"] else "")
+
+
 def codes_page() -> str:
     """Every code of a finding."""
     parts = ["# Codes of findings\n", _MADE, "What `regproxy policy explain-code` says.\n"]
@@ -147,7 +177,8 @@ def pages() -> Mapping[str, str]:
 
 
 if __name__ == "__main__":
-    for name, page in pages().items():
+    made = pages() if len(sys.argv) == 1 else {API: api_page(sys.argv[1])}
+    for name, page in made.items():
         target = ROOT / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(page, encoding="utf-8")

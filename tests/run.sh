@@ -34,6 +34,7 @@ need promtool prometheus
 need jsonnet jsonnet
 need_file /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream
 need shellcheck shellcheck
+need groff groff-base
 need curl curl
 need_file /lib/systemd/systemd systemd
 need cc gcc

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.generator import API, api_page
 from regproxy.model.address import Authority
 from regproxy.model.entry import BindingKey
 from regproxy.model.oci import OCI_MANIFEST, Digest, Kind
@@ -56,12 +57,12 @@ class Reader:
     """One who follows a page: a folder, a proxy at proxy.example, a cache with an image, and secrets."""
 
     folder: Path
-    port: int
+    proxy: Proxy
 
     def follow(self, block: Block) -> None:
         """Save what has a name, and run what is a command."""
         text = block.text.replace(SECRETS, f"{self.folder}/secrets/")
-        text = text.replace("proxy.example:3128", f"127.0.0.1:{self.port}")
+        text = text.replace("proxy.example:3128", f"127.0.0.1:{self.proxy.port}")
         if block.file:
             (self.folder / block.file).write_text(text)
         if block.language != "sh" or block.reason:
@@ -90,7 +91,7 @@ def reader() -> Iterator[Reader]:
             (folder / "secrets" / secret).chmod(0o600)
         (folder / "secrets" / "corp.pem").write_bytes(proxy.ca_file.read_bytes())
         _cached(folder)
-        yield Reader(folder, proxy.port)
+        yield Reader(folder, proxy)
 
 
 def _cached(folder: Path) -> None:
@@ -113,6 +114,13 @@ def test_who_follows_a_page_meets_no_command_that_fails(page: str, reader: Reade
     assert any(block.language == "sh" and not block.reason for block in found)
     for block in found:
         reader.follow(block)
+
+
+def test_the_page_of_the_api_is_what_a_running_proxy_says_of_it(reader: Reader) -> None:
+    admin = f"unix:{reader.proxy.cache / 'admin.sock'}"
+    assert (ROOT / API).read_text(encoding="utf-8") == api_page(admin), (
+        f"start a proxy; python -m docs.generator {admin}"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)

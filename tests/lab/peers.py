@@ -37,6 +37,7 @@ PEERS = {
     "shellcheck": Peer(("shellcheck",), "shellcheck"),
     "promtool": Peer(("promtool",), "prometheus"),
     "prometheus": Peer(("prometheus",), "prometheus"),
+    "groff": Peer(("groff",), "groff-base"),
     "jsonnet": Peer(("jsonnet",), "jsonnet"),
     "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
