@@ -131,6 +131,12 @@ def test_what_is_not_run_has_a_reason_that_says_where_it_is_shown_or_what_it_nee
             assert (ROOT / path).is_file(), path
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_a_metric_that_a_page_names_exists(page: str) -> None:
+    known = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert {name for name in re.findall(r"`(regproxy_\w+)`", TEXTS[page]) if f"`{name}`" not in known} == set()
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
 def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
     targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
