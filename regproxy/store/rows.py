@@ -65,7 +65,12 @@ def _statements(changes: Changes) -> Iterator[Statement]:
     for generic_key, generic in changes.generics:
         yield _put("generic", *_generic_key(generic_key), *_generic(generic))
     for authority, repository, account, checked_at in changes.granted:
-        yield _put("granted", str(authority), repository, account, checked_at)
+        # A body that took long is written down late: it must not make what was asked meanwhile older.
+        sql = (
+            "INSERT INTO granted VALUES (?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET checked_at = max(checked_at, excluded.checked_at)"
+        )
+        yield sql, (str(authority), repository, account, checked_at)
     for authority, challenge in changes.challenges:
         yield _put("challenge", str(authority), challenge.scheme, challenge.realm, challenge.service)
     for manifest, child in changes.references:

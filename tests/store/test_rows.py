@@ -248,3 +248,16 @@ def test_look_ups_use_an_index(tmp_path: Path) -> None:
                 assert "TEMP B-TREE" not in told
 
     asyncio.run(story())
+
+
+def test_what_is_written_down_late_makes_no_grant_older(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with opened(tmp_path) as store:
+            for at in (5.0, 2.0):
+                await store.record(Changes(granted=((HUB, "library/redis", "anonymous", at),)))
+            assert await store.granted_at(HUB, "library/redis") == 5.0
+            await store.record(Changes(withdrawn=((HUB, "library/redis", "anonymous"),)))
+            await store.record(Changes(granted=((HUB, "library/redis", "anonymous", 2.0),)))
+            assert await store.granted_at(HUB, "library/redis") == 2.0
+
+    asyncio.run(story())
