@@ -37,6 +37,7 @@ need shellcheck shellcheck
 need groff groff-base
 need curl curl
 need_file /lib/systemd/systemd systemd
+need chromium chromium
 need cc gcc
 need_file /usr/include/stdio.h libc6-dev
 need_file /usr/include/openssl/ssl.h libssl-dev

@@ -9,6 +9,7 @@ from regproxy.admin.api import Api, Audit
 from regproxy.admin.door import Door
 from regproxy.admin.site import Site
 from regproxy.admin.token import TokenFile
+from regproxy.app.activity import ActivityCalls
 from regproxy.app.administration import administration
 from regproxy.app.core import Core
 from regproxy.app.grants import GrantCalls
@@ -47,13 +48,13 @@ class Administration:
         self._path = settings.socket
         self.warning = ""
         self._sites: list[Site] = []
-        api = _api(administered)
+        api, audit = _api(administered), administered.audit
         if settings.token_file is not None and bound:
             names = (*settings.names, *(address.host for address in reached_by(bound)))
-            self._open(Site(api, Door(names, TokenFile(settings.token_file))), bound)
+            self._open(Site(api, Door(names, TokenFile(settings.token_file)), audit), bound)
         if self._path is not None:
             try:
-                self._open(Site(api, Door(settings.names)), [bind_unix(self._path)])
+                self._open(Site(api, Door(settings.names), audit), [bind_unix(self._path)])
             except OSError as error:
                 # Without it the proxy still serves.
                 self._path, self.warning = None, f"no admin socket: {error}"
@@ -75,10 +76,11 @@ def _api(administered: Administered) -> Api:
     upstreams = UpstreamCalls(core.standing, core.upstream, policy)
     sampled, fills = administered.metrics.sampled, lambda: cache.fills
     status = StatusCalls(core.store, upstreams, policy, administered.lacks, sampled, fills)
+    activity = ActivityCalls(cache, policy, sampled)
     images = ImageCalls(cache.images, cache.purging)
     prefetching = Prefetching(cache.images, cache.prefetch, core.spawn)
     grants = GrantCalls(cache.granted, policy)
-    calls = (status, images, prefetching, grants, upstreams)
+    calls = (status, images, prefetching, grants, upstreams, activity)
     policies = administration(Live(cache, policy), administered.reloader, administered.trust)
     traces = trace_routes(administered.traces, policy)
     return Api((*policies, *traces, *(route for some in calls for route in some.routes())), administered.audit)

@@ -2,12 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from regproxy.admin.route import Parameter, Route
-from regproxy.cache.images import Images
+from regproxy.cache.images import Images, Node
 from regproxy.cache.prefetch import Fetched, Prefetch
 from regproxy.model.inventory import TagKey
 from regproxy.policy.images import Image, image_name
@@ -22,7 +22,8 @@ MAX_PLATFORMS = 20
 
 _REF = Parameter("ref", "one tag, such as docker.io/library/redis:7", required=True)
 _PLATFORM = Parameter("platform", "a list with commas, such as linux/amd64; all if not given")
-_JOB = Parameter("job", "`job` of the answer that began it", required=True)
+_DRY_RUN = Parameter("dry-run", "1: only say what is missing")
+_JOB = Parameter("job", "`job` of the answer that began it; all jobs, the latest first, if not given")
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ class Prefetching:
     def routes(self) -> tuple[Route, ...]:
         """All calls."""
         return (
-            Route("POST", "/prefetch", self.begin, (_REF, _PLATFORM)),
+            Route("POST", "/prefetch", self.begin, (_REF, _PLATFORM, _DRY_RUN)),
             Route("GET", "/prefetch", self.state, (_JOB,)),
         )
 
@@ -60,6 +61,8 @@ class Prefetching:
         platforms = [one for one in query.get("platform", "").split(",") if one]
         if len(platforms) > MAX_PLATFORMS:
             raise ValueError(f"more than {MAX_PLATFORMS} platforms")
+        if query.get("dry-run") == "1":
+            return await self._missing(image, platforms)
         self._make_room()
         name, job = secrets.token_hex(8), Job(image.key)
         self._jobs[name] = job
@@ -67,11 +70,19 @@ class Prefetching:
         return {"job": name, **_told(job)}
 
     async def state(self, query: Query) -> Told:
-        """How far the job is."""
+        """How far the job is, or each of them."""
+        if not query.get("job"):
+            return {"jobs": [{"job": name, **_told(job)} for name, job in reversed(self._jobs.items())]}
         job = self._jobs.get(query.get("job", ""))
         if job is None:
             raise ValueError("there is no such `job`, or it was forgotten")
         return _told(job)
+
+    async def _missing(self, image: Image, platforms: list[str]) -> Told:
+        tree = await self._images.tree(image)
+        missing = list(_absent(tree, platforms)) if tree is not None else []
+        told = {"image": image_name(image.key), "dry_run": True, "known": tree is not None, "missing": len(missing)}
+        return {**told, "bytes": sum(one.descriptor.size for one in missing)}
 
     async def _run(self, job: Job, platforms: list[str] | None) -> None:
         async with self._turn:
@@ -88,6 +99,16 @@ class Prefetching:
             if ended is None:
                 raise ValueError(f"{MAX_JOBS} images are on their way; wait for some of them")
             del self._jobs[ended]
+
+
+def _absent(node: Node, platforms: list[str]) -> Iterator[Node]:
+    """What of a tree is not on disk, as far as these platforms need it; all of it where there are none."""
+    if node.descriptor.platform and platforms and node.descriptor.platform not in platforms:
+        return
+    if not node.is_here:
+        yield node
+    for child in node.children:
+        yield from _absent(child, platforms)
 
 
 def _told(job: Job) -> Told:

@@ -8,7 +8,7 @@ from regproxy.admin.route import Route
 from regproxy.app.upstreams import UpstreamCalls
 from regproxy.policy.policy import Policy
 from regproxy.store.content import Store
-from regproxy.telemetry.tally import Sampled
+from regproxy.telemetry.tally import Sampled, summed
 
 Told = Mapping[str, object]
 
@@ -39,7 +39,7 @@ class StatusCalls:
 
     async def status(self, _query: Mapping[str, str]) -> Told:
         """Everything that fits on a screen."""
-        policy, usage = self._policy(), self._store.usage()
+        policy, usage, sampled = self._policy(), self._store.usage(), tuple(self._sampled())
         return {
             "version": __version__,
             "state": self._lacks() or "ready",
@@ -52,17 +52,7 @@ class StatusCalls:
                 "limit": usage.limit,
             },
             "fetches": self._fills(),
-            "requests": self._by("cache_requests", "outcome"),
-            "response_bytes": self._by("response_bytes", "source"),
+            "requests": summed(sampled, "cache_requests", "outcome"),
+            "response_bytes": summed(sampled, "response_bytes", "source"),
             "upstreams": self._upstreams.states(),
         }
-
-    def _by(self, name: str, label: str) -> dict[str, float]:
-        """The sums of one counter by one of its labels, without what never was."""
-        found: dict[str, float] = {}
-        for one in self._sampled():
-            if one.metric.name == name:
-                at = [str(each.name) for each in one.metric.labels].index(label)
-                for values, count in one.counts:
-                    found[values[at]] = found.get(values[at], 0.0) + count
-        return {value: count for value, count in found.items() if count}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
+from regproxy.cache.blobs import Transfer
 from regproxy.cache.callers import Callers
 from regproxy.cache.challenge import our_challenge
 from regproxy.cache.contents import Contents
@@ -80,6 +81,10 @@ class Cache:
     def fills(self) -> int:
         """How many transfers into the cache are under way."""
         return self._contents.blobs.under_way
+
+    def transfers(self) -> list[Transfer]:
+        """What is on its way into the cache."""
+        return self._contents.blobs.transfers()
 
     def watch(self, forget: Callable[[Forget], None]) -> None:
         """Call this whenever answers that may be repeated no longer hold."""

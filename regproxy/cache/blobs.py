@@ -1,9 +1,10 @@
 """Blobs on their way into the cache: one fill for all who ask, whole or by range, while it runs."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import assert_never
 
-from regproxy.cache.fetches import Answered, Started, Unstorable
+from regproxy.cache.fetches import Answered, Beginning, Started, Unstorable
 from regproxy.cache.fill import Fill
 from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Said
 from regproxy.cache.passing import PassedBy
@@ -23,6 +24,16 @@ OUTGREW_SECONDS = 600.0
 NO_ROOM_SECONDS = 60.0
 
 
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One blob on its way: bytes that are here, of how many (None: not known), for how many readers."""
+
+    key: LinkKey
+    bytes: int
+    total: int | None
+    clients: int
+
+
 class Blobs:
     """Owns the fills; every request for the same link joins the one that runs."""
 
@@ -35,6 +46,11 @@ class Blobs:
     def under_way(self) -> int:
         """How many blobs are on their way."""
         return len(self._fills)
+
+    def transfers(self) -> list[Transfer]:
+        """Each of them."""
+        fills = [(key, fill) for key, fills in self._fills.items() for fill in fills.values() if not fill.over]
+        return [Transfer(key, fill.followers.have, _total(fill.begun), fill.followers.count) for key, fill in fills]
 
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
         """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
@@ -133,3 +149,7 @@ def _is_for(as_of: float, fill: Fill) -> bool:
     """Whether a fill of another account is for a caller whose grant is so old: it may be of what came after."""
     begun = fill.begun
     return isinstance(begun, Started) and not fill.over and begun.at <= as_of
+
+
+def _total(begun: Beginning | None) -> int | None:
+    return begun.size if isinstance(begun, Started) else None

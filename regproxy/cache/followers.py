@@ -23,6 +23,11 @@ class Followers:
         self._timer: asyncio.TimerHandle | None = None
         self._waiters: set[asyncio.Future[None]] = set()
 
+    @property
+    def have(self) -> int:
+        """How many bytes may be read now."""
+        return self._have
+
     # For the one who writes.
 
     def grew(self, have: int) -> None:

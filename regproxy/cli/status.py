@@ -11,12 +11,11 @@ import click
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.cache import json_option
 from regproxy.cli.table import columns, rounded, span
+from regproxy.model.hit_ratio import asked_and_kept
 from regproxy.policy.diagnostic import visible
 
 TOP_SECONDS = 2.0
 MAX_SCREENS = 1_000_000
-_FROM_CACHE = frozenset({"hit", "stale", "swr", "revalidated", "negative", "collapsed"})
-_LOCAL = frozenset({"local", "denied"})
 
 
 @click.command("status")
@@ -65,8 +64,7 @@ def screen(told: Mapping[str, Any], before: Mapping[str, Any], seconds: float) -
 
 
 def _saved(told: Mapping[str, Any], before: Mapping[str, Any], seconds: float) -> str:
-    requests = {name: count for name, count in told["requests"].items() if name not in _LOCAL}
-    total, kept = sum(requests.values()), sum(count for name, count in requests.items() if name in _FROM_CACHE)
+    total, kept = asked_and_kept(told["requests"])
     ratio = f"{kept / total:.0%} from the cache" if total else "nothing asked yet"
     sent = told["response_bytes"]
     served = f"{rounded(sum(sent.values()))} served, {rounded(sent.get('cache', 0.0))} of them from the cache"

@@ -66,6 +66,17 @@ class Sampled:
     spreads: tuple[Histogram, ...] = ()
 
 
+def summed(sampled: Iterable[Sampled], name: str, label: str) -> dict[str, float]:
+    """The sums of one counter by one of its labels, without what never was."""
+    found: dict[str, float] = {}
+    for one in sampled:
+        if one.metric.name == name:
+            at = [str(each.name) for each in one.metric.labels].index(label)
+            for values, count in one.counts:
+                found[values[at]] = found.get(values[at], 0.0) + count
+    return {value: count for value, count in found.items() if count}
+
+
 class Tally:
     """Owns the series of a catalogue; belongs to one event loop. `clock` gives seconds since the epoch.
 

@@ -50,7 +50,7 @@ ROUTES = (Route("GET", "/echo", echo, NAMES), Route("POST", "/change", echo, NAM
 )
 def test_a_call_is_answered_or_says_what_is_wrong(method: str, target: str, status: int, told: object) -> None:
     async def story(path: Path) -> None:
-        site = Site(Api(ROUTES, lambda _line: None), Door())
+        site = Site(Api(ROUTES, print), Door(), print)
         site.start([bind_unix(path)])
         try:
             found = await asyncio.to_thread(ask, path, method, target)
@@ -103,7 +103,7 @@ async def _asked(
     token_file: Path, headers: Mapping[str, str], method: str, target: str
 ) -> tuple[Said, list[dict[str, object]]]:
     noted: list[dict[str, object]] = []
-    site = Site(Api(ROUTES, noted.append), Door(["admin.example"], TokenFile(token_file)))
+    site = Site(Api(ROUTES, noted.append), Door(["admin.example"], TokenFile(token_file)), noted.append)
     listening = bind(f"127.0.0.1:{free_port()}")
     site.start([listening])
     try:

@@ -39,6 +39,7 @@ PEERS = {
     "prometheus": Peer(("prometheus",), "prometheus"),
     "groff": Peer(("groff",), "groff-base"),
     "jsonnet": Peer(("jsonnet",), "jsonnet"),
+    "chromium": Peer(("chromium",), "chromium"),
     "cc": Peer(("cc",), "gcc libc6-dev libssl-dev", files=("/usr/include/openssl/ssl.h",)),
 }
 
