@@ -64,7 +64,12 @@ class Api:
             found = await self.call(who, method, path, {name: values[-1] for name, values in query.items()})
         except ValueError as error:
             return problem(400, str(error))
-        return _json(200, "application/json", found)
+        return answered(found)
+
+
+def answered(found: Mapping[str, object]) -> Page:
+    """What a call brought."""
+    return _json(200, "application/json", found)
 
 
 def problem(status: int, detail: str) -> Page:

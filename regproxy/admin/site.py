@@ -1,4 +1,4 @@
-"""What is behind one door: the API for programs, and pages for people."""
+"""What is behind one door: the API for programs, hooks for registries, and pages for people."""
 
 import time
 from collections.abc import Mapping
@@ -10,12 +10,13 @@ from tornado.httputil import HTTPServerRequest
 
 from regproxy.admin.api import MAX_FIELDS, Api, Audit, problem
 from regproxy.admin.door import Door
+from regproxy.admin.hooks import HOOKS, Hooks
 from regproxy.admin.outcome import TITLES, lines
 from regproxy.admin.pages import HEADERS, LIVE_SECONDS, MAX_LINES, Pages, file
 from regproxy.admin.server import Page, Server
 from regproxy.admin.sessions import Sessions
 
-MAX_BODY = 64 * 1024
+MAX_BODY = 256 * 1024
 MAX_BACK = 2048
 _TEXT = "text/plain; charset=utf-8"
 _CHALLENGE = (("WWW-Authenticate", 'Bearer realm="regproxy"'),)
@@ -30,6 +31,7 @@ class Site(Server):
         self._api = api
         self._door = door
         self._audit = audit
+        self._hooks = Hooks(api, door)
         self._pages = Pages(api)
         self._sessions = Sessions(door.tokens)
 
@@ -37,6 +39,8 @@ class Site(Server):
         refusal = self._door.refusal(request)
         if refusal is not None:
             return problem(*refusal)
+        if request.path.startswith(HOOKS):
+            return await self._hooks.answer(request)
         if request.path.startswith("/api/"):
             if not await self._door.opens(request):
                 wanted = "the token of --admin-token-file is asked for, as `Authorization: Bearer TOKEN`"

@@ -10,6 +10,7 @@ from regproxy.cli.cache import cache_group
 from regproxy.cli.carry import export_command, import_command
 from regproxy.cli.completion import completion_command
 from regproxy.cli.grants import grants_group
+from regproxy.cli.hooks import hooks_command
 from regproxy.cli.images import image_commands
 from regproxy.cli.metrics import metrics_command
 from regproxy.cli.policy import policy_group
@@ -37,6 +38,7 @@ for command in (status_command, top_command, ratelimit_command, upstream_group):
 for command in (*image_commands, export_command, import_command):
     cache_group.add_command(command)
 main.add_command(grants_group)
+main.add_command(hooks_command)
 main.add_command(metrics_command)
 main.add_command(setup_command)
 main.add_command(completion_command)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -20,12 +21,12 @@ from regproxy.store.content import Store
 from regproxy.store.rows import Changes
 from tests.e2e.conftest import Story, hostile_block
 from tests.e2e.test_reload import HOST, TYPE, serve_manifest, tags
-from tests.lab.answers import blob, manifest
+from tests.lab.answers import Answer, Generated, blob, manifest
 from tests.lab.browser import Browser, with_browser
 from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
-from tests.lab.images import sha256
+from tests.lab.images import MIB, sha256
 from tests.lab.peers import need
 from tests.lab.policies import policy
 from tests.lab.processes import free_port
@@ -181,6 +182,43 @@ def test_purge_and_prefetch_are_done_by_keyboard_after_they_say_what_they_would_
         ("login", 200), ("POST /prefetch", 200), ("POST /prefetch", 200), ("POST /images/purge", 200),
         ("POST /images/purge", 200),
     ]  # fmt: skip
+
+
+@pytest.mark.real
+def test_a_layer_on_its_way_is_shown_with_how_far_it_is(managed: Managed) -> None:
+    layer, gate = Generated(4 * MIB), Event()
+    fields = blob(layer).fields
+    managed.hostile.on(HOST, f"/v2/team/app/blobs/{layer.digest}", Answer(200, fields, layer, hold=MIB, gate=gate))
+
+    async def story(browser: Browser) -> None:
+        await log_in(browser, managed)
+        puller = asyncio.create_task(asyncio.to_thread(fetch, managed, layer.digest))
+        try:
+            said = ""
+            for _ in range(100):
+                await browser.open(f"{managed.url}/activity?live=1")
+                said = await browser.text()
+                if "of 4.0 MiB" in said:
+                    break
+            assert "registry.test/team/app" in said
+            assert "of 4.0 MiB\t1" in said, said
+            assert 0 < await browser.run("document.querySelector('progress').position") < 0.3
+            assert await faults(browser) == []
+        finally:
+            gate.set()
+            await puller
+        for _ in range(100):
+            await browser.open(f"{managed.url}/activity")
+            if "Nothing is being fetched." in await browser.text():
+                return
+        raise AssertionError("a layer that is here is shown as on its way")
+
+    with_browser(story)
+
+
+def fetch(managed: Managed, digest: str) -> None:
+    with Client(managed.proxy.port, managed.proxy.ca_file, f"{HOST}:443") as client:
+        assert client.get(f"/v2/team/app/blobs/{digest}").status == 200
 
 
 @dataclass(slots=True)
