@@ -1,9 +1,10 @@
 """A registry block of the policy as the data path reads it: settings shared by the authorities it names."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from regproxy.model.address import Authority, Network
+from regproxy.model.egress import Timeouts, TlsSettings
 from regproxy.model.group import ClientGroup
 from regproxy.model.lending import Lending
 from regproxy.model.secret import Secret
@@ -78,7 +79,8 @@ class Reserve:
 class Registry:
     """The settings of one `registry NAME { }` block; times in seconds.
 
-    `pulls` bounds what registries count, for each authority; `concurrent` all requests of the block at once.
+    `pulls` bounds what registries count, for each authority; `concurrent` all requests of the block at once;
+    `connections` what is under way on the wire, for small and for large transfers each.
     """
 
     name: str
@@ -92,7 +94,11 @@ class Registry:
     client_auth: ClientAuth = "preferred"
     connect_to: tuple[ConnectTo, ...] = ()
     proxy: ParentProxy | None = None
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    retries: int | None = None
+    connections: int | None = None
     ca_files: tuple[str, ...] = ()
+    tls: TlsSettings = field(default_factory=TlsSettings)
     allow_address: tuple[Network, ...] = ()
     pulls: Rate | None = None
     concurrent: int | None = None
@@ -109,6 +115,10 @@ class Registry:
     def serves(self, authority: Authority) -> bool:
         """Whether the block names this authority, as a host or an alias."""
         return authority in self.aliases or any(pattern.matches(authority) for pattern in self.hosts)
+
+    def knows_us(self, authority: Authority) -> bool:
+        """Whether this is the registry or a token host of it: who we are is no business of a redirect's target."""
+        return self.serves(authority) or any(pattern.matches(authority) for pattern in self.token_hosts)
 
     def names(self, authority: Authority) -> bool:
         """Whether the operator named this host anywhere in the block, so that it may be private."""

@@ -174,12 +174,18 @@ CODES: Mapping[str, Code] = {
     "RP305": Code(
         "credential without TLS",
         "A credential goes to the registry and to its token hosts over verified TLS and nowhere else. A registry that "
-        "is spoken to by `scheme http` would have everyone on the way read it.",
+        "is spoken to by `scheme http` would have everyone on the way read it; with `verify off`, whoever answers.",
     ),
     "RP306": Code(
         "credential helper that cannot be run",
         "`auth helper` runs one of docker's credential helpers, and only one that lies in the directory of "
         "`--helper-dir`: a policy must be no way to run anything else. `regproxy serve` says what hinders it.",
+    ),
+    "RP307": Code(
+        "registry that is not verified",
+        "With `verify off` whoever is on the way can answer as the registry: say which digest a tag is, and read the "
+        "logins that clients send. What is asked for by digest is checked all the same. `ca file` trusts the "
+        "certificate of a registry of one's own, and no other.",
     ),
     "RP310": Code(
         "host that the CA does not cover",

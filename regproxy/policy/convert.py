@@ -15,6 +15,7 @@ from regproxy.policy.host_types import HOST_TYPES
 from regproxy.policy.scenario_types import SCENARIO_TYPES
 from regproxy.policy.secret_types import SECRET_TYPES
 from regproxy.policy.syntax import Duration, Frequency, Integer, Percent, Size, Statuses, Text, Value, Word
+from regproxy.policy.upstream_types import UPSTREAM_TYPES
 from regproxy.policy.warm_types import WARM_TYPES
 
 Converted = Given | Diagnostic | None
@@ -176,5 +177,6 @@ TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     **HOST_TYPES,
     **SECRET_TYPES,
     **SCENARIO_TYPES,
+    **UPSTREAM_TYPES,
     **WARM_TYPES,
 }

@@ -1,13 +1,36 @@
-"""The way out to a registry: the proxy that its block names, and the secret that its URL may be."""
+"""The way out to a registry: the proxy that its block names, the secret that its URL may be, and how long we wait."""
 
+from regproxy.model.egress import Timeouts
 from regproxy.model.registry import ParentProxy
 from regproxy.model.secret import Origin
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error, warning
-from regproxy.policy.given import Endpoint, Entry
+from regproxy.policy.given import Endpoint, Entry, Given
 from regproxy.policy.include import Files
 from regproxy.policy.secret_types import proxy_authority
-from regproxy.policy.syntax import Text
+from regproxy.policy.syntax import Duration, Integer, Text
+
+
+def timeouts(checked: Checked) -> Timeouts:
+    """The bounds on waiting that a registry block sets."""
+    return Timeouts(
+        _seconds(checked, "connect-timeout"),
+        _seconds(checked, "first-byte-timeout"),
+        _seconds(checked, "idle-timeout"),
+    )
+
+
+def count(checked: Checked, key: str) -> int | None:
+    """The number that a directive sets, such as `retries`."""
+    return next((given.number for given in _arguments(checked, key) if isinstance(given, Integer)), None)
+
+
+def _seconds(checked: Checked, key: str) -> float | None:
+    return next((given.seconds for given in _arguments(checked, key) if isinstance(given, Duration)), None)
+
+
+def _arguments(checked: Checked, key: str) -> tuple[Given, ...]:
+    return tuple(given for block in checked.inner("upstream") for entry in block.all(key) for given in entry.arguments)
 
 
 def parent_proxy(checked: Checked, files: Files, found: list[Diagnostic]) -> ParentProxy | None:

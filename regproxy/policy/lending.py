@@ -33,6 +33,9 @@ def build_lending(
         if registry.scheme == "http":
             sentence = f"registry `{registry.name}` is spoken to without TLS: everyone on the way would read the secret"
             found.append(error("RP305", block.span, sentence, help="write `scheme https;`, or remove `auth`"))
+        if not registry.tls.verify:
+            sentence = f"registry `{registry.name}` may be anybody, as it is not verified: the secret would be told"
+            found.append(error("RP305", block.span, sentence, help="name its CA by `ca file`, or remove `auth`"))
         clients = tuple(_clients(block, groups, found))
         source = _source(block, registry, files, found)
         if source is not None and clients:

@@ -9,6 +9,7 @@ from regproxy.model.account import Account
 from regproxy.model.address import Authority
 from regproxy.model.connect import ConnectDecision, Refuse
 from regproxy.model.decision import Cached, Decision, Passed, PolicyRequest, Terms
+from regproxy.model.egress import Timeouts
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
@@ -123,6 +124,13 @@ class Policy:
     def with_cache(self, limits: CacheLimits) -> "Policy":
         """The same policy with other limits of the cache."""
         return replace(self, cache=limits)
+
+    def with_upstream(self, times: Timeouts, *, verify: bool) -> "Policy":
+        """The same policy with these time-outs and this trust for every registry that it names."""
+        registries = tuple(
+            replace(registry, timeouts=times, tls=replace(registry.tls, verify=verify)) for registry in self.registries
+        )
+        return replace(self, connecting=replace(self.connecting, registries=registries))
 
     def with_pushes(self) -> "Policy":
         """The same policy with pushes allowed to every registry that it names."""

@@ -99,6 +99,7 @@ def _registry(registry: Registry) -> Registry:
         proxy=ParentProxy(_authority(registry.proxy.authority)) if registry.proxy is not None else None,
         reserve=replace(kept, group=_group(kept.group)) if (kept := registry.reserve) is not None else None,
         auth=(),
+        tls=replace(registry.tls, client=None),
         ca_files=tuple(f"/{_name(path)}" for path in registry.ca_files),
     )
 

@@ -8,14 +8,15 @@ from regproxy.model.address import Authority
 from regproxy.model.registry import ClientAuth, ConnectTo, HostPattern, Registry
 from regproxy.policy.check import Checked
 from regproxy.policy.diagnostic import Diagnostic, error
-from regproxy.policy.egress import parent_proxy
+from regproxy.policy.egress import count, parent_proxy, timeouts
 from regproxy.policy.given import Cidr, Endpoint, Entry, Host
 from regproxy.policy.groups import Groups
 from regproxy.policy.include import Files
 from regproxy.policy.lending import build_lending
 from regproxy.policy.registry_limits import concurrent, pulls, reserve
+from regproxy.policy.registry_tls import ca_files, tls_settings
 from regproxy.policy.source import Span
-from regproxy.policy.syntax import Text, Word
+from regproxy.policy.syntax import Word
 
 PORTS = {"https": 443, "http": 80}
 
@@ -107,7 +108,11 @@ def _registry(
         push=_says(checked.one("push"), "allow"),
         client_auth=_client_auth(checked.one("client-auth")),
         proxy=parent_proxy(checked, files, found),
-        ca_files=tuple(_ca_files(checked, found)),
+        timeouts=timeouts(checked),
+        retries=count(checked, "retries"),
+        connections=count(checked, "connections"),
+        ca_files=tuple(ca_files(checked, found)),
+        tls=tls_settings(checked, files, found),
         allow_address=tuple(
             given.network
             for entry in checked.all("allow-address")
@@ -159,17 +164,6 @@ def _hosts(checked: Checked, key: str, port: int) -> list[tuple[HostPattern, Spa
         for given in entry.arguments
         if isinstance(given, Host)
     ]
-
-
-def _ca_files(checked: Checked, found: list[Diagnostic]) -> Iterable[str]:
-    for block in checked.inner("tls"):
-        for entry in block.all("ca"):
-            for given in entry.arguments:
-                if not isinstance(given, Text):
-                    continue
-                if not given.text.startswith("/"):
-                    found.append(error("RP108", given.span, "the path must be absolute", help='like "/etc/ssl/ca.pem"'))
-                yield given.text
 
 
 def _connect_to(checked: Checked, registry: Registry, port: int, found: list[Diagnostic]) -> Iterable[ConnectTo]:

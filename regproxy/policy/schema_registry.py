@@ -15,13 +15,37 @@ UPSTREAM = BlockType(
         Directive("proxy", "PROXY", "reach the registry through this HTTP proxy, which then looks up its name"),
         Directive("proxy file", "SECRET_FILE", "the same; the file holds the URL, credentials included"),
         Directive("proxy env", "VARIABLE", "the same; the variable holds the URL, credentials included"),
+        Directive("connect-timeout", "TIMEOUT", "for name look-up, TCP and TLS together", "5s"),
+        Directive("first-byte-timeout", "TIMEOUT", "for the wait until an answer begins; uploads may take 5m", "30s"),
+        Directive(
+            "idle-timeout",
+            "TIMEOUT",
+            "for less than 1 KiB a second of a body, in whole seconds, rounded up; uploads may take 5m",
+            "30s",
+        ),
+        Directive("retries", "RETRIES", "more tries where no connection came about and nothing was sent", "2"),
+        Directive(
+            "connections",
+            "CONNECTIONS",
+            "connections in use at once, for layers and for everything else each; what would need one more waits",
+            "128",
+        ),
     ),
 )
 
 TLS = BlockType(
     "tls",
     "how to trust the registry",
-    directives(Directive("ca", "file TEXT", "certificates to trust beside the system's", repeatable=True)),
+    directives(
+        Directive("ca", "file TEXT", "certificates to trust beside the system's", repeatable=True),
+        Directive(
+            "client-certificate",
+            "file SECRET_FILE key file SECRET_FILE",
+            "who we are to registries and token hosts that ask by TLS: a chain and its key, both PEM, not encrypted",
+        ),
+        Directive("min-version", "TLS_VERSION", "the oldest version of TLS to speak", '"1.2"'),
+        Directive("verify", "on|off", "off: believe whoever answers; credentials are then not lent", "on"),
+    ),
 )
 
 LIMITS = BlockType(

@@ -13,6 +13,7 @@ from regproxy.model.access import Access
 from regproxy.model.address import Authority
 from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
+from regproxy.model.egress import TlsSettings
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Helper, Lending
@@ -123,14 +124,39 @@ def _registry(registry: Registry) -> Shown:
         Row("connect-to", "", (str(one.authority), str(one.target)), many=True) for one in registry.connect_to
     )
     trusted = tuple(Row("ca", "file", (path,), many=True) for path in registry.ca_files)
+    upstream = (*dialled, *_proxy(registry.proxy), *_patience(registry))
     limits = (
         *([Row("pulls", rate(registry.pulls))] if registry.pulls is not None else []),
         *([Row("concurrent", str(registry.concurrent))] if registry.concurrent is not None else []),
         *([Row("reserve", f"{kept.pulls} for {kept.group.name}")] if (kept := registry.reserve) is not None else []),
     )
-    blocks = (Shown("upstream", (*dialled, *_proxy(registry.proxy))), Shown("tls", trusted), Shown("limits", limits))
+    tls = (*trusted, *_tls(registry.tls))
+    blocks = (Shown("upstream", upstream), Shown("tls", tls), Shown("limits", limits))
     inner = (*(block for block in blocks if block.rows), *map(_auth, registry.auth))
     return Shown("registry", rows, inner, registry.name)
+
+
+def _patience(registry: Registry) -> Iterator[Row]:
+    times = registry.timeouts
+    settings = (
+        ("connect-timeout", times.connect),
+        ("first-byte-timeout", times.first_byte),
+        ("idle-timeout", times.idle),
+    )
+    yield from (Row(key, duration(seconds)) for key, seconds in settings if seconds is not None)
+    counts = (("retries", registry.retries), ("connections", registry.connections))
+    yield from (Row(key, str(number)) for key, number in counts if number is not None)
+
+
+def _tls(settings: TlsSettings) -> Iterator[Row]:
+    """What differs from what is always so; a client certificate by where it lies."""
+    if (client := settings.client) is not None:
+        paths = quoted(client.chain.origin.name), quoted(client.key.origin.name)
+        yield Row("client-certificate", "file {} key file {}".format(*paths))
+    if settings.min_version != "1.2":
+        yield Row("min-version", "", (settings.min_version,))
+    if not settings.verify:
+        yield Row("verify", "off")
 
 
 def _auth(lending: Lending) -> Shown:

@@ -11,6 +11,7 @@ from regproxy.settings.files import PolicyFiles, Variables
 from regproxy.settings.packaged import known_sources, packaged_source
 from regproxy.settings.quoting import unquoted
 from regproxy.settings.seed import CACHE_VARIABLES, allows_push, cache_limits, seed_policy, triggers
+from regproxy.settings.seed_upstream import UPSTREAM_VARIABLES, seed_timeouts, upstream_warnings, verifies
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ def choose_policy(path: Path | None, environ: Mapping[str, str]) -> Chosen:
 
 def chosen_file(path: Path, loaded: Loaded, environ: Mapping[str, str]) -> Chosen:
     """The choice of a file that was named, once it is loaded."""
-    ignored = (*triggers(environ), *_set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH")))
+    ignored = (*triggers(environ), *_set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH", *UPSTREAM_VARIABLES)))
     warnings = tuple(f"{name} is ignored: the policy file {path} decides" for name in ignored)
     return Chosen(loaded, f"policy: {path}", warnings)
 
@@ -69,21 +70,22 @@ def _seed_sentence(variables: tuple[str, ...], manifest_cache: bool) -> str:
 
 
 def _default(environ: Mapping[str, str]) -> Chosen:
-    """The packaged policy, with the cache limits of the environment, and pushes where it allows them."""
+    """The packaged policy, as the environment changes it: limits of the cache, the way to registries, and pushes."""
     loaded = load(packaged_source("default"), known_sources())
     size, inactive = cache_limits(environ)
     sentence = "policy: default (packaged); name another with --policy"
     push = allows_push(environ)
-    overlay = _set(environ, (*CACHE_VARIABLES, "ALLOW_PUSH") if push else CACHE_VARIABLES)
+    overlay = _set(environ, (*CACHE_VARIABLES, *UPSTREAM_VARIABLES, *(["ALLOW_PUSH"] if push else [])))
     policy = loaded.policy
     if not overlay or policy is None:
         return Chosen(loaded, sentence)
+    warnings = tuple(upstream_warnings(environ))
     limits = policy.cache
     limits = replace(
         limits,
         size=limits.size if size is None else size,
         inactive=limits.inactive if inactive is None else float(inactive),
     )
-    policy = policy.with_cache(limits)
+    policy = policy.with_cache(limits).with_upstream(seed_timeouts(environ), verify=verifies(environ))
     changed = replace(loaded, policy=policy.with_pushes() if push else policy)
-    return Chosen(changed, f"policy: default (packaged), with {' and '.join(overlay)} from the environment")
+    return Chosen(changed, f"policy: default (packaged), with {' and '.join(overlay)} from the environment", warnings)

@@ -10,6 +10,7 @@ from regproxy.settings.nginx import nginx_size, nginx_time
 from regproxy.settings.seed_logins import is_placeholder
 from regproxy.settings.seed_regex import regex_literal, seed_difference
 from regproxy.settings.seed_registries import seed_registries
+from regproxy.settings.seed_upstream import upstream_text, upstream_warnings, verifies
 
 TRIGGERS = ("REGISTRIES", "AUTH_REGISTRIES", "ENABLE_MANIFEST_CACHE")
 CACHE_VARIABLES = ("CACHE_MAX_SIZE", "CACHE_INACTIVE")
@@ -20,8 +21,8 @@ TIERS = (
     ("MANIFEST_CACHE_SECONDARY", "manifest-secondary", r"(.*)(\d|\.)+(.*)(\d|\.)+(.*)(\d|\.)+", "60d"),
 )
 NO_EFFECT = (
-    *("VERIFY_SSL DISABLE_IPV6 DEBUG DEBUG_HUB DEBUG_NGINX SEND_TIMEOUT CLIENT_BODY_TIMEOUT".split()),
-    *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_READ_TIMEOUT PROXY_CONNECT_TIMEOUT PROXY_SEND_TIMEOUT".split()),
+    *("DISABLE_IPV6 DEBUG DEBUG_HUB DEBUG_NGINX SEND_TIMEOUT CLIENT_BODY_TIMEOUT".split()),
+    *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_SEND_TIMEOUT".split()),
     *("PROXY_CONNECT_READ_TIMEOUT PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
 )
 _HEAD = """\
@@ -81,7 +82,13 @@ def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
         return None
     manifest_cache = environ.get("ENABLE_MANIFEST_CACHE", "") == "true"
     size, inactive = cache_limits(environ)
-    registries = seed_registries(environ, "push allow;\n" if allows_push(environ) else "")
+    settings = ("push allow;\n" if allows_push(environ) else "") + upstream_text(environ)
+    registries = seed_registries(environ, settings)
+    if registries.logins and not verifies(environ):
+        raise ValueError(
+            "VERIFY_SSL is off, and AUTH_REGISTRIES has credentials, which go to verified registries alone; leave one "
+            "out, or name the registry's CA by tls { ca file } in the policy that `regproxy policy from-env` prints"
+        )
     text = _HEAD.format(
         size=size_in_words(32 * 1024**3 if size is None else size),
         inactive=duration(60 * 86400 if inactive is None else inactive),
@@ -150,10 +157,10 @@ def _warnings(environ: Mapping[str, str]) -> tuple[str, ...]:
     else:
         regexes = {f"{prefix}_REGEX": environ.get(f"{prefix}_REGEX", "") for prefix, *_ in TIERS}
         found += [f"{name} {difference}" for name, regex in regexes.items() if (difference := seed_difference(regex))]
-    harmless = {"VERIFY_SSL": "true"}
+    found += upstream_warnings(environ)
     found += [
         f"{name} has no effect in this version"
         for name in NO_EFFECT
-        if environ.get(name, "").strip() not in ("", harmless.get(name, "false"))
+        if environ.get(name, "").strip() not in ("", "false")
     ]
     return tuple(found)

@@ -38,22 +38,24 @@ class Pool:
     def __init__(self, registry: Registry, limits: Limits) -> None:
         self.active = 0
         self._limits = limits
-        self._trust = TrustBundle(registry.ca_files)
+        self._trust = TrustBundle(registry.ca_files, client=registry.tls.client)
         self._multiplexing: set[Authority] = set()
         # Bodies never pass through Tornado's own buffer, so its limit must not count them.
-        self._curl = CurlAsyncHTTPClient(force_instance=True, max_clients=limits.concurrent, max_body_size=2**50)
-        self._curl._multi.setopt(pycurl.M_MAXCONNECTS, _IDLE_CONNECTIONS)
+        # A handle has one connection at a time; where libcurl itself made others wait, that would count as a connect.
+        self.handles = min(limits.concurrent, registry.connections or limits.concurrent)
+        self._curl = CurlAsyncHTTPClient(force_instance=True, max_clients=self.handles, max_body_size=2**50)
+        self._curl._multi.setopt(pycurl.M_MAXCONNECTS, min(_IDLE_CONNECTIONS, self.handles))
 
     @property
     def full(self) -> bool:
         """Whether the queue behind the handles has reached its bound."""
-        return self.active >= self._limits.concurrent + self._limits.queued
+        return self.active >= self.handles + self._limits.queued
 
     def start(self, transfer: Transfer, released: Callable[[], None]) -> None:
         """Give the transfer the next free handle; `released` is called when it has let go of it."""
         self.active += 1
         authority = transfer.authority
-        prepare = partial(transfer.prepare, ca_bundle=self._trust.path, kick=partial(self._curl._set_timeout, 0))
+        prepare = partial(transfer.prepare, trust=self._trust, kick=partial(self._curl._set_timeout, 0))
         # Every option is set again by prepare(); these only keep Tornado from doing more than it must.
         request = HTTPRequest(
             url="https://regproxy.invalid/",
@@ -130,7 +132,9 @@ class Client:
         # Through a proxy, what is dialled is the proxy; it is named by the operator as a host of the block is.
         named = registry.proxy is not None or registry.names(request.authority)
         reach = Reach(named, registry.allow_address, self._listeners)
-        transfer = Transfer(request, sink, self._limits.of(request.purpose), reach, self._report)
+        transfer = Transfer(
+            request, sink, self._limits.within(registry.timeouts).of(request.purpose), reach, self._report
+        )
         if registry.proxy is not None and (refusal := _literal_refused(request, self._listeners)) is not None:
             transfer.refuse(refusal)
             return transfer
@@ -172,10 +176,12 @@ class Client:
 
     def usage(self) -> tuple[int, int, int]:
         """Handles that are in use, that there are, and the requests that wait for one."""
-        pools, each = (*self._pools.values(), *self._retiring), self._limits.concurrent
-        busy = sum(min(pool.active, each) for pool in pools)
-        queued = sum(max(0, pool.active - each) for pool in pools) + sum(one.waiting for one in self._slots.values())
-        return busy, len(pools) * each, queued
+        pools = (*self._pools.values(), *self._retiring)
+        busy = sum(min(pool.active, pool.handles) for pool in pools)
+        queued = sum(max(0, pool.active - pool.handles) for pool in pools) + sum(
+            one.waiting for one in self._slots.values()
+        )
+        return busy, sum(pool.handles for pool in pools), queued
 
     async def close(self) -> None:
         """Give up what is under way, wait a moment for it to end, and close every connection."""

@@ -1,16 +1,21 @@
 """Every libcurl option of a request, in one place: what is set here is all that decides how we speak to an upstream."""
 
+from collections.abc import Mapping
+
 import pycurl
 
 from regproxy import __version__
+from regproxy.model.egress import TlsVersion
 from regproxy.model.message import end_to_end, field, without
 from regproxy.model.registry import ParentProxy
 from regproxy.upstream.request import Limits, UpstreamRequest
+from regproxy.upstream.trust import TrustBundle
 
 # Blobs and other paths have connections of their own, one transfer on each: a layer must not hold a manifest up.
 LARGE = frozenset({"blob", "upload", "other"})
 USER_AGENT = f"regproxy/{__version__}"
 _LIFETIME_OF_CONNECTIONS = 600
+_TLS_VERSIONS: Mapping[TlsVersion, int] = {"1.2": pycurl.SSLVERSION_TLSv1_2, "1.3": pycurl.SSLVERSION_TLSv1_3}
 # CURLOPT_SUPPRESS_CONNECT_HEADERS (curl/curl.h), which pycurl has no name for.
 _SUPPRESS_CONNECT_HEADERS = 265
 # libcurl writes these itself, from the URL and the body.
@@ -21,7 +26,7 @@ _UNASKED = ("Accept", "User-Agent", "Content-Type")
 
 
 def set_options(
-    curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, ca_bundle: str, *, multiplexes: bool
+    curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, trust: TrustBundle, *, multiplexes: bool
 ) -> None:
     """Set all options but the callbacks and the body; the handle comes fresh from `reset`.
 
@@ -29,7 +34,7 @@ def set_options(
     """
     _set_transport(curl, limits)
     _set_version(curl, small=request.purpose not in LARGE, multiplexes=multiplexes)
-    _set_tls(curl, ca_bundle)
+    _set_tls(curl, request, trust)
     curl.setopt(pycurl.URL, f"{request.scheme}://{request.authority}/")
     # The target is sent as it stands: no dot segment is resolved, nothing is escaped.
     curl.setopt(pycurl.REQUEST_TARGET, request.target.encode("latin-1"))
@@ -85,11 +90,15 @@ def _set_version(curl: pycurl.Curl, *, small: bool, multiplexes: bool) -> None:
     curl.setopt(pycurl.PIPEWAIT, int(small and multiplexes))
 
 
-def _set_tls(curl: pycurl.Curl, ca_bundle: str) -> None:
-    curl.setopt(pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2)
-    curl.setopt(pycurl.SSL_VERIFYPEER, 1)
-    curl.setopt(pycurl.SSL_VERIFYHOST, 2)
-    curl.setopt(pycurl.CAINFO, ca_bundle)
+def _set_tls(curl: pycurl.Curl, request: UpstreamRequest, trust: TrustBundle) -> None:
+    settings = request.registry.tls
+    curl.setopt(pycurl.SSLVERSION, _TLS_VERSIONS[settings.min_version])
+    curl.setopt(pycurl.SSL_VERIFYPEER, int(settings.verify))
+    curl.setopt(pycurl.SSL_VERIFYHOST, 2 if settings.verify else 0)
+    curl.setopt(pycurl.CAINFO, trust.path)
+    if trust.client is not None and request.registry.knows_us(request.authority):
+        curl.setopt(pycurl.SSLCERT, trust.client)
+        curl.setopt(pycurl.SSLKEY, trust.client)
     # Without a directory libcurl keeps the parsed bundle between connections.
     curl.unsetopt(pycurl.CAPATH)
 

@@ -1,11 +1,13 @@
 """What is asked of an upstream, where its answer goes, and the limits that every exchange keeps."""
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from regproxy.model.address import Authority
+from regproxy.model.egress import Timeouts
 from regproxy.model.message import Fields, Head, is_method
 from regproxy.model.registry import Registry
 
@@ -99,6 +101,15 @@ class Limits:
     informational: int = 16
     concurrent: int = 128
     queued: int = 1024
+
+    def within(self, times: Timeouts) -> "Limits":
+        """These limits, but for what a registry's block says itself."""
+        return replace(
+            self,
+            connect=self.connect if times.connect is None else times.connect,
+            first_byte=self.first_byte if times.first_byte is None else times.first_byte,
+            stall=self.stall if times.idle is None else math.ceil(times.idle),
+        )
 
     def of(self, purpose: str) -> "Limits":
         """The limits of one request for this purpose."""

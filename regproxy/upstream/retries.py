@@ -9,7 +9,7 @@ from regproxy.model.pull_event import UpstreamRetried
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 
-MAX_RETRIES = 2
+RETRIES = 2
 SHARE_OF_REQUESTS = 0.1
 FIRST_BUDGET, MAX_BUDGET = 3.0, 10.0
 DELAY_SECONDS = 0.1
@@ -35,8 +35,9 @@ class Retries:
 
     def delay(self, request: UpstreamRequest, error: UpstreamFailed, retried: int) -> float | None:
         """Seconds until the next try after `retried` of them, paid from the budget; None: there is none."""
+        most = RETRIES if request.registry.retries is None else request.registry.retries
         streamed = request.body is not None and not isinstance(request.body, bytes)
-        if streamed or error.ours or error.failure not in _NOTHING_SENT or retried >= MAX_RETRIES:
+        if streamed or error.ours or error.failure not in _NOTHING_SENT or retried >= most:
             return None
         budget = self._budgets.get(request.authority, 0.0)
         if budget < 1.0:

@@ -22,6 +22,7 @@ from regproxy.upstream.head import HeadReader
 from regproxy.upstream.options import set_options
 from regproxy.upstream.request import BodySink, Limits, UpstreamRequest
 from regproxy.upstream.told import told
+from regproxy.upstream.trust import TrustBundle
 
 _BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -104,11 +105,11 @@ class Transfer:
 
     # -- for the client ----------------------------------------------------------------------------------------------
 
-    def prepare(self, curl: pycurl.Curl, ca_bundle: str, kick: Callable[[], None], *, multiplexes: bool) -> None:
+    def prepare(self, curl: pycurl.Curl, trust: TrustBundle, kick: Callable[[], None], *, multiplexes: bool) -> None:
         """Set up a handle; `kick` makes the client look at its handles at once. Raises if already given up."""
         if self._cause is not None:
             raise self._cause
-        set_options(curl, self._request, self._limits, ca_bundle, multiplexes=multiplexes)
+        set_options(curl, self._request, self._limits, trust, multiplexes=multiplexes)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.HEADERFUNCTION, self._header)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)

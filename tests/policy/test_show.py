@@ -42,8 +42,12 @@ registry corp {
         connect-to "older.corp.example:5000" "10.0.0.5:5000";
         connect-to "login.corp.example" "[fd00::1]:443";
         proxy "http://proxy.corp.example:3128";
+        connect-timeout 1500ms; first-byte-timeout 2m; idle-timeout 90s; retries 0; connections 4;
     }
-    tls { ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem'; }
+    tls {
+        ca file "/etc/ssl/corp.pem"; ca file '/etc/ssl/"more".pem';
+        client-certificate file "/etc/ssl/us.pem" key file '/etc/ssl/"key".pem'; min-version "1.3";
+    }
     auth basic for "team-a/**" "x" { username 'r "a'; password file "/run/a"; clients any "10.0.0.0/8" prod private; }
     auth bearer { token env TOKEN; on-reject fail; present-to "login.corp.example"; }
     auth helper for "new/*" { command "docker-credential-ecr-login"; clients private; }
@@ -52,7 +56,7 @@ registry corp {
     client-auth required;
 }
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
-registry off { hosts "off.corp.example"; intercept off; }
+registry off { hosts "off.corp.example"; intercept off; tls { verify off; } }
 registry pushed { hosts "pushed.corp.example"; push allow; }
 tunnel { allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7"; }
 defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; max-object 500MB; }
@@ -126,6 +130,26 @@ def limits() -> st.SearchStrategy[str]:
     return parts.map("".join)
 
 
+def upstream() -> st.SearchStrategy[str]:
+    time = st.sampled_from(["100ms", "1500ms", "2m", "1h"])
+    parts = st.tuples(
+        statement("connect-timeout", time),
+        statement("first-byte-timeout", time),
+        statement("idle-timeout", time),
+        statement("retries", st.sampled_from(["0", "5"])),
+        statement("connections", st.sampled_from(["1", "128"])),
+    )
+    return parts.map("".join)
+
+
+def tls() -> st.SearchStrategy[str]:
+    parts = st.tuples(
+        statement("min-version", st.sampled_from(['"1.2"', '"1.3"'])),
+        statement("verify", st.sampled_from(["on", "off"])),
+    )
+    return parts.map("".join)
+
+
 def registries() -> st.SearchStrategy[str]:
     parts = st.tuples(
         listed("a.example", "*.b.example", "c.example:5000", "10.0.0.5:5000", "[2001:db8::1]:80").map(
@@ -138,6 +162,8 @@ def registries() -> st.SearchStrategy[str]:
         statement("push", st.sampled_from(["allow", "refuse"])),
         statement("client-auth", st.sampled_from(["preferred", "ours", "required"])),
         statement("allow-address", listed("10.0.0.0/8", "::1/128")),
+        upstream().map(lambda inside: f"upstream {{ {inside}}} "),
+        tls().map(lambda inside: f"tls {{ {inside}}} "),
         limits().map(lambda inside: f"limits {{ {inside}}} "),
     )
     return parts.map(lambda inside: f"registry generated {{ {''.join(inside)}}}\n")
@@ -246,9 +272,18 @@ def test_the_object_has_the_names_of_the_language() -> None:
     assert shown["registry"][0]["upstream"] == {
         "connect-to": [["registry.corp.example:8443", "10.0.0.5:5000"], ["login.corp.example:443", "[fd00::1]:443"]],
         "proxy": ["http://proxy.corp.example:3128"],
+        "connect-timeout": "1s500ms",
+        "first-byte-timeout": "2m",
+        "idle-timeout": "1m30s",
+        "retries": "0",
+        "connections": "4",
     }
     assert shown["registry"][0]["limits"] == {"pulls": "180/6h", "concurrent": "32", "reserve": "40 for prod"}
-    assert shown["registry"][0]["tls"] == {"ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']]}
+    assert shown["registry"][0]["tls"] == {
+        "ca": [["file", "/etc/ssl/corp.pem"], ["file", '/etc/ssl/"more".pem']],
+        "client-certificate": 'file "/etc/ssl/us.pem" key file \'/etc/ssl/"key".pem\'',
+        "min-version": ["1.3"],
+    }
     assert shown["registry"][0]["auth"] == [
         {
             "name": 'basic for "team-a/**" "x"',

@@ -51,14 +51,24 @@ def test_a_size_of_the_environment_overlays_the_default() -> None:
     assert [tier.name for tier in sized.tiers] == [tier.name for tier in plain.tiers]
 
 
+def test_time_outs_and_trust_of_the_environment_overlay_the_default() -> None:
+    chosen = choose_policy(None, {"VERIFY_SSL": "false", "PROXY_CONNECT_TIMEOUT": "20s"})
+    assert chosen.sentence.endswith("with VERIFY_SSL and PROXY_CONNECT_TIMEOUT from the environment")
+    assert [warning.split()[0] for warning in chosen.warnings] == ["VERIFY_SSL"]
+    assert chosen.loaded.policy is not None
+    found = {(one.tls.verify, one.timeouts.connect) for one in chosen.loaded.policy.registries}
+    assert found == {(False, 20.0)}
+
+
 def test_a_file_decides_alone_and_each_ignored_variable_is_named_once(tmp_path: Path) -> None:
     path = tmp_path / "a.policy"
     path.write_text(GOOD)
     environ = {"REGISTRIES": "quay.io", "AUTH_REGISTRIES": "a:b:c", "CACHE_MAX_SIZE": "wrong", "ALLOW_PUSH": "true"}
+    environ["VERIFY_SSL"] = "false"
     chosen = choose_policy(path, environ)
     assert chosen.sentence == f"policy: {path}"
     assert chosen.loaded.policy is not None
-    assert [warning.split()[0] for warning in chosen.warnings] == [*list(environ)[:3], "ALLOW_PUSH"]
+    assert [warning.split()[0] for warning in chosen.warnings] == list(environ)
 
 
 @pytest.mark.parametrize("environ", [{"AUTH_REGISTRIES": "a:b"}, {"CACHE_INACTIVE": "x"}])

@@ -9,6 +9,7 @@ import pytest
 from regproxy.model.address import parse_authority
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.decision import Cached, FailureClass, PolicyRequest
+from regproxy.model.egress import Timeouts
 from regproxy.model.oci import Kind, Resource, classify
 from regproxy.policy.diagnostic import Severity
 from regproxy.policy.load import load
@@ -18,6 +19,7 @@ from regproxy.settings.packaged import packaged_source
 from regproxy.settings.seed import seed_policy
 from regproxy.settings.seed_logins import PLACEHOLDER
 from regproxy.settings.seed_registries import DEFAULT_REGISTRIES
+from regproxy.settings.seed_upstream import verifies
 
 ON = {"ENABLE_MANIFEST_CACHE": "true"}
 DIGESTS = ("sha256:" + "a1" * 32, "sha512:" + "01" * 64)
@@ -29,7 +31,8 @@ def policy(environ: Mapping[str, str]) -> Policy:
     assert seed is not None
     loaded = load(Source("environment", seed.text), {})
     assert loaded.policy is not None, loaded.diagnostics
-    assert [found for found in loaded.diagnostics if found.severity is not Severity.NOTE] == []
+    findings = {found.code for found in loaded.diagnostics if found.severity is not Severity.NOTE}
+    assert findings == (set() if verifies(environ) else {"RP307"})
     return loaded.policy
 
 
@@ -186,6 +189,8 @@ def test_seed_mode_starts_with_the_variables_that_mean_a_policy(environ: Mapping
         ({**ON, "CACHE_MAX_SIZE": "0"}, "CACHE_MAX_SIZE: the size must be above zero"),
         ({**ON, "CACHE_INACTIVE": "forever"}, "CACHE_INACTIVE: "),
         ({**ON, "MANIFEST_CACHE_DEFAULT_TIME": "1 hour"}, "MANIFEST_CACHE_DEFAULT_TIME: "),
+        ({**ON, "AUTH_REGISTRIES": "ghcr.io:x:y", "VERIFY_SSL": "false"}, "VERIFY_SSL is off, and AUTH_REGISTRIES"),
+        ({**ON, "PROXY_READ_TIMEOUT": "1 hour"}, "PROXY_READ_TIMEOUT: "),
         ({**ON, "MANIFEST_CACHE_PRIMARY_TIME": "x"}, "MANIFEST_CACHE_PRIMARY_TIME: "),
         ({**ON, "MANIFEST_CACHE_SECONDARY_REGEX": "("}, "MANIFEST_CACHE_SECONDARY_REGEX: missing )"),
     ],
@@ -204,6 +209,13 @@ def test_what_cannot_be_meant_is_refused_by_name(environ: Mapping[str, str], sen
         ({"MANIFEST_CACHE_DEFAULT_TIME": "1h"}, ["MANIFEST_CACHE_DEFAULT_TIME"]),
         ({**ON, "VERIFY_SSL": "false", "DEBUG": "true"}, ["VERIFY_SSL", "DEBUG"]),
         ({**ON, "VERIFY_SSL": "true", "DEBUG": "false", "DISABLE_IPV6": "false"}, []),
+        ({**ON, "VERIFY_SSL": "True"}, []),
+        ({**ON, "VERIFY_SSL": "maybe"}, ["VERIFY_SSL"]),
+        ({**ON, "PROXY_READ_TIMEOUT": "900s", "PROXY_CONNECT_TIMEOUT": "60"}, []),
+        (
+            {**ON, "PROXY_READ_TIMEOUT": "1d", "PROXY_CONNECT_TIMEOUT": "0"},
+            ["PROXY_CONNECT_TIMEOUT", "PROXY_READ_TIMEOUT"],
+        ),
         ({**ON, "MANIFEST_CACHE_PRIMARY_REGEX": "a|b"}, ["MANIFEST_CACHE_PRIMARY_REGEX"]),
         ({**ON, "MANIFEST_CACHE_SECONDARY_REGEX": "^a$"}, ["MANIFEST_CACHE_SECONDARY_REGEX"]),
     ],
@@ -212,6 +224,12 @@ def test_what_has_no_effect_is_said(environ: Mapping[str, str], words: list[str]
     seed = seed_policy(environ)
     assert seed is not None
     assert [warning.split()[0] for warning in seed.warnings] == words
+
+
+def test_time_outs_and_trust_are_those_of_every_registry() -> None:
+    found = policy({**ON, "REGISTRIES": "quay.io", "VERIFY_SSL": "false", "PROXY_READ_TIMEOUT": "15m"}).registries
+    assert [(one.tls.verify, one.timeouts) for one in found] == [(False, Timeouts(None, 900, 900))] * 2
+    assert [one.tls.verify for one in policy(ON).registries] == [True] * 5
 
 
 def test_every_kind_has_a_tier() -> None:

@@ -14,7 +14,7 @@ from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.limited import Limited
 from regproxy.upstream.request import Limits
-from regproxy.upstream.retries import MAX_RETRIES
+from regproxy.upstream.retries import RETRIES
 from tests.lab.answers import Answer, abused, pull_limited
 from tests.lab.processes import free_port
 from tests.upstream.standin import Events, Recorder, Script, StandIn, Talk, admission, ask, registry, says, until
@@ -110,7 +110,7 @@ def test_a_registry_that_is_not_there_is_tried_again_and_then_left_alone() -> No
         tried = [event for event in events if isinstance(event, UpstreamFinished)]
         # Five requests until the breaker opens; a budget of three retries, of which the first request takes two.
         assert len(tried) == 5 + 3
-        assert MAX_RETRIES == 2
+        assert RETRIES == 2
 
     play(says(), story)
 
