@@ -92,6 +92,8 @@ class Core:
         clock: Callable[[], float] = time.time,
         limits: Limits | None = None,
         helpers: Path | None = None,
+        *,
+        ipv6: bool = True,
     ) -> "Core":
         """Open the cache directory and start; raises what `Store.open` raises.
 
@@ -100,7 +102,7 @@ class Core:
         """
         store = await Store.open(directory, policy().cache, clock, report)
         challenges = StoredChallenges(await store.challenges())
-        client = Client(report, listeners, limits)
+        client = Client(report, listeners, limits, ipv6=ipv6)
         quota, breakers = Quota(clock, report), Breakers(clock, report)
         admission = Admission(client, quota, breakers, Retries(random.random, report))
         broker = Broker(Tokens(admission, time.monotonic), report, clock, Helpers(helpers))

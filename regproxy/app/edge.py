@@ -39,7 +39,13 @@ def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sockets) 
         lambda: welcome().ca_certificate, lambda: welcome().ca_fingerprint, lambda: welcome().probe, core.sightings
     )
     edge = Edge(
-        core, contexts, pages.page, Path(first.content_directory), listeners, crowd=Crowd(Capacity(*first.capacity))
+        core,
+        contexts,
+        pages.page,
+        Path(first.content_directory),
+        listeners,
+        crowd=Crowd(Capacity(*first.capacity)),
+        ipv6=first.ipv6,
     )
     balancers = Balancers(ip_network(text) for text in first.balancers)
     return Listener(edge, Doors(sockets.clear, sockets.secured, first.name, balancers))

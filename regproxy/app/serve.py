@@ -116,9 +116,9 @@ class Service:
         health.start(prepared.metrics_sockets)
         listeners = reached_by([*prepared.proxy_sockets, *prepared.metrics_sockets, *prepared.admin_sockets])
         directory = settings.cache_directory
-        helpers = settings.helper_directory
+        helpers, ipv6 = settings.helper_directory, settings.ipv6
         core = await Core.open(
-            directory, lambda: self._active.policy, self._report, listeners, self._seal, helpers=helpers
+            directory, lambda: self._active.policy, self._report, listeners, self._seal, helpers=helpers, ipv6=ipv6
         )
         steps = ca_steps(settings, lambda: self._active.policy, lambda new: self._renew(core, new), self._report)
         ca = self._ca = RunningCa(prepared.holdings, steps)
@@ -182,7 +182,7 @@ class Service:
         room = capacity(
             claim_descriptors(), settings.max_connections, settings.max_connections_per_client, settings.workers
         )
-        told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from)), (room.total, room.each)
+        told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from)), (room.total, room.each), settings.ipv6
         return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told)
 
     def _renew(self, core: Core, holdings: Holdings) -> None:

@@ -1,6 +1,7 @@
-"""How `regproxy serve` is reached beside its plain port, inside TLS and through balancers, and by how many."""
+"""How `regproxy serve` is reached beside its plain port, inside TLS and through balancers, by how many, and IPv6."""
 
 import ipaddress
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, TypedDict
 import click
 
 from regproxy.model.address import Network, canonical_host
-from regproxy.settings.serve import TlsSettings
+from regproxy.settings.serve import TlsSettings, default_ipv6
 
 
 class Listening(TypedDict):
@@ -22,6 +23,7 @@ class Listening(TypedDict):
     proxy_protocol_from: tuple[Network, ...]
     max_connections: int | None
     max_connections_per_client: int | None
+    ipv6: str | None
 
 
 def _network(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[Network, ...]:
@@ -79,6 +81,12 @@ _OPTIONS = (
         envvar="REGPROXY_MAX_CONNECTIONS_PER_CLIENT",
         help="Connections at once from one address; more are turned away.",
     ),
+    click.option(
+        "--ipv6",
+        type=click.Choice(["on", "off"]),
+        envvar="REGPROXY_IPV6",
+        help="Whether registries and tunnels are dialled by IPv6, too. [default: on]",
+    ),
 )
 
 
@@ -97,7 +105,8 @@ def listening_settings(
     proxy_protocol_from: tuple[Network, ...],
     max_connections: int | None,
     max_connections_per_client: int | None,
-) -> tuple[tuple[str, ...], TlsSettings, tuple[Network, ...], int | None, int | None]:
+    ipv6: str | None,
+) -> tuple[tuple[str, ...], TlsSettings, tuple[Network, ...], int | None, int | None, bool]:
     """What they mean together; raises UsageError where they do not."""
     if (tls_certificate is None) != (tls_key is None):
         raise click.UsageError("--tls-certificate and --tls-key belong together: give both, or neither")
@@ -105,4 +114,5 @@ def listening_settings(
         raise click.UsageError("--tls-name and --tls-certificate are for --listen-tls: give an address to listen on")
     name = tls_name or socket.gethostname().lower() if listen_tls else ""
     tls = TlsSettings(name, tls_certificate, tls_key)
-    return listen_tls, tls, proxy_protocol_from, max_connections, max_connections_per_client
+    dials = default_ipv6(os.environ) if ipv6 is None else ipv6 == "on"
+    return listen_tls, tls, proxy_protocol_from, max_connections, max_connections_per_client, dials

@@ -142,11 +142,15 @@ def client_address(text: str) -> Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What one use of the network may dial: named hosts reach private addresses, `allow` opens what it lists."""
+    """What one use of the network may dial: named hosts reach private addresses, `allow` opens what it lists.
+
+    Without `ipv6` no address of IPv6 is dialled, and names are looked up in IPv4 alone.
+    """
 
     named: bool = False
     allow: tuple[Network, ...] = ()
     listeners: frozenset[Authority] = frozenset()
+    ipv6: bool = True
 
     def refusal(self, address: str, port: int) -> str | None:
         """Why this address may not be dialled, or None; `address` is what the socket really connects to."""
@@ -158,6 +162,8 @@ class Reach:
             ip = ip.ipv4_mapped
         if Authority(str(ip), port) in self.listeners:
             return f"{ip} port {port} is this proxy itself"
+        if ip.version == 6 and not self.ipv6:
+            return f"{ip} is an IPv6 address, and IPv6 is off"
         if any(ip in network for network in self.allow if network.version == ip.version):
             return None
         zone = zone_of(ip)

@@ -236,7 +236,7 @@ class _FrontRequest(HTTPMessageDelegate):
 
     async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:
         began = time.monotonic()
-        reach = Reach(decided.named, decided.allow, self._edge.listeners)
+        reach = Reach(decided.named, decided.allow, self._edge.listeners, self._edge.ipv6)
         try:
             upstream = await dial(authority, reach)
         except TunnelRefused as error:

@@ -66,6 +66,8 @@ class Edge:
     # How many policies there were: with another one a client is let in anew.
     policies: int = 0
     crowd: Crowd = field(default_factory=lambda: Crowd(MANY))
+    # Whether tunnels lead to addresses of IPv6.
+    ipv6: bool = True
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))

@@ -27,7 +27,9 @@ async def dial(authority: Authority, reach: Reach) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(DIAL_SECONDS):
-            found = await loop.getaddrinfo(authority.host, authority.port, type=socket.SOCK_STREAM)
+            # A literal is looked up as what it is, and then refused by that name.
+            family = socket.AF_UNSPEC if reach.ipv6 or ":" in authority.host else socket.AF_INET
+            found = await loop.getaddrinfo(authority.host, authority.port, family=family, type=socket.SOCK_STREAM)
     except TimeoutError as error:
         raise TunnelRefused(504, f"{authority.host}: the name look-up took too long") from error
     except OSError as error:

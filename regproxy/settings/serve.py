@@ -1,6 +1,7 @@
 """The settings of `regproxy serve`: addresses, directories and times that need a restart to change."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class ServeSettings:
     `metrics_aliases`: metrics of Docker Hub's limit have the names of its exporters, too.
     With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
     `helper_directory` holds the credential helpers that a policy may name.
+    `ipv6`: registries and tunnels are dialled by IPv6, too.
     """
 
     policy: Path | None
@@ -55,5 +57,11 @@ class ServeSettings:
     proxy_protocol_from: tuple[Network, ...] = ()
     max_connections: int | None = None
     max_connections_per_client: int | None = None
+    ipv6: bool = True
     metrics_aliases: bool = False
     helper_directory: Path | None = None
+
+
+def default_ipv6(environ: Mapping[str, str]) -> bool:
+    """Whether IPv6 is dialled where no flag says so: not with the seed's DISABLE_IPV6=true."""
+    return environ.get("DISABLE_IPV6", "").strip().lower() != "true"

@@ -104,7 +104,8 @@ class Pool:
 class Client:
     """Starts transfers; owns the pools, one per registry block and size, made when first needed.
 
-    `listeners` are this proxy's own addresses, which are never dialled; `report` takes one event per transfer.
+    `listeners` are this proxy's own addresses, which are never dialled; `report` takes one event per transfer. Without
+    `ipv6` upstreams are looked up and dialled in IPv4 alone.
     """
 
     def __init__(
@@ -112,9 +113,12 @@ class Client:
         report: Callable[[Event], None],
         listeners: frozenset[Authority] = frozenset(),
         limits: Limits | None = None,
+        *,
+        ipv6: bool = True,
     ) -> None:
         self._report = report
         self._listeners = listeners
+        self._ipv6 = ipv6
         self._limits = limits or Limits()
         self._pools: dict[tuple[Registry, bool], Pool] = {}
         self._retiring: set[Pool] = set()
@@ -131,7 +135,7 @@ class Client:
         registry = request.registry
         # Through a proxy, what is dialled is the proxy; it is named by the operator as a host of the block is.
         named = registry.proxy is not None or registry.names(request.authority)
-        reach = Reach(named, registry.allow_address, self._listeners)
+        reach = Reach(named, registry.allow_address, self._listeners, self._ipv6)
         transfer = Transfer(
             request, sink, self._limits.within(registry.timeouts).of(request.purpose), reach, self._report
         )

@@ -26,13 +26,14 @@ _UNASKED = ("Accept", "User-Agent", "Content-Type")
 
 
 def set_options(
-    curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, trust: TrustBundle, *, multiplexes: bool
+    curl: pycurl.Curl, request: UpstreamRequest, limits: Limits, trust: TrustBundle, *, multiplexes: bool, ipv6: bool
 ) -> None:
     """Set all options but the callbacks and the body; the handle comes fresh from `reset`.
 
     `multiplexes` says that the upstream spoke HTTP/2 when it was last asked.
     """
     _set_transport(curl, limits)
+    curl.setopt(pycurl.IPRESOLVE, pycurl.IPRESOLVE_WHATEVER if ipv6 else pycurl.IPRESOLVE_V4)
     _set_version(curl, small=request.purpose not in LARGE, multiplexes=multiplexes)
     _set_tls(curl, request, trust)
     curl.setopt(pycurl.URL, f"{request.scheme}://{request.authority}/")

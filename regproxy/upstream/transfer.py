@@ -109,7 +109,7 @@ class Transfer:
         """Set up a handle; `kick` makes the client look at its handles at once. Raises if already given up."""
         if self._cause is not None:
             raise self._cause
-        set_options(curl, self._request, self._limits, trust, multiplexes=multiplexes)
+        set_options(curl, self._request, self._limits, trust, multiplexes=multiplexes, ipv6=self._reach.ipv6)
         curl.setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         curl.setopt(pycurl.HEADERFUNCTION, self._header)
         curl.setopt(pycurl.WRITEFUNCTION, self._write)

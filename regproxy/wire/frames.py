@@ -27,7 +27,7 @@ from regproxy.model.oci import Digest
 from regproxy.model.sighting import Sighting
 
 # Both ends are the same program, but a new version may be installed under a running parent.
-VERSION = 3
+VERSION = 4
 # A request's head is at most 64 KiB, twice that in UTF-8; Linux's smallest usual send buffer holds this.
 MAX_FRAME = 192 * 1024
 # Larger bodies of small answers travel as a file in memory.
@@ -123,7 +123,8 @@ class Welcome(Frame, frozen=True):
     """The first frame of the core: what an edge needs to serve.
 
     `probe` is a registry that setup scripts try, `name` the proxy's own where clients speak TLS with it, `balancers`
-    are networks, `capacity` the connections of an edge, in all and of one client address.
+    are networks, `capacity` the connections of an edge, in all and of one client address. Without
+    `ipv6` tunnels lead to IPv4 alone.
     """
 
     version: int
@@ -135,6 +136,7 @@ class Welcome(Frame, frozen=True):
     name: str = ""
     balancers: tuple[str, ...] = ()
     capacity: tuple[int, int] = (1, 1)
+    ipv6: bool = True
 
 
 class Identified(Frame, frozen=True):

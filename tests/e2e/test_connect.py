@@ -134,3 +134,10 @@ def test_redirects_to_a_named_host_work_where_the_address_is_open(story: Story, 
     proxy = story.proxy(policy(hostile_block(hostile, pki)))
     with Client(proxy.port, proxy.ca_file, "registry.test:443") as client:
         assert client.get(path).body == data
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_with_ipv6_off_a_client_that_names_an_address_of_it_reads_why(workers: int, story: Story) -> None:
+    proxy = story.proxy(policy(), arguments=("--ipv6", "off"), workers=workers)
+    with pytest.raises(Refused, match="2606:4700::1111 is an IPv6 address, and IPv6 is off"):
+        connect(proxy.port, "[2606:4700::1111]:443").close()

@@ -1,13 +1,15 @@
 """Bytes through a tunnel: both ways, no faster than they are taken, and not for ever."""
 
 import asyncio
+import ipaddress
 import socket
 import time
 
 import pytest
 
+from regproxy.model.address import Authority, Reach
 from regproxy.proxy import tunnel
-from regproxy.proxy.tunnel import relay
+from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
 
 def pairs() -> tuple[socket.socket, socket.socket, socket.socket, socket.socket]:
@@ -64,5 +66,33 @@ def test_who_sends_what_nobody_takes_is_not_read_on() -> None:
         traffic = await asyncio.wait_for(relaying, 5)
         assert traffic.sent == sent
         client.close()
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("ipv6", "families"), [(True, [socket.AF_INET6]), (False, [])])
+def test_without_ipv6_no_tunnel_leads_there(ipv6: bool, families: list[int]) -> None:
+    async def story() -> None:
+        dialled: list[int] = []
+        with socket.create_server(("::1", 0), family=socket.AF_INET6) as server:
+            authority = Authority("::1", server.getsockname()[1])
+            reach = Reach(allow=(ipaddress.ip_network("::1/128"),), ipv6=ipv6)
+            try:
+                with await dial(authority, reach) as connection:
+                    dialled.append(connection.family)
+            except TunnelRefused as refused:
+                assert (refused.status, "IPv6 is off" in str(refused)) == (403, True)
+        assert dialled == families
+
+    asyncio.run(story())
+
+
+def test_without_ipv6_a_name_is_looked_up_in_ipv4_alone() -> None:
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            authority = Authority("localhost", server.getsockname()[1])
+            reach = Reach(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")), ipv6=False)
+            with await dial(authority, reach) as connection:
+                assert connection.family == socket.AF_INET
 
     asyncio.run(story())

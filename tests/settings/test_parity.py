@@ -19,7 +19,7 @@ from regproxy.settings.choose import choose_policy
 from regproxy.settings.directories import default_ca_directory, default_cache_directory
 from regproxy.settings.seed_logins import PLACEHOLDER
 from regproxy.settings.seed_upstream import verifies
-from regproxy.settings.serve import DEFAULT_LISTEN
+from regproxy.settings.serve import DEFAULT_LISTEN, default_ipv6
 from tests.wire.joined import Script
 
 ON = {"ENABLE_MANIFEST_CACHE": "true"}
@@ -53,7 +53,7 @@ def meaning(environ: Mapping[str, str]) -> Meaning:
     assert chosen.loaded.policy is not None
     # Lifetimes longer than CACHE_INACTIVE are worth a note, no more: the seed had them too.
     findings = {one.code for one in chosen.loaded.diagnostics if one.severity is not Severity.NOTE}
-    assert findings == (set() if verifies(environ) else {"RP306"})
+    assert findings == (set() if verifies(environ) else {"RP307"})
     return Meaning(chosen.loaded.policy, tuple(warning.split()[0] for warning in chosen.warnings))
 
 
@@ -208,7 +208,7 @@ def test_manifest_cache_tiers(environ: Mapping[str, str], lifetimes: Mapping[str
         pytest.param({"VERIFY_SSL": "false"}, 1, id="VERIFY_SSL false: off, and said"),
         pytest.param({"PROXY_CONNECT_TIMEOUT": "60s"}, 0, id="PROXY_CONNECT_TIMEOUT"),
         pytest.param({"PROXY_READ_TIMEOUT": "900s"}, 0, id="PROXY_READ_TIMEOUT"),
-        pytest.param({"DISABLE_IPV6": "true"}, 1, id="DISABLE_IPV6: not yet, named"),
+        pytest.param({"DISABLE_IPV6": "true"}, 0, id="DISABLE_IPV6"),
         *(
             pytest.param({name: "5s"}, 1, id=f"{name}: not yet, named")
             for name in (
@@ -269,3 +269,10 @@ def test_every_outcome_has_a_word_of_nginx_for_the_header_that_people_script_aga
 )
 def test_the_tunnel(authority: str, decision: type) -> None:
     assert isinstance(meaning(ON).policy.on_connect(parse_authority(authority), "192.0.2.1"), decision)
+
+
+@pytest.mark.parametrize(
+    ("environ", "dialled"), [({}, True), ({"DISABLE_IPV6": "false"}, True), ({"DISABLE_IPV6": "true"}, False)]
+)
+def test_disable_ipv6(environ: Mapping[str, str], dialled: bool) -> None:
+    assert default_ipv6(environ) is dialled

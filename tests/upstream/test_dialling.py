@@ -9,7 +9,7 @@ import pytest
 
 from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
-from regproxy.model.registry import ConnectTo
+from regproxy.model.registry import ConnectTo, HostPattern, Registry
 from regproxy.upstream.client import Client
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import Limits, UpstreamRequest
@@ -182,3 +182,33 @@ def dialling(target: Authority) -> UpstreamRequest:
     stranger = Authority("stranger.test", 80)
     block = replace(registry(scheme="http"), allow_address=(), connect_to=(ConnectTo(stranger, target),))
     return replace(ask(block), authority=stranger)
+
+
+@pytest.mark.parametrize(("ipv6", "words"), [(True, ""), (False, "::1 is an IPv6 address, and IPv6 is off")])
+def test_without_ipv6_its_literals_are_refused_before_a_socket_is_made(ipv6: bool, words: str) -> None:
+    async def story() -> None:
+        reached: list[object] = []
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            reached.append(writer)
+            writer.write(TEN + b"0123456789")
+            writer.close()
+
+        async with await asyncio.start_server(accept, "::1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            target = Authority("::1", port)
+            block = Registry("test", (HostPattern("::1", port),), scheme="http", allow_address=(ip_network("::1/128"),))
+            client = Client(Events(), ipv6=ipv6)
+            request = UpstreamRequest(target, "http", block, "GET", "/v2/", (), "ping")
+            transfer = client.start(request, Recorder())
+            if ipv6:
+                await transfer.finished()
+            else:
+                with pytest.raises(UpstreamFailed, match=words) as caught:
+                    await transfer.finished()
+                assert caught.value.ours
+            assert len(reached) == int(ipv6)
+            await client.close()
+
+    asyncio.run(story())
