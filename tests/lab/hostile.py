@@ -42,6 +42,7 @@ class Hostile:
 
     leaf: Leaf | None
     port: int = field(default_factory=free_port)
+    address: str = "127.0.0.1"
     requests: list[Received] = field(default_factory=list)
     connections: int = 0
     _scripts: dict[tuple[str, str], _Script] = field(default_factory=dict)
@@ -67,7 +68,7 @@ class Hostile:
     def start(self) -> None:
         """Listen."""
         self._stopping.clear()
-        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self._listener = socket.create_server((self.address, self.port), backlog=128)
         self._spawn(self._accept, self._listener)
 
     def stop(self) -> None:

@@ -33,6 +33,7 @@ PEERS = {
         ("nginx",), "nginx libnginx-mod-stream", files=("/usr/lib/nginx/modules/ngx_stream_module.so",)
     ),
     "systemd": Peer(("unshare", "nsenter"), "systemd util-linux", root=True, files=("/lib/systemd/systemd",)),
+    "strace": Peer(("strace",), "strace"),
     "curl": Peer(("curl",), "curl"),
     "shellcheck": Peer(("shellcheck",), "shellcheck"),
     "promtool": Peer(("promtool",), "prometheus"),
