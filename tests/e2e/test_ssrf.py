@@ -140,3 +140,27 @@ def test_no_spelling_of_a_closed_address_makes_the_proxy_open_a_connection(
     assert bool(connections) is (way in (_redirect, _realm))
     with pytest.raises(BlockingIOError):
         trap.accept()
+
+
+@pytest.mark.parametrize("way", [_redirect, _realm])
+def test_a_host_that_the_policy_names_is_judged_by_the_address_that_it_has_when_it_is_dialled(
+    way: Callable[[Proxy, Hostile, int, str], int], story: Story, pki: Pki, evil: Hostile, trap: socket.socket
+) -> None:
+    named = f"localhost:{trap.getsockname()[1]}"
+    host = HOSTS[0]
+    block = Block(
+        "evil",
+        (host,),
+        {host: evil.port},
+        pki.root,
+        token_hosts=(named,),
+        redirect_hosts=(named,),
+        allow_address=(f"{THERE}/32",),
+    )
+    proxy = story.proxy(policy(block).replace(f"127.0.0.1:{evil.port}", f"{THERE}:{evil.port}"), workers=1)
+    with dialled(proxy, story.directory / "connections") as connections:
+        assert way(proxy, evil, 0, named) >= 400
+    assert connections != []
+    assert [line for line in connections if f'inet_addr("{THERE}")' not in line] == []
+    with pytest.raises(BlockingIOError):
+        trap.accept()
