@@ -27,6 +27,7 @@ OWNERS = {
     "re2": {"policy", "rehearsal"},
     "cryptography": {"tls"},
     "prometheus_client": {"telemetry", "admin"},
+    "opentelemetry": {"telemetry"},
     "msgspec": {"wire", "admin"},
     "bcrypt": {"cache"},
     "click": {"cli"},

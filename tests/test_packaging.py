@@ -20,7 +20,13 @@ from packaging.requirements import Requirement
 from regproxy.settings.floors import FLOORS
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("deploy/requirements.lock", "deploy/build.lock", "tests/requirements.lock", "tests/helm.lock")
+LOCKS = (
+    "deploy/requirements.lock",
+    "deploy/build.lock",
+    "tests/requirements.lock",
+    "tests/helm.lock",
+    "deploy/otel.lock",
+)
 SCRIPTS = (
     "deploy/serve.sh",
     "deploy/demo.sh",
@@ -110,6 +116,11 @@ def test_the_installed_wheel_makes_a_ca_from_its_packaged_lists(installed: Path,
     assert "public.ecr.aws" in ran.stdout
 
 
+def _extra() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return [Requirement(text) for text in project["optional-dependencies"]["otel"]]
+
+
 def _pyproject() -> dict[str, dict[str, list[str]]]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -138,7 +149,8 @@ def test_the_locks_hold_what_pyproject_asks_for() -> None:
     project = _pyproject()
     runtime = [Requirement(text) for text in project["project"]["dependencies"]]
     tools = [Requirement(text) for text in project["dependency-groups"]["dev"]]
-    for lock, requirements in ((LOCKS[0], runtime), (LOCKS[2], [*runtime, *tools])):
+    extra = _extra()
+    for lock, requirements in ((LOCKS[0], runtime), (LOCKS[2], [*runtime, *tools, *extra]), (LOCKS[4], extra)):
         pinned = _locked(lock)
         for requirement in requirements:
             version, _ = pinned[requirement.name]
@@ -151,7 +163,7 @@ def test_the_locks_agree_so_that_one_environment_can_hold_them_all() -> None:
         for name, (version, _) in _locked(lock).items():
             versions.setdefault(name, set()).add(version)
     assert {name: found for name, found in versions.items() if len(found) > 1} == {}
-    assert set(_locked(LOCKS[0])) <= set(_locked(LOCKS[2]))
+    assert set(_locked(LOCKS[0])) | set(_locked(LOCKS[4])) <= set(_locked(LOCKS[2]))
 
 
 def test_a_start_insists_on_the_versions_that_pyproject_asks_for() -> None:

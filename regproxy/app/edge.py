@@ -47,6 +47,7 @@ def make_listener(core: Core, welcome: Callable[[], Welcome], sockets: Sockets) 
         crowd=Crowd(Capacity(*first.capacity)),
         ipv6=first.ipv6,
     )
+    edge.traced = first.traced
     balancers = Balancers(ip_network(text) for text in first.balancers)
     return Listener(edge, Doors(sockets.clear, sockets.secured, first.name, balancers))
 

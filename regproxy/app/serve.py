@@ -27,6 +27,7 @@ from regproxy.app.pulse import Heart
 from regproxy.app.reloading import reload_steps
 from regproxy.app.scrape import Scrape
 from regproxy.app.seam import Seam
+from regproxy.app.spanning import spans_to
 from regproxy.app.start import Start, own_certificate
 from regproxy.model.address import Authority
 from regproxy.model.event import Event, PolicyStarted
@@ -85,6 +86,7 @@ class Service:
         self._gateway = Gateway(lambda: self._active.policy.looks_at_addresses, self._warn)
         self._crowding = Crowding(time.monotonic, self._warn)
         self._traces = Traces(time.time)
+        self._spans = spans_to(prepared.settings.otel_endpoint, self._warn)
         self._reloader: Reloader | None = None
         self._ca: RunningCa | None = None
         self._watchers: list[Watcher] = []
@@ -104,6 +106,8 @@ class Service:
         self._gateway.observe(event)
         self._crowding.observe(event)
         self._traces.observe(event)
+        if self._spans is not None:
+            self._spans.observe(event)
         self._log.observe(event)
 
     async def run(self, stop: asyncio.Event, stop_now: asyncio.Event) -> None:
@@ -151,6 +155,8 @@ class Service:
                 self._report(pull)
             await core.close()
             await health.stop()
+            if self._spans is not None:
+                await self._spans.close()
             self._log.flush()
         self._log.line({"event": "stop", "message": "stopped"})
         self._log.flush()
@@ -183,7 +189,8 @@ class Service:
             claim_descriptors(), settings.max_connections, settings.max_connections_per_client, settings.workers
         )
         told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from)), (room.total, room.each), settings.ipv6
-        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told)
+        traced = self._spans is not None
+        return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told, traced)
 
     def _renew(self, core: Core, holdings: Holdings) -> None:
         """Another CA is in force: edges hand it out, and ask for new leaves."""

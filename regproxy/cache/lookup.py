@@ -125,6 +125,7 @@ class Lookup:
             purpose,
             has_reserve=self.has_reserve,
             repository=self.resource.repository,
+            span=ask.span,
         )
 
 

@@ -71,14 +71,18 @@ class Passage:
     async def ping(self, ask: Ask, registry: Registry, labels: Labels) -> Answer:
         """Relay `/v2/` with the client's own credential: is it good?"""
         fields = only(end_to_end(ask.fields), FORWARDED_FIELDS)
-        request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, "/v2/", fields, "other")
+        request = UpstreamRequest(
+            ask.authority, ask.scheme, registry, ask.method, "/v2/", fields, "other", span=ask.span
+        )
         return await self.relay(ask, request, labels, lambda head: _v2_head(ask, head, ""))
 
     async def other(self, ask: Ask, registry: Registry, labels: Labels, inflow: Inflow | None) -> Answer:
         """Pass any other path unchanged in both directions."""
         ours = ["authorization"] if foreign(ask.fields) is None else []
         fields = without(end_to_end(ask.fields), ["host", "content-length", "expect", *ours])
-        request = UpstreamRequest(ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow)
+        request = UpstreamRequest(
+            ask.authority, ask.scheme, registry, ask.method, ask.target, fields, "other", inflow, span=ask.span
+        )
         # Redirects and all fields are the client's.
         return await self.relay(
             ask, request, labels, lambda head: Head(head.status, end_to_end(head.fields)), inflow, follows=False

@@ -58,7 +58,9 @@ class Pushes:
                 fields = await self._proved(lookup, caller, fields)
             except UpstreamFailed as error:
                 return self._unproved(lookup, error)
-        request = UpstreamRequest(authority, ask.scheme, registry, ask.method, target, fields, "upload", inflow)
+        request = UpstreamRequest(
+            authority, ask.scheme, registry, ask.method, target, fields, "upload", inflow, span=ask.span
+        )
 
         def shown(head: Head) -> Head:
             return _shown(lookup, request, head)

@@ -94,5 +94,7 @@ class Wanted:
             request = self.lookup.upstream(self.ask.method, self.ask.target, fields)
             return await engines.upstream.open(request, self.lookup.resource.repository, sink, self.lookup.account)
         ask = self.ask
-        request = UpstreamRequest(ask.authority, ask.scheme, self.registry, ask.method, ask.target, fields, "other")
+        request = UpstreamRequest(
+            ask.authority, ask.scheme, self.registry, ask.method, ask.target, fields, "other", span=ask.span
+        )
         return await engines.upstream.relay(request, sink)

@@ -20,6 +20,7 @@ from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passp
 from regproxy.cli.listening import Listening, listening_options, listening_settings
 from regproxy.settings.admin import AdminSettings
 from regproxy.settings.floors import below_floors
+from regproxy.settings.otel import EXTRA, can_send, collector
 from regproxy.settings.serve import (
     DEFAULT_DRAIN,
     DEFAULT_LISTEN,
@@ -38,6 +39,18 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
         return None if value is None else Handed.read(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def _collector(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        url = collector(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if not can_send():
+        raise click.BadParameter(f"spans cannot be sent by this installation: install {EXTRA}, or do not give it")
+    return url
 
 
 @click.command("serve")
@@ -104,6 +117,13 @@ def _handed(_context: click.Context, _parameter: click.Parameter, value: str | N
     envvar="REGPROXY_HELPER_DIR",
     help="The directory of the docker credential helpers that `auth helper` may run; no others are run.",
 )
+@click.option(
+    "--otel-endpoint",
+    metavar="URL",
+    callback=_collector,
+    envvar=["REGPROXY_OTEL_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"],
+    help=f"An OpenTelemetry collector (OTLP over HTTP) that gets a span for each exchange; needs {EXTRA}.",
+)
 @listening_options
 @admin_options
 @click.option("--handed", hidden=True, callback=_handed, help="What the parent of the processes hands over.")
@@ -122,6 +142,7 @@ def serve_command(
     log_format: str,
     metrics_aliases: bool,
     helper_dir: Path | None,
+    otel_endpoint: str | None,
     handed: Handed | None,
     **listening: Unpack[Listening],
 ) -> None:
@@ -141,6 +162,7 @@ def serve_command(
         *listening_settings(**listening),
         metrics_aliases,
         helper_dir,
+        otel_endpoint,
     )
     if handed is not None:
         end_with(handed.parent)

@@ -12,6 +12,7 @@ from regproxy.model.leaf import Leaf
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
 from regproxy.model.sighting import Sighting
+from regproxy.model.trace import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Ask:
     """One request on an intercepted connection; the core derives everything else itself.
 
     `ours`: the proxy asks by itself, for its operator; no edge can say so.
+    `span`: its place in a trace, where exchanges are traced.
     """
 
     authority: Authority
@@ -38,6 +40,7 @@ class Ask:
     body: RequestBody | None = None
     user: str = ""
     ours: bool = False
+    span: Span | None = None
 
 
 class Progress(Protocol):

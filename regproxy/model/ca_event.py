@@ -37,3 +37,7 @@ class CertificatesFetched:
     """A client was handed what it has to trust."""
 
     client: str
+
+
+# What happens around the CA.
+Certified = CaReloaded | CaNoticed | CertificatesFetched | LeafIssued

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
+from regproxy.model.ca_event import Certified
 from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.exchange import Traced
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
 from regproxy.model.pull_event import PullEvent
 from regproxy.model.stale import Stale
+from regproxy.model.trace import Span
 
 Decided = Literal["intercept", "tunnel", "refuse", "failed"]
 HandshakeCause = Literal["unknown_ca", "timeout", "closed", "other"]
@@ -93,7 +94,7 @@ class Labels:
 class ExchangeFinished:
     """One request on an intercepted connection was answered, wholly or not; `left`: its client did not wait.
 
-    `first_byte`: milliseconds until the head left; `trace`: the client's own (W3C), `user` who it proved to be.
+    `first_byte`: milliseconds until the head left; `trace`: its id (W3C), `span` our place in it; `user` who proved it.
     """
 
     client: str
@@ -109,6 +110,7 @@ class ExchangeFinished:
     trace: str = ""
     user: str = ""
     streamed: bool = False
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ class BodyBegan:
 class UpstreamFinished:
     """One request to an upstream ended; `failure` names a failure class when there was no usable answer.
 
-    `first_byte`: milliseconds until the head was there, if it came.
+    `first_byte`: milliseconds until the head was there, if it came; `span`: the client's exchange that it was for.
     """
 
     registry: str
@@ -135,6 +137,7 @@ class UpstreamFinished:
     milliseconds: float
     failure: str = ""
     first_byte: float | None = None
+    span: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,13 +291,10 @@ Event = (
     | StoreFailed
     | PolicyStarted
     | PolicyReloaded
-    | CaReloaded
-    | CaNoticed
-    | CertificatesFetched
     | CredentialRejected
     | PullEvent
+    | Certified
     | BodyBegan
-    | LeafIssued
     | Pulse
     | Traced
 )

@@ -57,6 +57,8 @@ class Edge:
     memory: Memory = field(default_factory=Memory)
     connect_heads: ConnectHeads = field(default_factory=ConnectHeads)
     draining: bool = False
+    # Whether exchanges have a place in a trace.
+    traced: bool = False
     # Plain numbers, told now and then: requests under way, and handshakes that went well since.
     in_flight: int = 0
     handshakes: int = 0

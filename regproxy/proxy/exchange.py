@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from secrets import token_hex
 
 from tornado.http1connection import HTTP1Connection
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
@@ -14,7 +15,7 @@ from regproxy.model.connect import Intercept
 from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import content_length, printable
 from regproxy.model.refusal import refusal
-from regproxy.model.trace import trace_of
+from regproxy.model.trace import span_of, trace_of
 from regproxy.proxy.content import in_hand
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.framing import Fault, fault
@@ -93,7 +94,9 @@ class Exchange(HTTPMessageDelegate):
         if wrong is None and (size or "Transfer-Encoding" in headers):
             self._upload = Upload(size)
         body = self._upload.body if self._upload is not None else None
-        ask = Ask(self._authority, self._scheme, start_line.method, target, fields, self._client, body, self._user)
+        span = span_of(fields, token_hex, time.time()) if self._edge.traced else None
+        who = self._client, body, self._user
+        ask = Ask(self._authority, self._scheme, start_line.method, target, fields, *who, span=span)
         self._edge.in_flight += 1
         self._task = self._edge.spawn(self._answer(ask, wrong), self._stream)
         self._task.add_done_callback(self._answered)
@@ -217,7 +220,8 @@ class Exchange(HTTPMessageDelegate):
             sent.complete,
             ((sent.began_at or now) - began) * 1000,
             self._left and not sent.complete,
-            trace_of(ask.fields),
+            trace_of(ask.fields) if ask.span is None else ask.span.trace,
             self._user,
             sent.streamed,
+            ask.span,
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ssl
 import time
+from secrets import token_hex
 
 from tornado.http1connection import HTTP1Connection
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
@@ -12,6 +13,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse
 from regproxy.model.event import ConnectFinished, ExchangeFinished, HandshakeFailed
+from regproxy.model.trace import span_of
 from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.heads import is_one_head
@@ -75,6 +77,7 @@ class Interception:
         self._stream.answer(answer)
         spent = (time.monotonic() - began) * 1000
         size, labels = len(ready.body), ready.labels
+        span = span_of((), token_hex, time.time() - spent / 1000) if self._edge.traced else None
         finished = ExchangeFinished(
             self._client,
             ready.authority,
@@ -84,7 +87,9 @@ class Interception:
             spent,
             labels,
             first_byte=spent,
+            trace="" if span is None else span.trace,
             user=self._user,
+            span=span,
         )
         self._edge.core.report([finished])
 

@@ -28,7 +28,7 @@ MAX_SECONDS = 300.0
 # A request with one of these is not answered before it is parsed.
 _PARTICULAR = frozenset(
     "range if-range if-match if-none-match if-modified-since if-unmodified-since expect te upgrade "
-    "content-length transfer-encoding".split()
+    "content-length transfer-encoding traceparent".split()
 )
 
 Repeatable = Stored | Reply

@@ -35,7 +35,7 @@ class ServeSettings:
     """What the flags of `serve` say; `drain` in seconds, `policy` None: the packaged one, or what the seed's say.
 
     `resume`: run the last good policy when the file does not load at start.
-    `metrics_aliases`: metrics of Docker Hub's limit have the names of its exporters, too.
+    `metrics_aliases`: metrics of Docker Hub's limit have the names of its exporters, too. `otel_endpoint`: a collector.
     With one worker everything is one process. `proxy_protocol_from`: balancers, whose PROXY header is asked for.
     `helper_directory` holds the credential helpers that a policy may name.
     `ipv6`: registries and tunnels are dialled by IPv6, too.
@@ -60,6 +60,7 @@ class ServeSettings:
     ipv6: bool = True
     metrics_aliases: bool = False
     helper_directory: Path | None = None
+    otel_endpoint: str | None = None
 
 
 def default_ipv6(environ: Mapping[str, str]) -> bool:

@@ -10,6 +10,7 @@ from regproxy.model.address import Authority
 from regproxy.model.egress import Timeouts
 from regproxy.model.message import Fields, Head, is_method
 from regproxy.model.registry import Registry
+from regproxy.model.trace import Span
 
 _TARGET = re.compile(r"(?:/[\x21-\x7e\x80-\xff]*|\*)\Z")
 
@@ -54,8 +55,8 @@ class UpstreamRequest:
     """One request to one authority; `purpose` is `manifest`, `blob`, `upload`, `list`, `token`, `ping` or `other`.
 
     `target` is sent as it stands; `has_reserve`: the pulls that the registry's block keeps may be spent on it.
-    `repository`: what it is about, for whoever traces that. Raises ValueError for a target or method that could break
-    the request line.
+    `repository`: what it is about, and `span`: the exchange that it is for, for whoever traces that. Raises ValueError
+    for a target or method that could break the request line.
     """
 
     authority: Authority
@@ -68,6 +69,7 @@ class UpstreamRequest:
     body: bytes | BodySource | None = None
     has_reserve: bool = True
     repository: str = ""
+    span: Span | None = None
 
     def __post_init__(self) -> None:
         if not _TARGET.match(self.target):

@@ -156,7 +156,8 @@ class Asks:
     async def _answer(self, frame: Asked, authority: Authority) -> None:
         fd = self._bodies.pop(frame.id, None)
         body = None if fd is None else RequestBody(fd, frame.size)
-        ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, frame.client, body, frame.user)
+        who = frame.client, body, frame.user
+        ask = Ask(authority, frame.scheme, frame.method, frame.target, frame.fields, *who, span=frame.span)
         answer = await self._core.answer(ask)
         try:
             await self._give(frame.id, answer)

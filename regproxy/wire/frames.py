@@ -25,6 +25,7 @@ from regproxy.model.measure import EdgeMeasured, ProcessMeasured
 from regproxy.model.message import Fields, Head
 from regproxy.model.oci import Digest
 from regproxy.model.sighting import Sighting
+from regproxy.model.trace import Span
 
 # Both ends are the same program, but a new version may be installed under a running parent.
 VERSION = 4
@@ -60,6 +61,7 @@ class Asked(Frame, frozen=True):
     body: bool
     size: int | None
     user: str
+    span: Span | None = None
 
 
 class Identifying(Frame, frozen=True):
@@ -124,7 +126,7 @@ class Welcome(Frame, frozen=True):
 
     `probe` is a registry that setup scripts try, `name` the proxy's own where clients speak TLS with it, `balancers`
     are networks, `capacity` the connections of an edge, in all and of one client address. Without
-    `ipv6` tunnels lead to IPv4 alone.
+    `ipv6` tunnels lead to IPv4 alone; `traced`: exchanges are.
     """
 
     version: int
@@ -137,6 +139,7 @@ class Welcome(Frame, frozen=True):
     balancers: tuple[str, ...] = ()
     capacity: tuple[int, int] = (1, 1)
     ipv6: bool = True
+    traced: bool = False
 
 
 class Identified(Frame, frozen=True):

@@ -224,8 +224,10 @@ def _frame(number: int, ask: Ask) -> Asked:
     scheme: Literal["http", "https"] = "https" if ask.scheme == "https" else "http"
     size = None if body is None else body.size
     authority = str(ask.authority)
-    has_body, client, user = body is not None, ask.client, ask.user
-    return Asked(number, authority, scheme, ask.method, ask.target, ask.fields, client, has_body, size, user)
+    has_body, client = body is not None, ask.client
+    return Asked(
+        number, authority, scheme, ask.method, ask.target, ask.fields, client, has_body, size, ask.user, ask.span
+    )
 
 
 def _decision(found: Found) -> ConnectDecision:

@@ -238,3 +238,35 @@ def test_garbage_inside_tls_is_a_400_and_the_end(tmp_path: Path) -> None:
         assert serving.core.asked == []
 
     told(story, tmp_path)
+
+
+@pytest.mark.parametrize("traced", [True, False])
+def test_each_exchange_has_its_own_place_in_a_trace_where_they_are_traced(tmp_path: Path, traced: bool) -> None:
+    async def story(serving: Serving) -> None:
+        serving.edge.traced = traced
+        head = Head(200, (("Content-Type", "text/plain"),))
+        serving.core.script = lambda _: Reply(head, b"hello", LABELS, time.time() + 60, Audience.EVERYONE)
+
+        def run() -> None:
+            with Client(serving.port, serving.ca_file, "quay.io:443") as client:
+                for _ in range(3):
+                    assert client.get("/v2/").body == b"hello"
+                for _ in range(3):
+                    client.get("/v2/", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
+
+        def finished() -> list[ExchangeFinished]:
+            return [event for event in serving.core.events if isinstance(event, ExchangeFinished)]
+
+        await asyncio.to_thread(run)
+        await until(lambda: len(finished()) == 6)
+        spans = [event.span for event in finished()]
+        assert [ask.span for ask in serving.core.asked] == spans[:1], "the rest is from memory"
+        assert [event.trace for event in finished()][3:] == ["a" * 32] * 3
+        if not traced:
+            assert spans == [None] * 6
+            return
+        assert len({span.id for span in spans if span is not None}) == 6
+        assert [event.trace for event in finished()] == [span.trace for span in spans if span is not None]
+        assert {span.parent for span in spans[3:] if span is not None} == {"b" * 16}
+
+    told(story, tmp_path)

@@ -130,6 +130,11 @@ HELLO = Hello(VERSION)
 ASK = Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=False, size=None, user="")
 
 
+def _spanned(trace: str, began: float) -> bytes:
+    span = {"trace": trace, "id": "b" * 16, "parent": "", "began": began}
+    return msgspec.msgpack.encode(["Asked", 1, str(QUAY), "https", "GET", "/", (), "c", False, None, "", span])
+
+
 def _encoded(*frames: Frame) -> list[bytes]:
     return [msgspec.msgpack.encode(frame) for frame in frames]
 
@@ -143,6 +148,8 @@ def _encoded(*frames: Frame) -> list[bytes]:
         (_encoded(HELLO, Asked(1, "quay.io", "https", "GET", "/", (), "c", body=False, size=None, user="")), "no port"),
         (_encoded(HELLO, Connecting(1, "QUAY..IO:443", "c", "")), "no name"),
         (_encoded(HELLO, Asked(1, str(QUAY), "https", "GET", "/", (), "c", body=True, size=None, user="")), "no body"),
+        ([*_encoded(HELLO), _spanned("x" * 32, 1.0)], "no ids of a trace"),
+        ([*_encoded(HELLO), _spanned("a" * 32, 1e300)], "no time"),
         ([*_encoded(HELLO), b"\xc1"], "no MessagePack"),
         ([*_encoded(HELLO), msgspec.msgpack.encode(["Gone", "one"])], "the wrong type"),
         ([*_encoded(HELLO), msgspec.msgpack.encode(["Welcome", 1])], "the core's frame"),

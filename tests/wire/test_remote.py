@@ -32,6 +32,7 @@ from regproxy.model.leaf import NotValidNow
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured, TurnedAway
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
+from regproxy.model.trace import Span
 from regproxy.wire import remote
 from regproxy.wire.channel import FrameError
 from regproxy.wire.frames import MAX_INLINE, VERSION, Happened, Welcome
@@ -57,6 +58,20 @@ def test_an_answer_arrives_as_it_was_given(answer: Answer) -> None:
         both.core.script = lambda _: answer
         assert await both.edge.answer(asked()) == answer
         assert both.core.asked == [asked()]
+
+    told(story)
+
+
+def test_the_place_of_an_exchange_in_a_trace_arrives_with_what_is_asked_and_with_what_happened() -> None:
+    span = Span("a" * 32, "b" * 16, "c" * 16, 1.5)
+    ask = replace(asked(), span=span)
+    finished = ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, trace=span.trace, span=span)
+
+    async def story(both: Joined) -> None:
+        await both.edge.answer(ask)
+        assert both.core.asked == [ask]
+        both.edge.report([finished])
+        await until(lambda: both.core.events == [finished])
 
     told(story)
 
