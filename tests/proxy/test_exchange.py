@@ -216,6 +216,7 @@ def test_a_client_that_leaves_with_its_head_leaves_no_descriptor(tmp_path: Path)
 
         await asyncio.to_thread(run)
         await until(lambda: not serving.edge.streams)
+        await until(lambda: not serving.edge.tasks)
         before = descriptors()
         await asyncio.to_thread(run)
         await until(lambda: not serving.edge.streams)
