@@ -247,9 +247,12 @@ def test_content_that_an_edge_could_not_read_is_fetched_again(
 
             monkeypatch.setattr(files, "remove", refuse)
         world.core.cache.report([StoreFailed("read", "Input/output error", parse_digest(DIGEST))])
-        for path in (PATH, manifest_path):
-            answer, body = await world.get(path)
-            assert (answer.labels.outcome, body) == (Outcome.MISS, BLOB)
+        answer, body = await world.get(PATH)
+        assert (answer.labels.outcome, body) == (Outcome.MISS, BLOB)
+        answer, body = await world.get(manifest_path)
+        # The same bytes under another name: once they are stored again they are there for both.
+        assert answer.labels.outcome is Outcome.MISS or (removable and answer.labels.outcome is Outcome.HIT)
+        assert body == BLOB
         failures = [event.operation for event in world.events if isinstance(event, StoreFailed)]
         assert failures == (["read"] if removable else ["read", "discard"])
 
