@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,14 @@ pytestmark = pytest.mark.real
 # As bcrypt (`htpasswd -B`) has it.
 ROBOT = Account("robot$a", "pa:ss*  w'o\"rd")
 ROBOT_LINE = "robot$a:$2y$04$regproxyregproxyregpreytb3tPI5ScStw7eOOAE22j9AuSF1362\n"
+
+
+@pytest.fixture(autouse=True)
+def _owned_by_alice(hub: Registry) -> Iterator[None]:
+    """Whoever a story lets read the private repository, the next one finds it as it was."""
+    yield
+    assert hub.tokens is not None
+    hub.tokens.allow(PRIVATE, ALICE)
 
 
 @pytest.fixture(scope="module")
