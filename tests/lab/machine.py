@@ -7,6 +7,7 @@ machine's, so that what listens on loopback here is reached from there.
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.lab.processes import Processes, clean_environment, family, until
@@ -32,11 +33,18 @@ mount -t tmpfs tmpfs root/run
 mount -t tmpfs tmpfs root/tmp
 shift
 for place in "$@"; do mount --bind "state/$place" "root/$place"; done
+for place in $HIDDEN; do mkdir -p "root$place"; mount --rbind "$place" "root$place"; done
 cd root
 pivot_root . mnt
 umount -l /mnt
 exec env -i container=lab PATH="$PATH" /lib/systemd/systemd --system --unit=sysinit.target --show-status=no
 """
+
+
+def _hidden() -> list[Path]:
+    """Where this working copy and its Python lie, as far as the machine has a folder of its own there."""
+    places = (Path(__file__).parents[2], Path(sys.prefix), Path(sys.base_prefix))
+    return sorted({place for place in places if place.is_relative_to("/tmp") or place.is_relative_to("/run")})
 
 
 class Machine:
@@ -56,7 +64,7 @@ class Machine:
         settings.parent.mkdir(parents=True)
         settings.write_text(json.dumps(_DOCKER))
         command = ["unshare", "-m", "-p", "-f", "-i", "-u", "-C", "--kill-child", "sh", "-c", _BOOT, "boot"]
-        environment = clean_environment(PATH=_SYSTEM_PATH)
+        environment = clean_environment(PATH=_SYSTEM_PATH, HIDDEN=" ".join(map(str, _hidden())))
         self._process = processes.add("machine", [*command, str(directory), *_STATE], environment)
         self._init = 0
 
