@@ -34,9 +34,15 @@ def _owned_by_alice(hub: Registry) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def harbor(lab: Path, pki: Pki, servers: Processes) -> Registry:
+def harbor(request: pytest.FixtureRequest, lab: Path, pki: Pki, servers: Processes) -> Registry:
     """A registry that asks for Basic."""
-    registry = Registry(servers, lab / "basic", "harbor.test", pki.leaf("harbor.test"), accounts=ROBOT_LINE)
+    registry = Registry(
+        servers,
+        lab / str(request.module.__name__).rpartition(".")[2],
+        "harbor.test",
+        pki.leaf("harbor.test"),
+        accounts=ROBOT_LINE,
+    )
     registry.start()
     return registry
 

@@ -62,9 +62,10 @@ class World:
         text = self.proxy.get("/doctor")[1].decode()
         return frozenset(re.split(r"^(?:LOOK|OK) +", re.sub(r", \d+ s ago", "", text), flags=re.MULTILINE)[1:])
 
-    def doctor(self) -> str:
-        """What it tells now and did not tell before this mistake; edges report within a moment."""
-        until(lambda: self.findings() - self.before, 5, "something new for the doctor to tell")
+    def doctor(self, word: str = "") -> str:
+        """What it tells now and did not tell before this mistake, `word` in it; edges report within a moment."""
+        new = f"something new for the doctor to tell {word}"
+        until(lambda: any(word in one for one in self.findings() - self.before), 5, new)
         return "".join(sorted(self.findings() - self.before))
 
     def doctor_elsewhere(self) -> str:
@@ -222,7 +223,7 @@ MISTAKES: dict[str, tuple[Callable[[World], str], tuple[str, ...]]] = {
         ("add it to tunnel { ports } or name the registry",),
     ),
     "a registry over plain HTTP": (
-        lambda world: world.skopeo("registry.example:7443/a/b:1", "--tls-verify=false") + world.doctor(),
+        lambda world: world.skopeo("registry.example:7443/a/b:1", "--tls-verify=false") + world.doctor("plain HTTP"),
         ("plain HTTP is only for registries with scheme http",),
     ),
     "a host that the policy denies": (
