@@ -1,7 +1,6 @@
 """The CA's life as operators and clients see it: brought along, replaced while running, ended, and mended."""
 
 import os
-import shutil
 import signal
 import socket
 import ssl
@@ -24,6 +23,7 @@ from tests.e2e.conftest import Images, Story, hostile_block
 from tests.lab.certificates import Pki
 from tests.lab.client import Client, Refused, connect
 from tests.lab.hostile import Hostile
+from tests.lab.peers import need
 from tests.lab.policies import policy
 from tests.lab.processes import until
 from tests.lab.proxy import Proxy, regproxy, regproxy_environment
@@ -144,8 +144,7 @@ def test_the_seeds_ca_directory_is_used_as_it_is_by_a_real_client(
     story: Story, both: str, quay: Registry, images: Images
 ) -> None:
     """Its key is RSA under the seed's pass phrase, its certificate without constraints; clients trust it already."""
-    if shutil.which("openssl") is None:
-        pytest.skip("apt-get install openssl")
+    need("openssl")
     directory = story.directory / "proxy" / "ca"
     directory.mkdir(parents=True)
     seed = made("DockerMirrorBox CA Root", key=rsa.generate_private_key(65537, 2048))

@@ -177,6 +177,7 @@ def container() -> Iterator[Container]:
     with tempfile.TemporaryDirectory(prefix="regproxy-") as name:
         place = Container(Path(name))
         if not place.runs():
+            # Where the copy was put is no peer that could be installed: the same under CI.
             pytest.skip("this working copy or its Python lies where no other user may read; clone it below /srv")
         yield place
 

@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -60,11 +61,21 @@ def missing(name: str) -> str:
 def need(*names: str) -> None:
     """Skip the test where a peer is missing; with CI=true fail it, so that nothing goes untested in silence."""
     reasons = "; ".join(reason for reason in map(missing, names) if reason)
-    if not reasons:
-        return
+    if reasons:
+        lack(reasons)
+
+
+def need_root(why: str) -> None:
+    """The same for what only root can do."""
+    if os.geteuid() != 0:
+        lack(f"{why}; run the tests as root")
+
+
+def lack(reason: str) -> NoReturn:
+    """Skip the test and say what to do about it; with CI=true fail it."""
     if os.environ.get("CI") == "true":
-        pytest.fail(reasons, pytrace=False)
-    pytest.skip(reasons)
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
 def search_path() -> str:

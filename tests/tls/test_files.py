@@ -10,6 +10,7 @@ import pytest
 
 from regproxy.tls.files import read_pair
 from regproxy.tls.placing import write_pair
+from tests.lab.peers import need_root
 
 
 def test_a_new_pair_is_private_and_leaves_nothing_else_behind(tmp_path: Path) -> None:
@@ -120,8 +121,7 @@ def test_root_may_lend_the_key_to_our_group(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, accepted: bool
 ) -> None:
     """PostgreSQL's rule, and how Kubernetes mounts a secret for an unprivileged process."""
-    if os.geteuid() != 0:
-        pytest.skip("only root owns what root lends; run the tests as root")
+    need_root("only root owns what root lends")
     write_pair(tmp_path, b"key", b"certificate")
     (tmp_path / "ca.key").chmod(mode)
     monkeypatch.setattr("os.geteuid", lambda: 10001)

@@ -12,6 +12,7 @@ from cryptography import x509
 from regproxy.tls.authority import CertificateAuthority, create, load
 from regproxy.tls.directory import read_holdings
 from regproxy.tls.rotation import Stage, abort, activate, finish, prepare, rotation
+from tests.lab.peers import need_root
 from tests.tls.making import DAY, NOW, make, place
 
 
@@ -117,8 +118,7 @@ def test_a_mounted_secret_is_not_ours_to_rotate(tmp_path: Path) -> None:
 
 
 def test_what_root_makes_belongs_to_the_owner_of_the_directory(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("only root can give files away; run the tests as root")
+    need_root("only root can give files away")
     os.chown(tmp_path, 10001, 10001)
     create(tmp_path, ["quay.io"], NOW)
     prepare(tmp_path, [], NOW)
