@@ -57,11 +57,11 @@ def seed_logins(environ: Mapping[str, str], registries: Iterable[Authority]) -> 
 
 def is_placeholder(environ: Mapping[str, str]) -> bool:
     """Whether the variable holds what the seed's image ships, which means nothing."""
-    return _unquoted(environ.get(VARIABLE, "").strip()) == PLACEHOLDER
+    return environ.get(VARIABLE, "").strip() == PLACEHOLDER
 
 
 def _entries(environ: Mapping[str, str], between: str) -> Iterator[str]:
-    value = "" if is_placeholder(environ) else _unquoted(environ.get(VARIABLE, "").strip())
+    value = "" if is_placeholder(environ) else environ.get(VARIABLE, "").strip()
     parts = value.split() if between.isspace() else value.split(between)
     return (part.strip() for part in parts if part.strip())
 
@@ -88,10 +88,4 @@ def _parted(text: str, within: str) -> tuple[str, str]:
 
 
 def _delimiter(environ: Mapping[str, str], name: str, default: str) -> str:
-    return _unquoted(environ.get(name, "")) or default
-
-
-def _unquoted(value: str) -> str:
-    """Without the quotes that an env file keeps."""
-    closed = len(value) > 1 and value[0] == value[-1] and value[0] in "\"'"
-    return value[1:-1] if closed else value
+    return environ.get(name, "") or default
