@@ -15,6 +15,7 @@ import click
 from regproxy import __version__
 from regproxy.cli import main
 from regproxy.cli.admin import call
+from regproxy.cli.deferred import whole
 from regproxy.policy.codes import CODES
 from regproxy.policy.manual import manual
 
@@ -26,6 +27,7 @@ API = "docs/reference/api.md"
 
 def commands(command: click.Command = main, path: str = NAME) -> Iterator[tuple[str, click.Command]]:
     """Every command with its whole name, groups before what is in them."""
+    command = whole(command)
     yield path, command
     if isinstance(command, click.Group):
         for name, one in sorted(command.commands.items()):

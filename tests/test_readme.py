@@ -9,6 +9,7 @@ import click
 import pytest
 
 from regproxy.cli import main
+from regproxy.cli.deferred import whole
 from regproxy.model.secret import Origin, Secret
 from regproxy.policy.diagnostic import render
 from regproxy.policy.format import formatted
@@ -106,7 +107,7 @@ def unknown_in(arguments: list[str]) -> list[str]:
         found = command.commands.get(arguments[position])
         if found is None:
             return [arguments[position]]
-        command, position = found, position + 1
+        command, position = whole(found), position + 1
     with click.Context(command) as context:
         known = {
             name for parameter in command.get_params(context) for name in (*parameter.opts, *parameter.secondary_opts)
@@ -161,7 +162,7 @@ def test_every_variable_of_ours_is_one_that_a_flag_reads(page: str) -> None:
     read: set[str] = set()
     pending: list[click.Command] = [main]
     while pending:
-        command = pending.pop()
+        command = whole(pending.pop())
         pending += command.commands.values() if isinstance(command, click.Group) else ()
         for parameter in command.params:
             names = [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or ()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from regproxy.cli.deferred import Deferred, named
 from regproxy.policy.diagnostic import render
 from regproxy.policy.policy import Policy
 from regproxy.settings.choose import choose_policy
@@ -55,12 +56,18 @@ passphrase_option = click.option(
 )
 
 
-@click.group("ca")
+_COMMANDS = (
+    Deferred("rotate", "ca_rotate:rotate", "Another CA, without a moment that clients notice."),
+    Deferred("issue", "ca_issue:issue", "A certificate by this CA, or a request to another CA."),
+)
+
+
+@click.group("ca", commands=named(_COMMANDS))
 def ca_group() -> None:
     """The CA that clients trust."""
 
 
-@ca_group.command("init")
+@ca_group.command("init", short_help="Make a CA.")
 @ca_dir_option
 @ca_permit_option
 @click.option(
@@ -86,7 +93,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, c
     click.echo(f"Have clients trust {ca.path}; keep the key beside it to yourself.")
 
 
-@ca_group.command("show")
+@ca_group.command("show", short_help="Show the CA that a start would use.")
 @ca_dir_option
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

@@ -10,27 +10,33 @@ from pathlib import Path
 
 import click
 
+from regproxy.cli.deferred import Deferred, named
+from regproxy.cli.options import cache_dir_option, json_option
 from regproxy.policy.words import size as size_in_words
 from regproxy.settings.directories import default_cache_directory
 from regproxy.store.scrub import Directory, Holding, looked_over
 
 _STEP = 64 * 1024**2  # bytes between two lines of progress
 
-cache_dir_option = click.option(
-    "--cache-dir",
-    type=click.Path(path_type=Path),
-    envvar="REGPROXY_CACHE_DIR",
-    help="The cache. [default: /docker_mirror_cache where mounted, else your cache directory]",
+
+_COMMANDS = (
+    Deferred("ls", "images:ls", "The tags, with what the next pull of each would meet."),
+    Deferred("show", "images:show", "The platforms and layers of an image."),
+    Deferred("history", "images:history", "What a tag meant, the latest first."),
+    Deferred("refresh", "images:refresh", "Ask the registry now what tags mean."),
+    Deferred("purge", "images:purge", "Let tags be asked for anew, be distrusted, or be gone."),
+    Deferred("restore", "images:restore", "Let a tag mean what it meant before."),
+    Deferred("export", "carry:export_command", "Write images into an OCI image layout."),
+    Deferred("import", "carry:import_command", "Take images from an OCI image layout, or from the seed."),
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group("cache")
+@click.group("cache", commands=named(_COMMANDS))
 def cache_group() -> None:
-    """Images of the running proxy; and the cache on disk, while no proxy uses it (verify, du)."""
+    """Images of the running proxy; and the cache on disk, while no proxy uses it (verify, du, export, import)."""
 
 
-@cache_group.command("verify")
+@cache_group.command("verify", short_help="Hash all content against its name.")
 @cache_dir_option
 @click.option("--remove", is_flag=True, help="Remove what is wrong.")
 @json_option

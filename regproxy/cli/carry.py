@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from regproxy.cli.cache import Progress, cache_dir_option, json_option, opened
+from regproxy.cli.cache import Progress, opened
+from regproxy.cli.options import cache_dir_option, json_option
 from regproxy.cli.policy.given import POLICY_PATH, running
 from regproxy.cli.table import rounded
 from regproxy.model.address import Authority

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from regproxy.cli.admin import admin_option, call
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 from regproxy.cli.table import columns, span
 from regproxy.policy.diagnostic import visible
 
@@ -18,7 +18,7 @@ def grants_group() -> None:
     """Who may be served what is stored."""
 
 
-@grants_group.command("ls")
+@grants_group.command("ls", short_help="Who may read what, and since when.")
 @click.argument("repository", required=False, default="")
 @admin_option
 @json_option
@@ -37,7 +37,7 @@ def ls(repository: str, admin: str | None, as_json: bool) -> None:
     click.echo(columns(("REPOSITORY", "WHO", "IDENTITY", "ASKED"), rows))
 
 
-@grants_group.command("revoke")
+@grants_group.command("revoke", short_help="Take grants back.")
 @click.argument("repository", required=False, default="")
 @click.option("--identity", default="", help="Only this caller, by the digits that `ls` shows.")
 @admin_option

@@ -9,7 +9,7 @@ from regproxy.admin.hooks import HOOKS, hook_secret
 from regproxy.admin.pushed import SENDERS
 from regproxy.admin.token import TokenFile
 from regproxy.cli.administering import TOKEN_FILE_HELP
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 
 
 @click.command("hooks")

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from regproxy.cli.admin import admin_option, call
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 from regproxy.cli.table import columns, rounded, short, span
 from regproxy.policy.diagnostic import visible
 
@@ -159,6 +159,3 @@ def restore(image: str, digest: str | None, hours: int, admin: str | None, as_js
         click.echo(json.dumps(told, indent=2))
     else:
         click.echo(f"{visible(told['image'])} is {told['digest']} for {hours} h")
-
-
-image_commands = (ls, show, history, refresh, purge, restore)

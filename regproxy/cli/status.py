@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from regproxy.cli.admin import admin_option, call
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 from regproxy.cli.table import columns, rounded, span
 from regproxy.model.hit_ratio import asked_and_kept
 from regproxy.policy.diagnostic import visible

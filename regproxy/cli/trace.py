@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from regproxy.cli.admin import admin_option, call
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 from regproxy.policy.diagnostic import visible
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from regproxy.cli.admin import admin_option, call
-from regproxy.cli.cache import json_option
+from regproxy.cli.options import json_option
 from regproxy.cli.status import upstreams
 from regproxy.cli.table import span
 from regproxy.policy.diagnostic import visible
@@ -19,7 +19,7 @@ def upstream_group() -> None:
     """The registries as the running proxy sees them."""
 
 
-@upstream_group.command("ls")
+@upstream_group.command("ls", short_help="How each registry stands, and the pulls left.")
 @admin_option
 @json_option
 def ls(admin: str | None, as_json: bool) -> None:
@@ -28,7 +28,7 @@ def ls(admin: str | None, as_json: bool) -> None:
     click.echo(json.dumps(told["upstreams"], indent=2) if as_json else upstreams(told["upstreams"]))
 
 
-@upstream_group.command("test")
+@upstream_group.command("test", short_help="Ask a registry now.")
 @click.argument("registry")
 @admin_option
 @json_option
@@ -44,7 +44,7 @@ def test(registry: str, admin: str | None, as_json: bool) -> None:
     sys.exit(1 if told["failure"] else 0)
 
 
-@upstream_group.command("block")
+@upstream_group.command("block", short_help="Ask a registry nothing for a while.")
 @click.argument("registry")
 @click.option("--minutes", type=click.IntRange(1, 31 * 1440), default=60, show_default=True, help="For so long.")
 @admin_option
@@ -57,7 +57,7 @@ def block(registry: str, minutes: int, admin: str | None, as_json: bool) -> None
     click.echo(json.dumps(told) if as_json else f"{visible(told['authority'])} is not asked for {left}")
 
 
-@upstream_group.command("unblock")
+@upstream_group.command("unblock", short_help="Ask a registry again at once.")
 @click.argument("registry")
 @admin_option
 @json_option

@@ -45,7 +45,7 @@ def test_a_collector_without_the_extra_is_a_mistake_that_is_told(name: str, monk
     assert "install regproxy[otel]" in ran.output
 
 
-@pytest.mark.parametrize("module", ["regproxy.cli", "regproxy.app.serve", "regproxy.app.edge"])
+@pytest.mark.parametrize("module", ["regproxy.cli.serve", "regproxy.app.serve", "regproxy.app.edge"])
 def test_who_wants_no_spans_does_not_even_load_their_library(module: str) -> None:
     script = f"import sys, {module}; print([name for name in sys.modules if name.startswith('opentelemetry')])"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

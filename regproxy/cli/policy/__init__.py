@@ -2,32 +2,23 @@
 
 import click
 
-from regproxy.cli.policy.check import check_command
-from regproxy.cli.policy.diff import diff_command
-from regproxy.cli.policy.example import example_command
-from regproxy.cli.policy.explain import explain_command
-from regproxy.cli.policy.explain_code import explain_code_command
-from regproxy.cli.policy.fmt import fmt_command
-from regproxy.cli.policy.from_env import from_env_command
-from regproxy.cli.policy.reload import reload_command
-from regproxy.cli.policy.schema import schema_command
-from regproxy.cli.policy.show import show_command
-from regproxy.cli.policy.test import test_command
+from regproxy.cli.deferred import Deferred, named
+
+_COMMANDS = (
+    Deferred("check", "policy.check:check_command", "Find every mistake, and what no request can reach."),
+    Deferred("example", "policy.example:example_command", "Print a packaged policy, to copy and go on from."),
+    Deferred("explain", "policy.explain:explain_command", "What the policy does with an image or URL, and why."),
+    Deferred("diff", "policy.diff:diff_command", "What two policies do differently, with examples."),
+    Deferred("explain-code", "policy.explain_code:explain_code_command", "More about a finding."),
+    Deferred("from-env", "policy.from_env:from_env_command", "Print the policy that the seed's variables mean."),
+    Deferred("test", "policy.test:test_command", "Run the tests that stand in policies."),
+    Deferred("fmt", "policy.fmt:fmt_command", "Put policies into their one layout."),
+    Deferred("schema", "policy.schema:schema_command", "Print the whole language."),
+    Deferred("show", "policy.show:show_command", "Print a policy as it runs, every default written out."),
+    Deferred("reload", "policy.reload:reload_command", "Let the running proxy read its policy again."),
+)
 
 
-@click.group("policy")
+@click.group("policy", commands=named(_COMMANDS))
 def policy_group() -> None:
     """The policy: check and format it, and ask it what it would do."""
-
-
-policy_group.add_command(check_command)
-policy_group.add_command(example_command)
-policy_group.add_command(explain_command)
-policy_group.add_command(diff_command)
-policy_group.add_command(explain_code_command)
-policy_group.add_command(from_env_command)
-policy_group.add_command(test_command)
-policy_group.add_command(fmt_command)
-policy_group.add_command(schema_command)
-policy_group.add_command(show_command)
-policy_group.add_command(reload_command)
