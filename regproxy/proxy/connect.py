@@ -27,6 +27,7 @@ from regproxy.model.refusal import refusal
 from regproxy.proxy.edge import Edge, Visit
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.framing import fault
+from regproxy.proxy.heads import Known
 from regproxy.proxy.identity import CHALLENGE, decide
 from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.mirror import is_mirrored
@@ -63,13 +64,14 @@ class Front(HTTPServerConnectionDelegate):
             self._edge.core.report([note])
             self._stream.abort()
             return
-        authority = self._edge.connect_heads.find(came)
-        if authority is not None and not self._edge.draining:
-            decided = self._edge.core.decided(authority, self._client, "")
+        known = self._edge.connect_heads.find(came, self._client)
+        if known is not None and not self._edge.draining:
+            authority, user = known.authority, known.user
+            decided = self._edge.core.decided(authority, self._client, user)
             context = self._edge.contexts.made(authority.host)
             if isinstance(decided, Intercept) and decided.scheme == "https" and context is not None:
                 policies = self._edge.policies
-                Interception(self._edge, self._stream, self._client, "", policies, authority, decided).begin(context)
+                Interception(self._edge, self._stream, self._client, user, policies, authority, decided).begin(context)
                 return
         self._head = came
         self._stream.hand_up(came)
@@ -228,10 +230,12 @@ class _FrontRequest(HTTPMessageDelegate):
         except CoreAway as error:
             self._fail(authority, str(error))
             return
-        if self._head is not None:
-            self._edge.connect_heads.learn(self._head, frozenset(name.lower() for name in headers), authority)
-        stream = self._detach()
         client, user, policies = self._client, self._user, self._policies
+        # What a password proved under another policy, while that was asked, is not known under this one.
+        if self._head is not None and policies == self._edge.policies:
+            fields = frozenset(name.lower() for name in headers)
+            self._edge.connect_heads.learn(self._head, fields, client, Known(authority, user))
+        stream = self._detach()
         Interception(self._edge, stream, client, user, policies, authority, decided).begin(context)
 
     async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:

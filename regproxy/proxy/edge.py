@@ -84,6 +84,7 @@ class Edge:
         self.memory.forget(forget)
         if forget.authority is None:
             self.contexts.forget()
+            self.connect_heads.forget_users()
             self.policies += 1
 
     @property

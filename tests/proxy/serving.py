@@ -44,6 +44,8 @@ class ScriptedCore:
     decisions: dict[Authority, ConnectDecision] = field(default_factory=dict)
     users: dict[str, str] = field(default_factory=dict)
     kept_out: set[str] = field(default_factory=set)
+    identified: list[str] = field(default_factory=list)
+    identifying: Callable[[str], None] = lambda _: None
     asked: list[Ask] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ca: CertificateAuthority | None = None
@@ -51,6 +53,8 @@ class ScriptedCore:
 
     async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
         """As scripted; other proofs are wrong."""
+        self.identified.append(proof)
+        self.identifying(proof)
         return ProxyUser(self.users[proof]) if proof in self.users else Refuse(407, WRONG)
 
     async def on_connect(self, authority: Authority, client: str, user: str) -> ConnectDecision:

@@ -11,17 +11,19 @@ import pytest
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
 
 from regproxy.model.address import Authority
-from regproxy.model.answer import Answer, Ask, Audience, Reply
+from regproxy.model.answer import Answer, Ask, Audience, Forget, Reply
 from regproxy.model.connect import Refuse
 from regproxy.model.event import ConnectFinished
 from regproxy.model.message import Head
 from regproxy.proxy import heads as module
-from regproxy.proxy.heads import MAX_HEAD_BYTES, ConnectHeads, is_one_head
+from regproxy.proxy.heads import MAX_HEAD_BYTES, ConnectHeads, Known, is_one_head
 from tests.lab.client import Client, Refused, connect
 from tests.proxy.serving import LABELS, Serving, serving, told
 
 QUAY = Authority("quay.io", 443)
 CONNECT = b"CONNECT quay.io:443 HTTP/1.1\r\nHost: quay.io:443\r\n\r\n"
+HERE, THERE = "10.0.0.1", "10.0.0.2"
+PROVEN = CONNECT.replace(b"\r\n\r\n", b"\r\nProxy-Authorization: Basic YW5uOnNlY3JldA==\r\n\r\n")
 PLAIN = b"GET /v2/a/b/manifests/1 HTTP/1.1\r\nHost: quay.io\r\n\r\n"
 LAST = b"GET /last HTTP/1.1\r\nHost: quay.io\r\nConnection: close\r\n\r\n"
 CHANGING = re.compile(rb"\r\n(?:Date|Age): [^\r]*")
@@ -54,26 +56,45 @@ def test_a_head_ends_where_tornado_ends_it(came: bytes, one: bool) -> None:
         (CONNECT, ["host", "content-length"], False),
         (CONNECT, ["transfer-encoding"], False),
         (CONNECT, ["expect"], False),
-        (CONNECT, ["proxy-authorization"], False),
+        (PROVEN, ["host", "proxy-authorization"], True),
+        (PROVEN, ["host", "proxy-authorization", "cookie"], False),
+        (PROVEN + b"x", ["proxy-authorization"], False),
+        (PROVEN + b"x" * MAX_HEAD_BYTES, ["proxy-authorization"], False),
         (CONNECT + b"x", ["host"], False),
         (b"CONNECT quay.io:443 HTTP/1.1\r\nUser-Agent: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\n", ["user-agent"], False),
     ],
 )
 def test_only_a_connect_of_which_nothing_else_depends_is_learned(head: bytes, fields: list[str], learned: bool) -> None:
     known = ConnectHeads()
-    known.learn(head, frozenset(fields), QUAY)
-    assert known.find(head) == (QUAY if learned else None)
-    assert known.find(head[:-1]) is None
+    known.learn(head, frozenset(fields), HERE, Known(QUAY))
+    assert known.find(head, HERE) == (Known(QUAY) if learned else None)
+    assert known.find(head[:-1], HERE) is None
+
+
+def test_who_a_client_proved_to_be_is_known_for_its_address_alone_until_the_policy_changes() -> None:
+    known = ConnectHeads()
+    known.learn(PROVEN, frozenset(["host", "proxy-authorization"]), HERE, Known(QUAY, "ann"))
+    assert known.find(PROVEN, HERE) == Known(QUAY, "ann")
+    others = (PROVEN.replace(b"YW5u", b"YW5v"), PROVEN.replace(b"quay", b"quaz"), CONNECT, HERE.encode() + PROVEN)
+    assert [known.find(other, HERE) for other in others] == [None] * len(others)
+    assert known.find(PROVEN, THERE) is None
+    assert not any(b"YW5u" in head for head in (*known._plain, *known._proven))
+    known.forget_users()
+    assert known.find(PROVEN, HERE) is None
 
 
 def test_what_is_learned_is_bounded_and_what_is_used_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_HEADS", 10)
-    known = ConnectHeads()
-    known.learn(CONNECT, frozenset(), QUAY)
+    known, fields = ConnectHeads(), frozenset(["proxy-authorization"])
+    known.learn(CONNECT, frozenset(), HERE, Known(QUAY))
+    known.learn(PROVEN, fields, HERE, Known(QUAY, "ann"))
     for number in range(30):
-        known.learn(b"CONNECT h%d:443 HTTP/1.1\r\n\r\n" % number, frozenset(), Authority(f"h{number}", 443))
-        assert known.find(CONNECT) == QUAY
-    assert len(known) == 10
+        head, other = b"CONNECT h%d:443 HTTP/1.1\r\n\r\n" % number, Known(Authority(f"h{number}", 443))
+        known.learn(head, frozenset(), HERE, other)
+        known.learn(head, fields, HERE, other)
+        assert known.find(CONNECT, THERE) == Known(QUAY)
+        assert known.find(PROVEN, HERE) == Known(QUAY, "ann")
+    assert len(known) == 20
 
 
 # Through a real edge: cold, where all is parsed, and warm, where the plain request and CONNECT are known.
@@ -217,6 +238,43 @@ def test_a_known_connect_is_decided_anew_each_time(tmp_path: Path) -> None:
             await asyncio.to_thread(visit)
         noted = [event.decision for event in serving.core.events if isinstance(event, ConnectFinished)]
         assert noted == ["intercept", "intercept", "refuse"]
+
+    told(story, tmp_path)
+
+
+def test_a_known_credential_is_not_asked_about_again_until_the_policy_changes(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.users = {"Basic ann": "ann"}
+
+        def visit() -> None:
+            with Client(serving.port, serving.ca_file, "quay.io:443", proof="Basic ann") as client:
+                assert client.get("/v2/").status == 200
+
+        for _ in range(3):
+            await asyncio.to_thread(visit)
+        assert len(serving.core.identified) == 1
+        assert {ask.user for ask in serving.core.asked} == {"ann"}
+        serving.core.users = {}
+        for watcher in serving.core.watchers:
+            watcher(Forget())
+        with pytest.raises(Refused, match="407"):
+            await asyncio.to_thread(visit)
+        assert len(serving.core.identified) == 2
+
+    told(story, tmp_path)
+
+
+def test_what_a_credential_proved_under_a_policy_that_is_gone_is_not_known(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.users = {"Basic ann": "ann"}
+
+        def replaced(proof: str) -> None:
+            for watcher in serving.core.watchers:
+                watcher(Forget())
+
+        serving.core.identifying = replaced
+        with await asyncio.to_thread(Client, serving.port, serving.ca_file, "quay.io:443", proof="Basic ann"):
+            assert len(serving.edge.connect_heads) == 0
 
     told(story, tmp_path)
 
