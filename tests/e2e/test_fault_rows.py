@@ -37,6 +37,7 @@ ANY_FAULT = "upstream/test_faults.py::test_what_is_no_whole_answer_is_a_failure"
 ANY_ANSWER = "upstream/test_faults.py::test_a_whole_answer_arrives_as_it_was_sent"
 NO_TLS = "upstream/test_dialling.py::test_tls_failures_name_the_host_and_send_nothing"
 RESUMED = "cache/test_fill.py::test_a_body_that_breaks_off_goes_on_with"
+CALLERS = "cache/test_callers.py::"
 DAMAGED = "store/test_content.py::test_content_whose_file_is_not_whole_is_a_miss_and_can_be_stored_again"
 
 UPSTREAM: dict[tuple[int, str], Proof] = {
@@ -104,8 +105,12 @@ UPSTREAM: dict[tuple[int, str], Proof] = {
         "upstream/test_session.py::test_an_expired_token_is_replaced_once",
     ),
     (31, "401 for ever"): by("upstream/test_session.py::test_a_401_for_ever_is_the_answer_after_one_more_try"),
-    (32, "403 or 404 for what is cached and private"): NotHere(
-        "nothing private is cached yet: there are no own grants"
+    (32, "403 or 404 for what is cached and private"): by(
+        CALLERS + "test_a_revoked_user_is_refused_after_recheck",
+        CALLERS + "test_a_404_to_a_stranger_takes_nothing_from_who_may_read",
+        CALLERS + "test_a_tag_that_its_reader_hears_is_gone_is_not_served_in_an_outage",
+        "cache/test_lending.py::"
+        "test_once_the_credential_is_refused_public_pulls_go_on_stored_ones_are_stale_and_the_rest_says_why",
     ),
     (33, "other bytes than the digest"): by(
         "e2e/test_fanout.py::test_wrong_bytes_reach_nobody_whole_are_not_stored_and_are_counted",
@@ -157,7 +162,6 @@ UPSTREAM: dict[tuple[int, str], Proof] = {
     ),
 }
 
-CALLERS = "cache/test_callers.py::"
 MATRIX = "cache/test_matrix.py::test_nothing_private_reaches_who_may_not_read_it"
 
 TOKENS = "upstream/test_tokens.py::"
@@ -382,7 +386,12 @@ CERTIFICATES: dict[tuple[int, str], Proof] = {
 }
 
 PROCESS: dict[tuple[int, str], Proof] = {
-    (105, "memory runs out"): NotHere("every buffer has a bound of its own; what the kernel kills is started again"),
+    # Every buffer has a bound of its own; what the kernel kills all the same is started again.
+    (105, "memory runs out"): by(
+        "e2e/test_memory.py::test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone",
+        "e2e/test_processes.py::test_the_core_is_killed_under_load_and_no_warm_pull_fails",
+        "e2e/test_processes.py::test_an_edge_that_dies_takes_only_its_clients_along",
+    ),
     (106, "the event loop stands still"): by(
         "e2e/test_systemd.py::test_a_reload_reads_the_policy_and_what_hangs_is_started_again"
     ),
