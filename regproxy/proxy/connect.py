@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Awaitable
+from contextlib import nullcontext
 from typing import assert_never
 
 from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
@@ -256,7 +257,8 @@ class _FrontRequest(HTTPMessageDelegate):
             upstream.close()
             return
         client, ahead = stream.detach_socket()
-        with self._edge.crowd.counted(self._client):
+        # TLS with the proxy around it is counted by itself.
+        with nullcontext() if stream.secured else self._edge.crowd.counted(self._client):
             traffic = await relay(client, upstream, ahead)
         milliseconds = (time.monotonic() - began) * 1000
         closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds, self._user)

@@ -139,7 +139,8 @@ class Listener:
 
         def over(stream: ClientStream) -> None:
             edge.streams.pop(stream, None)
-            edge.crowd.left(client)
+            if not stream.secured:
+                edge.crowd.left(client)
 
         stream = ClientStream(inside, edge.scratch, over)
         edge.streams[stream] = None
@@ -147,7 +148,9 @@ class Listener:
         if context is not None:
             stream.secured = True
             outside.setblocking(False)
-            self._edge.spawn(self._carry(connection, outside, context, client), stream)
+            # The TLS around it may outlive what is inside, and is the connection.
+            carrying = edge.spawn(self._carry(connection, outside, context, client), stream)
+            carrying.add_done_callback(lambda _: edge.crowd.left(client))
         Front(self._edge, stream, client).serve()
 
     async def _carry(

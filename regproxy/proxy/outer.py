@@ -9,6 +9,8 @@ import contextlib
 import socket
 import ssl
 
+from regproxy.proxy.deadline import SEND_SECONDS
+
 HANDSHAKE_SECONDS = 10.0
 CHUNK_BYTES = 64 * 1024
 
@@ -16,7 +18,8 @@ CHUNK_BYTES = 64 * 1024
 async def carry(client: socket.socket, inner: socket.socket, context: ssl.SSLContext) -> None:
     """Speak TLS with the client and carry what is inside both ways, until both sides have ended; closes both sockets.
 
-    Raises OSError, ssl.SSLError included, when the handshake fails. Bytes wait on each side until the other takes them.
+    Raises OSError, ssl.SSLError included, when the handshake fails. Bytes wait on each side until the other takes them;
+    a client that does not take a piece in `SEND_SECONDS` is given up.
     """
     loop = asyncio.get_running_loop()
     try:
@@ -65,6 +68,8 @@ async def _outward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -
     with contextlib.suppress(OSError):
         while chunk := await source.read(CHUNK_BYTES):
             target.write(chunk)
-            await target.drain()
+            # What is inside gives up on a client that stands still, but cannot tell it through what waits here.
+            async with asyncio.timeout(SEND_SECONDS):
+                await target.drain()
         target.close()
         await target.wait_closed()

@@ -18,10 +18,11 @@ from regproxy.model.connect import Tunnel
 from regproxy.model.event import ConnectFinished, HandshakeFailed
 from regproxy.model.leaf import Leaf
 from regproxy.model.message import Head
-from regproxy.proxy import outer
+from regproxy.proxy import outer, stream
 from tests.lab.processes import free_port
 from tests.lab.proxy import SYSTEM_BUNDLE
 from tests.proxy.serving import LABELS, ScriptedCore, Serving, told
+from tests.wire.joined import until
 
 BODY = os.urandom(1 << 16) * 128
 ANN = "Basic " + base64.b64encode(b"ann:secret").decode()
@@ -86,6 +87,7 @@ def test_a_tunnel_goes_through_tls_with_the_proxy(tmp_path: Path) -> None:
         assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
         writer.write(BODY[: 1 << 20])
         assert await reader.readexactly(1 << 20) == BODY[: 1 << 20]
+        assert serving.edge.crowd.total == 1
         writer.close()
         server.close()
 
@@ -151,5 +153,32 @@ def test_without_a_certificate_the_connection_is_refused_and_told_of(
         (refused,) = serving.core.events
         assert isinstance(refused, ConnectFinished)
         assert refused.reason.endswith("no leaf for quay.io")
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize("outer_seconds", [0.2, 60.0])
+def test_a_client_that_takes_nothing_any_more_is_let_go_and_counted_until_then(
+    outer_seconds: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is inside gives up on it, and the TLS around it as well."""
+    monkeypatch.setattr(stream, "SEND_SECONDS", 0.2)
+    monkeypatch.setattr(outer, "SEND_SECONDS", outer_seconds)
+
+    async def story(serving: Serving) -> None:
+        serving.core.script = large
+        context, before = ssl.create_default_context(cafile=str(serving.ca_file)), descriptors()
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", serving.secured_port, ssl=context, server_hostname="quay.io", limit=1024
+        )
+        writer.write(b"GET /v2/a/b/blobs/c?ns=quay.io HTTP/1.1\r\nHost: quay.io\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        await until(lambda: not serving.edge.streams)
+        if outer_seconds > 1:
+            assert serving.edge.crowd.total == 1
+            writer.transport.abort()
+        await until(lambda: not serving.edge.tasks and descriptors() <= before + 1)
+        assert serving.edge.crowd.total == 0
+        writer.transport.abort()
 
     told(story, tmp_path)
