@@ -1,6 +1,5 @@
 """The proxy port: CONNECT leads to a tunnel, an interception or a refusal; the rest is the proxy's own, or refused."""
 
-import socket
 import time
 from collections.abc import Awaitable
 from contextlib import nullcontext
@@ -19,19 +18,19 @@ from tornado.iostream import StreamClosedError
 
 from regproxy.model.address import Authority, Reach
 from regproxy.model.answer import CoreAway
-from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.message import printable
 from regproxy.model.refusal import refusal
-from regproxy.proxy.edge import Edge, Visit
+from regproxy.proxy.edge import Edge
 from regproxy.proxy.exchange import Exchange
 from regproxy.proxy.framing import fault
 from regproxy.proxy.heads import Known
 from regproxy.proxy.identity import CHALLENGE, decide
 from regproxy.proxy.interception import ESTABLISHED, Interception
 from regproxy.proxy.mirror import is_mirrored
+from regproxy.proxy.pages import show_page
 from regproxy.proxy.plain import plain
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.target import connect_authority
@@ -148,31 +147,9 @@ class _FrontRequest(HTTPMessageDelegate):
     # The proxy's own pages.
 
     async def _page(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
-        path, browser = start_line.path.partition("?")[0], "text/html" in headers.get("Accept", "")
-        page = None
-        try:
-            if start_line.method in ("GET", "HEAD"):
-                host = headers.get("Host") or _local(self._stream.socket)
-                page = await self._edge.page(Visit(path, self._client, host, browser))
-        except ValueError as error:
-            self._refuse(400, f"regproxy: the Host field: {error}")
-            return
-        except CoreAway as error:
-            self._refuse(503, str(error))
-            return
-        if page is None:
-            self._refuse(404, "regproxy: no such page; this is a proxy: set HTTPS_PROXY, or see / and /ca.crt")
-            return
-        if page.trusted and start_line.method == "GET":
-            self._edge.core.report([CertificatesFetched(self._client)])
-        fields = {"Content-Type": page.content_type, "Content-Length": str(len(page.body)), "Cache-Control": "no-cache"}
-        body = page.body if start_line.method == "GET" else b""
-        try:
-            self._connection.write_headers(ResponseStartLine("HTTP/1.1", 200, "OK"), HTTPHeaders(fields), body)
-            self._stream.await_request()
-            self._connection.finish()
-        except StreamClosedError:
-            return
+        refused = await show_page(self._edge, self._connection, self._stream, self._client, start_line, headers)
+        if refused is not None:
+            self._refuse(refused.status, refused.reason)
 
     # Registries in the clear.
 
@@ -290,9 +267,3 @@ class _FrontRequest(HTTPMessageDelegate):
     def _note(self, authority: str, decision: Decided, status: int, reason: str = "") -> None:
         finished = ConnectFinished(self._client, printable(authority), decision, status, reason, self._user)
         self._edge.core.report([finished])
-
-
-def _local(connection: socket.socket) -> str:
-    """The address that a client connected to, which stands for the name of the proxy where it gives none."""
-    host, port = connection.getsockname()[:2]
-    return str(Authority(str(host).removeprefix("::ffff:"), port))

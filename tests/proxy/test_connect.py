@@ -7,6 +7,7 @@ import ipaddress
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from regproxy.model.event import ConnectFinished, TunnelClosed
 from regproxy.model.leaf import Leaf, NotValidNow
 from tests.lab.client import Refused, connect, plain
 from tests.proxy.serving import ScriptedCore, Serving, told
+from tests.wire.joined import until
 
 WORKING = "docker-registry-proxy: The docker caching proxy is working!"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
@@ -33,6 +35,21 @@ def test_the_proxy_says_what_it_is_and_hands_out_its_ca(tmp_path: Path) -> None:
         assert (await asyncio.to_thread(plain, serving.port, "HEAD", "/ca.crt")).body == b""
         assert (await asyncio.to_thread(plain, serving.port, "GET", "/nothing")).status == 404
         assert (await asyncio.to_thread(plain, serving.port, "POST", "/")).status == 404
+
+    told(story, tmp_path)
+
+
+def test_who_gives_no_name_for_the_proxy_and_leaves_at_once_is_no_error(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        errors: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as client:
+                client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                client.shutdown(socket.SHUT_WR)
+                assert await asyncio.to_thread(client.recv, 1) == b""
+            await until(lambda: not serving.edge.tasks)
+        assert errors == []
 
     told(story, tmp_path)
 

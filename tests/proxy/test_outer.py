@@ -94,6 +94,20 @@ def test_a_tunnel_goes_through_tls_with_the_proxy(tmp_path: Path) -> None:
     told(story, tmp_path)
 
 
+def test_inside_tls_who_asks_for_a_page_has_to_name_the_proxy(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        context = ssl.create_default_context(cafile=str(serving.ca_file))
+        for host, said in (("Host: quay.io\r\n", "200 OK"), ("", "400 regproxy: the Host field: there is none")):
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", serving.secured_port, ssl=context, server_hostname="quay.io"
+            )
+            writer.write(f"GET / HTTP/1.0\r\n{host}\r\n".encode())
+            assert (await reader.readline()).decode() == f"HTTP/1.1 {said}\r\n"
+            writer.transport.abort()
+
+    told(story, tmp_path)
+
+
 def test_a_client_that_does_not_trust_the_proxy_is_told_of_and_leaves_nothing(tmp_path: Path) -> None:
     async def story(serving: Serving) -> None:
         before = descriptors()
