@@ -1,5 +1,6 @@
 """What callers show before they are served: a grant that stands, or the registry's word, asked for with their login."""
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -34,13 +35,14 @@ class Admittance:
         self._engines = engines
 
     async def admit(self, lookup: Lookup, ask: Question) -> Lookup | Reply:
-        """The lookup, `admitted` where the caller may be served what is stored; or why not, for the caller.
+        """The lookup, its `as_of` set where the caller may be served what is stored; or why not, for the caller.
 
         Without a login nothing more can be shown: what is then asked for upstream is as good a question, unless it is
         known that a login is what is missing. Clients that log in only when they are told to are told so at once.
         """
-        if await self._engines.admits(lookup):
-            return replace(lookup, admitted=True)
+        as_of = await self._engines.grants.as_of(lookup.reader)
+        if as_of is not None:
+            return replace(lookup, as_of=as_of)
         if lookup.account == ANONYMOUS:
             return await self._stranger(lookup, ask)
         if not isinstance(lookup.account, Own):
@@ -71,14 +73,14 @@ class Admittance:
     async def _ask(self, lookup: Lookup, own: Own, ask: Question) -> Lookup | Reply:
         """What strangers may read needs no login, now or in an outage; so they are asked for first, once in a while."""
         if not isinstance(own.login, BearerToken) and not await self._is_private(lookup, ask):
-            return replace(lookup, admitted=True)
+            return replace(lookup, as_of=math.inf)
         if self._engines.grants.has_lapsed(lookup.reader):
             # Whoever lost access may still hold a token that was got before.
             self._engines.upstream.renew(own)
         said = await ask(lookup)
         status = said.head.status
         if status < 400:
-            return replace(lookup, admitted=True)
+            return replace(lookup, as_of=math.inf)
         if status >= 500 or (status == _TOO_MANY and self._engines.grants.outlasts(lookup.reader)):
             return self._cannot_tell(lookup, f"{lookup.ask.authority.name} answers {status}")
         return refusal(lookup, said.head, said.body)
@@ -95,7 +97,7 @@ class Admittance:
     def _cannot_tell(self, lookup: Lookup, cause: str) -> Lookup | Reply:
         """An outage: a grant that stood a while ago stands on, and nobody is let in whom we do not know."""
         if self._engines.grants.outlasts(lookup.reader):
-            return replace(lookup, admitted=True)
+            return replace(lookup, as_of=math.inf)
         where = lookup.resource.repository or "the catalog"
         sentence = f"regproxy: whether you may read {where} cannot be asked now: {cause}"
         return refused(503, "UNAVAILABLE", sentence, lookup.labels(Outcome.ERROR))

@@ -80,11 +80,11 @@ class Blobs:
     async def _running(self, lookup: Lookup, key: LinkKey) -> Fill | None:
         """The fill of the caller's own account, or any that has begun where the caller may read."""
         label = lookup.account.label
-        if label not in (fills := self._fills.get(key, {})) and fills and await self._engines.admits(lookup):
-            as_of = await self._engines.grants.as_of(lookup.reader)
-            fills = self._fills.get(key, {})
-            return fills.get(label) or next((fill for fill in fills.values() if _is_for(as_of, fill)), None)
-        return self._fills.get(key, {}).get(label)
+        fills = self._fills.get(key, {})
+        if label in fills or not fills or (as_of := await self._engines.as_of(lookup)) is None:
+            return self._fills.get(key, {}).get(label)
+        fills = self._fills.get(key, {})
+        return fills.get(label) or next((fill for fill in fills.values() if _is_for(as_of, fill)), None)
 
     async def _begun(
         self, lookup: Lookup, key: LinkKey, fill: Fill, *, joined: bool

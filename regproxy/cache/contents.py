@@ -51,7 +51,7 @@ class Contents:
         return Answered(await asyncio.shield(task), b"")
 
     async def _answer(self, lookup: Lookup, key: LinkKey) -> Answer:
-        link = await self._usable(lookup, key)
+        link = await self._usable(key, lookup.as_of)
         negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = Validated(link.checked_at) if link else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)
@@ -80,12 +80,10 @@ class Contents:
         self._manifests.deleted(LinkKey(authority, repository, Kind.MANIFEST, digest))
         self.blobs.deleted(LinkKey(authority, repository, Kind.BLOB, digest))
 
-    async def _usable(self, lookup: Lookup, key: LinkKey) -> Link | None:
-        """The link, if the content is here and the caller may read there: knowing a digest is no right to it."""
-        link = await self._engines.store.link(key)
-        if link is None or not await self._engines.admits(lookup):
-            return None
-        if link.checked_at > await self._engines.grants.as_of(lookup.reader):
+    async def _usable(self, key: LinkKey, as_of: float | None) -> Link | None:
+        """The link, if the content is here and who is admitted so may have it: knowing a digest is no right to it."""
+        link = await self._engines.store.link(key) if as_of is not None else None
+        if link is None or as_of is None or link.checked_at > as_of:
             return None
         return link if await self._engines.content(key.digest) is not None else None
 
@@ -142,7 +140,7 @@ class Contents:
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
         store = self._engines.store
         here = await self._engines.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
-        if here and (link := await self._usable(lookup, key)) is not None:
+        if here and (link := await self._usable(key, await self._engines.as_of(lookup))) is not None:
             # A fill that ended between the first look and this one.
             return self._stored(lookup, key, link, Outcome.HIT)
         try:
@@ -169,7 +167,7 @@ class Contents:
         head = await asyncio.shield(task)
         if head.status != 200:
             return self._absent(lookup, key, head, b"")
-        link = await self._usable(lookup, key)
+        link = await self._usable(key, await self._engines.as_of(lookup))
         if link is not None:
             return self._stored(lookup, key, link, Outcome.MISS)
         return _head_only(lookup, key.digest, head) if lookup.ask.method == "HEAD" else None

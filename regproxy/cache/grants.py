@@ -65,29 +65,18 @@ class Grants:
 
     # What a reader may do.
 
-    async def admits(self, reader: Reader) -> bool:
-        """Whether the reader may be served what is stored, without asking anybody."""
-        if reader.anyone or self._within(reader, reader.recheck):
-            return True
-        return not reader.alone and await self._known_at(reader) is not None
+    async def as_of(self, reader: Reader) -> float | None:
+        """How old what is stored must be for the reader; None: it is served nothing before the registry is asked.
 
-    async def as_of(self, reader: Reader) -> float:
-        """How old what is stored must be for the reader, in seconds since the epoch, where the reader is admitted.
-
-        What others were told since then the registry may keep from it: a repository may have become private.
+        In seconds since the epoch: when the registry last let strangers, or the credential that the reader is lent,
+        read there. What others were told since then it may keep from the reader: a repository may have become private.
         """
         if reader.anyone or self._within(reader, reader.recheck):
             return math.inf
-        at = await self._known_at(reader)
-        return math.inf if at is None else at
-
-    async def _known_at(self, reader: Reader) -> float | None:
-        """When the registry last let strangers, or the credential that the reader is lent, read there."""
-        labels = {ANONYMOUS.label}
-        if isinstance(reader.account, Lent):
-            labels.add(reader.account.label)
-        found = [await self._store.granted_at(*reader.place, label) for label in labels]
-        return max((at for at in found if at is not None), default=None)
+        if reader.alone:
+            return None
+        lent = (reader.account.label,) if isinstance(reader.account, Lent) else ()
+        return await self._store.granted_at(*reader.place, ANONYMOUS.label, *lent)
 
     def outlasts(self, reader: Reader) -> bool:
         """Whether the reader's grant holds while the registry cannot say."""

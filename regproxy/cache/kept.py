@@ -26,7 +26,7 @@ class Kept:
 async def kept(engines: Engines, authority: Authority, resource: Resource, account: Account = ANONYMOUS) -> Kept:
     """What a request of this account, a stranger's or a lent one, for the name would find."""
     key = _key(authority, resource)
-    if await engines.grants.admits(Reader((authority, resource.repository), account)):
+    if await engines.grants.as_of(Reader((authority, resource.repository), account)) is not None:
         found = await _row(engines, authority, resource, key)
         if found is not None:
             return found

@@ -84,12 +84,11 @@ class Lists:
         self._flights.leave(lambda flight: flight[0].authority == authority)
 
     async def _row(self, lookup: Lookup, key: GenericKey) -> Generic | None:
-        store = self._engines.store
-        if not await self._engines.admits(lookup):
+        as_of = lookup.as_of
+        row = await self._engines.store.generic(key) if as_of is not None else None
+        if row is None or as_of is None or row.stored_at > as_of:
             return None
-        row = await store.generic(key)
-        as_of = await self._engines.grants.as_of(lookup.reader)
-        if row is None or row.stored_at > as_of or await self._engines.content(row.digest) is None:
+        if await self._engines.content(row.digest) is None:
             return None
         return replace(row, validated_at=min(row.validated_at, as_of))
 

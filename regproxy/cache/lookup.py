@@ -49,8 +49,8 @@ ACCEPT_ANY: Fields = (("Accept", "*/*"),)
 class Lookup:
     """What one request asks for and what the policy granted it; taken once, never looked up again.
 
-    `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there. `admitted`: the
-    caller may be served what is stored.
+    `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there. `as_of`: the
+    caller was admitted, to what was stored by then (inf: to all that is).
     """
 
     ask: Ask
@@ -62,7 +62,7 @@ class Lookup:
     audience: Audience = Audience.CALLER
     caller: Caller = STRANGER
     account: Account = ANONYMOUS
-    admitted: bool = False
+    as_of: float | None = None
 
     @property
     def party(self) -> Party:
@@ -204,9 +204,13 @@ class Engines:
         for watcher in self.watchers:
             watcher(forget)
 
+    async def as_of(self, lookup: Lookup) -> float | None:
+        """How old what is stored must be for the caller, after what registries have said by now; None: not admitted."""
+        return lookup.as_of if lookup.as_of == math.inf else await self.grants.as_of(lookup.reader)
+
     async def admits(self, lookup: Lookup) -> bool:
         """Whether the caller may be served what is stored."""
-        return lookup.admitted or await self.grants.admits(lookup.reader)
+        return lookup.as_of is not None or await self.grants.as_of(lookup.reader) is not None
 
     def until(self, lookup: Lookup, outcome: Outcome, known: Validated, now: float) -> float:
         """How long an edge may repeat an answer to the caller: the least of freshness, grant and token."""

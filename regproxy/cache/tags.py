@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from dataclasses import replace
 from typing import assert_never
 
@@ -46,7 +47,7 @@ class Tags:
 
     async def _prove(self, lookup: Lookup, tag: str) -> Answered:
         """Ask what the tag means by HEAD, whoever was told so before."""
-        key, binding = await self._binding(replace(lookup, admitted=True), tag)
+        key, binding = await self._binding(replace(lookup, as_of=math.inf), tag)
         task, _ = self._join(lookup, key, binding, "head")
         found = await asyncio.shield(task)
         return found if isinstance(found, Answered) else Answered(Head(200), b"")
@@ -83,15 +84,14 @@ class Tags:
     async def _binding(self, lookup: Lookup, tag: str) -> tuple[BindingKey, Binding | None]:
         """The native binding if the client admits it, else the one for what the client admits."""
         key = BindingKey(lookup.ask.authority, lookup.resource.repository, tag)
-        store = self._engines.store
-        if not await self._engines.admits(lookup):
+        store, as_of = self._engines.store, lookup.as_of
+        if as_of is None:
             return key, None
         accept = joined(lookup.ask.fields, "accept")
         binding = await store.binding(key)
         if binding is not None and not admits(accept, binding.media_type):
             key = replace(key, accept=accept_class(accept))
             binding = await store.binding(key)
-        as_of = await self._engines.grants.as_of(lookup.reader)
         if binding is None or binding.stored_at > as_of:
             return key, None
         return key, replace(binding, validated_at=min(binding.validated_at, as_of))

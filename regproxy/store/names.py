@@ -34,9 +34,13 @@ class Names:
         """Whether this authority gave the digest in any of its repositories."""
         return await self._index.run(lambda tables: rows.read_linked_in(tables, authority, digest))
 
-    async def granted_at(self, authority: Authority, repository: str, account: str = ANONYMOUS.label) -> float | None:
-        """When the account of this label last read the repository, in seconds since the epoch; None: it may not."""
-        return await self._index.run(lambda tables: rows.read_granted(tables, authority, repository, account))
+    async def granted_at(self, authority: Authority, repository: str, *accounts: str) -> float | None:
+        """When one of the accounts of these labels last read the repository, seconds since the epoch; None: none may.
+
+        Without labels: the account of strangers.
+        """
+        labels = accounts or (ANONYMOUS.label,)
+        return await self._index.run(lambda tables: rows.read_granted(tables, authority, repository, *labels))
 
     async def grants(
         self, authority: Authority | None, repository: str, limit: int

@@ -179,11 +179,12 @@ def read_linked_in(tables: Tables, authority: Authority, digest: Digest) -> bool
     return tables.one(sql, str(authority), str(digest)) is not None
 
 
-def read_granted(tables: Tables, authority: Authority, repository: str, account: str) -> float | None:
-    """When the account of this label last read the repository."""
-    sql = "SELECT checked_at FROM granted WHERE authority = ? AND repository = ? AND account = ?"
-    row = tables.one(sql, str(authority), repository, account)
-    return None if row is None else _seconds(row[0])
+def read_granted(tables: Tables, authority: Authority, repository: str, *accounts: str) -> float | None:
+    """When one of the accounts of these labels last read the repository."""
+    marks = ", ".join("?" * len(accounts))
+    sql = f"SELECT max(checked_at) FROM granted WHERE authority = ? AND repository = ? AND account IN ({marks})"  # noqa: S608
+    (at,) = tables.one(sql, str(authority), repository, *accounts) or (None,)
+    return None if at is None else _seconds(at)
 
 
 def read_grants(
