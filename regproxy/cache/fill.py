@@ -16,6 +16,7 @@ from regproxy.cache.batch import Batch
 from regproxy.cache.fetches import Answered, Beginning, Started, Unstorable, answered, goes_on
 from regproxy.cache.followers import Followers
 from regproxy.cache.lookup import Engines, Lookup, Said
+from regproxy.cache.manifests import record_refusal
 from regproxy.cache.replies import unusable
 from regproxy.cache.verification import HOLD_BACK, Prefix
 from regproxy.model.answer import BrokenBody, Interrupted
@@ -83,9 +84,7 @@ class Fill:
         if self._writer is None or not self._receiving:
             return False
         if self._skip:
-            fresh = chunk[self._skip :]
-            self._skip -= len(chunk) - len(fresh)
-            chunk = fresh
+            self._skip, chunk = max(0, self._skip - len(chunk)), chunk[self._skip :]
         self._batch.add(chunk)
         return True
 
@@ -110,6 +109,7 @@ class Fill:
             transfer = await self._open(())
             said = self._engines.said(self._lookup, transfer.head, b"", transfer.account, self._lookup.at)
             if transfer.head.status != 200:
+                await record_refusal(self._engines, said)
                 await self._collect(transfer)
             elif (writer := await self._begin(transfer)) is not None:
                 await self._receive(transfer, writer)

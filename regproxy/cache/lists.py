@@ -7,7 +7,7 @@ from typing import assert_never
 from regproxy.cache.admittance import Admittance
 from regproxy.cache.fetches import Answered, Flights
 from regproxy.cache.lookup import ACCEPT_ANY, Engines, Lookup, Party
-from regproxy.cache.manifests import digest_of, keep_bytes, record
+from regproxy.cache.manifests import digest_of, keep_bytes, record, record_refusal
 from regproxy.cache.passage import Passage, refusal
 from regproxy.cache.replies import API_VERSION, failed, kept_fields, refused, with_length
 from regproxy.cache.staleness import Asked
@@ -143,8 +143,7 @@ class Lists:
             await record(self._engines, Changes(generics=((key, fresh),)))
             return Listed(fresh, None, same=True)
         if head.status != 200:
-            if said.withdrawn:
-                await record(self._engines, Changes(withdrawn=said.withdrawn))
+            await record_refusal(self._engines, said)
             return Answered(head, body)
         digest = digest_of(body)
         kind = field(head.fields, "content-type") or "application/json"

@@ -52,6 +52,7 @@ class Manifests:
         request = lookup.upstream("GET", path, ACCEPT_MANIFESTS)
         said = await self._engines.ask(lookup, request, MAX_MANIFEST)
         if said.head.status != 200:
+            await record_refusal(self._engines, said)
             return answered(key.authority.name, said.head, said.body)
         fetched = await self.keep(key, said, Changes())
         self._engines.store.keep(key.digest, lookup.terms.keep)
@@ -105,6 +106,12 @@ async def record(engines: Engines, changes: Changes) -> None:
         engines.report(StoreFailed("record", str(error)))
     for authority, repository in sorted(_changed(changes)):
         engines.forget(Forget(authority, repository))
+
+
+async def record_refusal(engines: Engines, said: Said) -> None:
+    """Write down whom an answer refused, if anybody: what that account was told before is no longer for it."""
+    if said.withdrawn:
+        await record(engines, Changes(withdrawn=said.withdrawn))
 
 
 def _changed(changes: Changes) -> set[tuple[Authority, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from regproxy.cache.fetches import Answered, answered
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines, Lookup, Said
-from regproxy.cache.manifests import Manifests, digest_of, record
+from regproxy.cache.manifests import Manifests, digest_of, record, record_refusal
 from regproxy.cache.replies import kept_fields
 from regproxy.freshness.verdict import ABSENCES
 from regproxy.model.account import ANONYMOUS
@@ -129,8 +129,7 @@ class Resolver:
         if gone and binding is not None and await self._counts(lookup, binding, said):
             row = replace(binding, gone_at=self._engines.clock())
             await record(self._engines, Changes(bindings=((key, row),)))
-        elif said.withdrawn:
-            await record(self._engines, Changes(withdrawn=said.withdrawn))
+        await record_refusal(self._engines, said)
         return answered(key.authority.name, said.head, said.body)
 
     async def _counts(self, lookup: Lookup, binding: Binding, said: Said) -> bool:

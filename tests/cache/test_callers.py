@@ -231,6 +231,22 @@ def test_a_repository_that_becomes_private_is_closed_to_strangers_once_it_is_ask
     on_stage(story, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["manifests", "blobs"])
+def test_a_refusal_by_digest_closes_a_repository_that_was_public(kind: str, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(None, sha256(OPEN), repository=PUBLIC) == 200
+        stage.vault.readers[PUBLIC] = {"alice"}
+        stage.vault.issued.clear()
+        stage.world.now += 60
+        other = stage.vault.push(PUBLIC, "2.0", SECRET) if kind == "manifests" else stage.vault.layer(PUBLIC, LAYER)
+        answer, _ = await stage.get(None, f"/v2/{PUBLIC}/{kind}/{other}")
+        assert answer.head.status == 401
+        assert await stage.pull(None, sha256(OPEN), repository=PUBLIC) == 401, "as the registry now says"
+        assert await stage.pull(stage.alice, sha256(OPEN), repository=PUBLIC) == 200
+
+    on_stage(story, tmp_path)
+
+
 @pytest.mark.parametrize("hides", [False, True])
 def test_a_404_to_a_stranger_takes_nothing_from_who_may_read(hides: bool, tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
