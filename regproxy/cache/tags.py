@@ -206,8 +206,10 @@ class Tags:
         return self._flights.join((key, lookup.party), lambda: resolve(lookup, key, binding, method))
 
     async def _fetch(self, lookup: Lookup, key: BindingKey) -> Answer:
-        method = "head" if lookup.ask.method == "HEAD" else "full"
-        task, joined_other = self._join(lookup, key, None, method)
+        # What the caller may not be served yet is asked about by a HEAD, which costs no pull.
+        kept = await self._engines.store.binding(key)
+        method = "full" if kept is None and lookup.ask.method != "HEAD" else "head"
+        task, joined_other = self._join(lookup, key, kept, method)
         try:
             resolved = await asyncio.shield(task)
             return await self._resolved(lookup, key, resolved, Outcome.COLLAPSED if joined_other else Outcome.MISS)

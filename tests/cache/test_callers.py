@@ -7,7 +7,7 @@ import pytest
 
 from regproxy.model.answer import Audience, Forget, Reply, Stored
 from regproxy.model.event import Outcome
-from tests.cache.private import LAYER, OPEN, OTHER, PRIVATE, PUBLIC, SECRET, TIERS, TOKEN, Stage, on_stage
+from tests.cache.private import FOREIGN, LAYER, OPEN, OTHER, PRIVATE, PUBLIC, SECRET, TIERS, TOKEN, Stage, on_stage
 from tests.cache.world import ANONYMOUS, QUAY
 from tests.lab.answers import Answer
 from tests.lab.images import sha256
@@ -227,6 +227,21 @@ def test_a_repository_that_becomes_private_is_closed_to_strangers_once_it_is_ask
         assert await stage.pull(None, repository=PUBLIC) == 401
         assert await stage.pull(None, sha256(OPEN), repository=PUBLIC) == 401
         assert await stage.pull(stage.alice, repository=PUBLIC) == 200
+
+    on_stage(story, tmp_path)
+
+
+def test_a_moved_tag_of_a_public_image_costs_a_login_no_pull_once_its_own_grant_has_ended(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(None, repository=PUBLIC) == 200
+        stage.world.now += 3 * HOUR
+        stage.vault.push(PUBLIC, "1.0", FOREIGN)
+        assert await stage.pull(stage.alice, repository=PUBLIC) == 200
+        stage.world.now += 1.5 * HOUR
+        stage.vault.forget()
+        answer, body = await stage.get(stage.alice, f"/v2/{PUBLIC}/manifests/1.0")
+        assert (answer.head.status, body) == (200, FOREIGN)
+        assert "GET" not in [method for _, method, path in stage.vault.forget() if path != "/token"]
 
     on_stage(story, tmp_path)
 
