@@ -6,7 +6,7 @@ from regproxy.cache.challenge import foreign, our_challenge
 from regproxy.cache.lookup import Engines, Lookup
 from regproxy.cache.relay import Inflow
 from regproxy.freshness.directives import request_directives
-from regproxy.freshness.storing import is_personal, may_store
+from regproxy.freshness.storing import CREDENTIALS, is_personal, may_store
 from regproxy.freshness.validation import CONDITIONS, FOR_THE_ORIGIN
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask
@@ -49,7 +49,7 @@ class Wanted:
     def sent(self) -> Fields:
         """The fields that go to the origin; conditions and ranges are ours to answer."""
         ours = {"authorization"} if foreign(self.ask.fields) is None else frozenset[str]()
-        ours |= {"authorization", "cookie"} if self.lookup is not None else frozenset[str]()
+        ours |= CREDENTIALS if self.lookup is not None else frozenset[str]()
         return without(end_to_end(self.ask.fields), {"host", "content-length", "expect"} | CONDITIONS | ours)
 
     @property

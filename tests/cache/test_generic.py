@@ -11,6 +11,7 @@ import pytest
 from regproxy.cache import variants
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import keep_bytes
+from regproxy.freshness.storing import CREDENTIALS
 from regproxy.model.answer import BrokenBody, RequestBody, Stored, Streaming
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
@@ -306,13 +307,15 @@ def test_lists_are_asked_for_with_our_token_alone_and_say_nothing_of_the_caller(
         moment = (("RateLimit-Remaining", "7"), ("Set-Cookie", "a=b"), ("Link", "</n>; rel=next"))
         world.hostile.on("quay.io", path, Answer(200, (AN_HOUR, JSON, *moment), b"{}"))
         for expected in (Outcome.MISS, Outcome.HIT):
-            answer, body = await world.get(path, ("Cookie", "s=1"), ("Accept", "application/json"))
+            shown = [(name, "secret") for name in sorted(CREDENTIALS - {"authorization"})]
+            answer, body = await world.get(path, *shown, ("Accept", "application/json"))
             assert (answer.labels.outcome, body) == (expected, b"{}")
             assert field(answer.head.fields, "link") == "</n>; rel=next"
             assert field(answer.head.fields, "ratelimit-remaining") is None
             assert field(answer.head.fields, "set-cookie") is None
         sent = world.hostile.seen("quay.io", path)[0]
         assert (sent.field("cookie"), sent.field("accept")) == ("", "application/json")
+        assert all(sent.field(name) == "" for name in CREDENTIALS), "it would read what strangers may not"
         world.now += 3601
         world.hostile.on("quay.io", path, Answer(401, (("WWW-Authenticate", 'Basic realm="theirs"'),)))
         answer, _ = await world.get(path)
