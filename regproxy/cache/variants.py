@@ -47,7 +47,7 @@ class Variants:
         stored = await self._all(wanted.place)
         fitting = [one for one in stored if one.key.variant == _variant(one.response, wanted)]
         best = max(fitting, key=lambda one: one.response.at, default=None)
-        return best if best is not None and await store.content(best.digest) is not None else None
+        return best if best is not None and await self._engines.content(best.digest) is not None else None
 
     async def body(self, found: Variant) -> bytes:
         """The body of a stored response, which is small."""

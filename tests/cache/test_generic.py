@@ -13,7 +13,7 @@ from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import keep_bytes
 from regproxy.freshness.storing import CREDENTIALS
 from regproxy.model.answer import BrokenBody, RequestBody, Stored, Streaming
-from regproxy.model.event import Outcome
+from regproxy.model.event import Outcome, StoreFailed
 from regproxy.model.message import field
 from regproxy.model.oci import Digest, Kind
 from regproxy.policy.load import load
@@ -385,6 +385,25 @@ def test_a_get_with_a_body_is_passed_since_no_key_holds_its_body(tmp_path: Path)
         answer, body = await world.ask("GET", "/x", body=RequestBody(theirs.detach(), 6))
         assert (answer.labels.outcome, body) == (Outcome.PASS, b"poison")
         assert (await world.get("/x"))[1] == b"none"
+
+    told(story, tmp_path, ORIGIN)
+
+
+def test_what_an_edge_could_not_read_and_nobody_can_remove_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/x", Answer(200, (AN_HOUR,), b"x"))
+        await world.get("/x")
+        answer, _ = await world.get("/x")
+        assert isinstance(answer, Stored)
+
+        async def refuses(*_: object) -> None:
+            raise OSError("no")
+
+        monkeypatch.setattr(type(world.core._engines.store), "discard", refuses)
+        world.core.cache.report([StoreFailed("read", "I/O error", answer.digest)])
+        assert await world.outcome("/x") is Outcome.MISS
 
     told(story, tmp_path, ORIGIN)
 
