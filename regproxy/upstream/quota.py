@@ -159,7 +159,8 @@ class Quota:
             if not key.account.startswith(OWN_LABEL):
                 told = Allowed(key.account, one.limit, one.remaining, one.window, one.observed_at)
                 allowed.setdefault(key.authority, []).append(told)
-        held = {key.authority: hold.until for key, hold in self._holds.items() if hold.stands(now)}
+        ours = {key: hold for key, hold in self._holds.items() if not key.account.startswith(OWN_LABEL)}
+        held = {key.authority: hold.until for key, hold in ours.items() if hold.stands(now)}
         return tuple(
             UpstreamState(one, held_until=held.get(one, 0.0), allowed=tuple(allowed.get(one, ())))
             for one in sorted({*allowed, *held})

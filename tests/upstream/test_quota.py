@@ -205,6 +205,7 @@ def test_a_limit_on_one_callers_own_login_stops_nobody_else() -> None:
     desk.limit(abused(), account=own)
     assert not desk.goes(PULL, own)
     assert all(desk.goes(request) for request in EVERYTHING)
+    assert desk.quota.states() == (), "nor is it of anybody else's concern"
     desk.now += 60
     desk.limit(abused(("Retry-After", "60")))
     desk.now += 60
