@@ -31,6 +31,8 @@ from regproxy.upstream.session import Upstream
 T = TypeVar("T")
 
 MAX_NEGATIVES = 10_000
+# An absence with a larger body is asked about each time: so many of them would be more than there is memory.
+MAX_NEGATIVE_BODY = 16 * 1024
 # How long content that can be neither read nor removed is taken for not there.
 UNREADABLE_SECONDS = 600.0
 
@@ -253,7 +255,9 @@ class Engines:
         return Said(head, body, proved.label, at, granted, withdrawn)
 
     def remember(self, key: NegativeKey, negative: Negative, asked_at: float) -> None:
-        """Keep a negative answer, unless a push overtook it; the oldest goes first."""
+        """Keep a negative answer, unless it is large or a push overtook it; the oldest goes first."""
+        if len(negative.body) > MAX_NEGATIVE_BODY:
+            return
         if self.overtaking.overtook(key[0].authority, key[0].repository, asked_at):
             return
         self.negatives.pop(key, None)

@@ -9,6 +9,7 @@ from threading import Event
 
 import pytest
 
+from regproxy.cache.lookup import MAX_NEGATIVE_BODY
 from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, BrokenBody, Filling, Reply, Stored
 from regproxy.model.event import EntryEvicted, Outcome, StoreFailed
@@ -199,6 +200,20 @@ def test_a_digest_that_left_is_asked_for_once_in_a_while(tmp_path: Path) -> None
                 running.now += seconds
                 assert await running.outcome(path) is outcome
             assert running.asked(path) == ["GET", "HEAD", "GET"]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("over", "asked"), [(0, 1), (1, 2)])
+def test_an_absence_is_remembered_with_a_body_of_some_size_and_no_more(over: int, asked: int, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with world(tmp_path, "tier all { match any; fresh 1m; negative 404 for 10s; }") as running:
+            path, body = "/v2/a/b/manifests/1", b"x" * (MAX_NEGATIVE_BODY + over)
+            running.hostile.on("quay.io", path, Answer(404, body=body))
+            for _ in range(2):
+                answer, received = await running.get(path)
+                assert (answer.head.status, received) == (404, body)
+            assert len(running.asked(path)) == asked
 
     asyncio.run(story())
 
