@@ -1,6 +1,7 @@
 """Keeping images warm: what the policy's `warm` blocks name is asked about, and fetched while nobody waits."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from regproxy.cache.images import Images
@@ -28,7 +29,8 @@ class Warming:
         self._purging = purging
         self._prefetch = prefetch
         self._policy = policy
-        self._asked: dict[tuple[Warm, TagKey], float] = {}
+        # By the block's name and the image.
+        self._asked: dict[tuple[str, TagKey], float] = {}
 
     async def run(self) -> None:
         """Go on until cancelled."""
@@ -39,17 +41,17 @@ class Warming:
     async def step(self) -> None:
         """Ask about everything that is due."""
         now = self._engines.clock()
-        named = [(block, key) for block in self._policy().warm for key in block.images]
-        self._asked = {one: at for one, at in self._asked.items() if one in set(named)}
-        due = [one for one in named if not now - one[0].every < self._asked.get(one, float("-inf")) <= now]
+        named = {(block.name, key): block for block in self._policy().warm for key in block.images}
+        self._asked = {one: at for one, at in self._asked.items() if one in named}
+        due = [one for one, block in named.items() if not now - block.every < self._asked.get(one, -math.inf) <= now]
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def one(block: Warm, key: TagKey) -> None:
+        async def ask(one: tuple[str, TagKey]) -> None:
             async with turn:
-                await self._warm(block, key)
+                await self._warm(named[one], one[1])
 
         self._asked.update(dict.fromkeys(due, now))
-        await asyncio.gather(*(one(block, key) for block, key in due))
+        await asyncio.gather(*map(ask, due))
 
     async def _warm(self, block: Warm, key: TagKey) -> None:
         may_fetch = block.hours is None or block.hours.hold(self._engines.clock())

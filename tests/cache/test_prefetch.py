@@ -1,14 +1,18 @@
 """Images fetched before a client asks."""
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from regproxy.cache.prefetch import Fetched
+from regproxy.model.address import Authority
 from regproxy.model.event import Outcome
 from regproxy.model.inventory import TagKey
 from regproxy.model.pull_event import ImageWarmed
+from regproxy.model.warm import Warm
 from tests.cache.test_purging import LATEST, pull
 from tests.cache.world import QUAY, TIERS, World, told
 from tests.lab.answers import Answer, blob
@@ -122,6 +126,19 @@ def test_outside_its_hours_a_warm_image_is_asked_about_and_not_fetched(tmp_path:
         world.now += 86400 - 601
         await world.core.cache.warming.step()
         assert "GET" in world.asked()[before:]
+
+    told(story, tmp_path)
+
+
+def test_many_warm_images_do_not_hold_the_loop_up(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        keys = tuple(TagKey(Authority("nobody.example", 443), f"a/b{number}", "1") for number in range(500))
+        world.policy = replace(world.policy, warm=(Warm("many", keys, 600.0),))
+        await world.core.cache.warming.step()
+        begun = time.process_time()
+        await world.core.cache.warming.step()
+        assert time.process_time() - begun < 1.0, "nothing is due"
+        assert len([event for event in world.events if isinstance(event, ImageWarmed)]) == len(keys)
 
     told(story, tmp_path)
 
