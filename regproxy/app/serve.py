@@ -219,7 +219,8 @@ class Service:
             self._reloader = Reloader(self._active, start.reading, steps)
             await self._reloader.begin()
             self._watchers.append(Watcher(self._reloader))
-        works = [ca.attend(), core.cache.warming.run(), *(watcher.run() for watcher in self._watchers)]
+        kept = core.cache.warming.run(), core.cache.ahead.run()
+        works = [ca.attend(), *kept, *(watcher.run() for watcher in self._watchers)]
         self._watching = [asyncio.get_running_loop().create_task(work) for work in works]
 
     async def _stop_watching(self) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import assert_never
 
+from regproxy.cache.ahead import Ahead
 from regproxy.cache.blobs import Transfer
 from regproxy.cache.callers import Callers
 from regproxy.cache.challenge import our_challenge
@@ -63,6 +64,7 @@ class Cache:
         self.images = Images(engines, policy)
         self.purging = Purging(engines, self.images, self._tags)
         self.prefetch = Prefetch(engines, self.images, self.answer)
+        self.ahead = Ahead(engines, self.images, self._contents.blobs, self._unseen)
         self.warming = Warming(engines, self.images, self.purging, self.prefetch, policy)
 
     async def identify(self, client: str, proof: str) -> ProxyUser | Refuse:
@@ -105,6 +107,10 @@ class Cache:
         finally:
             if inflow is not None and not inflow.carried:
                 inflow.close()
+
+    async def _unseen(self, ask: Ask) -> Answer:
+        """Answer as if a client asked, and tell nobody that it did."""
+        return await self._answer(self._policy(), ask, None)
 
     def _trace(self, ask: Ask, answer: Answer) -> None:
         """Let it be looked at, where it is about a repository."""
@@ -201,7 +207,10 @@ class Cache:
                 return await self._passage.streamed(lookup)
             case Cached():
                 try:
-                    return await self._cached(lookup)
+                    answer = await self._cached(lookup)
+                    if resource.kind is Kind.MANIFEST:
+                        self.ahead.answered(lookup, answer)
+                    return answer
                 except OSError as error:
                     # The store cannot be read: a cache failure is never a pull failure.
                     self._engines.report(StoreFailed("look-up", str(error)))

@@ -52,6 +52,10 @@ class Blobs:
         fills = [(key, fill) for key, fills in self._fills.items() for fill in fills.values() if not fill.over]
         return [Transfer(key, fill.followers.have, _total(fill.begun), fill.followers.count) for key, fill in fills]
 
+    def has_come(self, key: LinkKey) -> bool:
+        """Whether it is whole, and is being put where look-ups find it."""
+        return any(fill.followers.whole for fill in self._fills.get(key, {}).values())
+
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
         """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
         passed_by = self._passed_by.get(key)

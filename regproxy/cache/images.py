@@ -1,12 +1,13 @@
 """The images of the cache as the operator sees them: tags with their state, one image's tree, what a tag meant."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, replace
 
 from regproxy.cache.lookup import Engines
 from regproxy.freshness.lifetime import Validated, is_fresh
 from regproxy.model.account import ANONYMOUS, Account
+from regproxy.model.address import Authority
 from regproxy.model.decision import Cached, Decision, PolicyRequest
 from regproxy.model.entry import Binding, BindingKey, content_path
 from regproxy.model.inventory import Past, Tagged, TagKey
@@ -18,6 +19,7 @@ from regproxy.policy.policy import Policy
 
 PAGE = 500  # tags that are looked at in one step
 MAX_NODES = 2000  # of one image's tree
+MAX_INDEXES = 20  # of one repository that are looked at for platforms
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +90,25 @@ class Images:
 
     async def platforms(self, key: TagKey) -> frozenset[str]:
         """The platforms of this tag, now and before, whose manifests are here: what clients pulled."""
+        return await self._pulled([past.digest for past in await self.past(key)])
+
+    async def seen(self, authority: Authority, repository: str, ours: Container[Digest]) -> frozenset[str]:
+        """The platforms of a repository whose manifests clients pulled; `ours`: only the proxy did."""
+        return await self._pulled(await self._engines.store.inventory.indexes(authority, repository, MAX_INDEXES), ours)
+
+    async def _pulled(self, indexes: Iterable[Digest], ours: Container[Digest] = ()) -> frozenset[str]:
         found: set[str] = set()
-        for past in await self.past(key):
-            content = await self._engines.content(past.digest)
+        for index in indexes:
+            content = await self._engines.content(index)
             if content is None or content.size > MAX_MANIFEST:
                 continue
-            for one in descriptors(await self._read(past.digest)):
-                if one.role == "manifest" and one.platform and await self._engines.content(one.digest) is not None:
-                    found.add(one.platform)
+            for one in descriptors(await self.body(index)):
+                if one.role == "manifest" and one.platform and one.platform not in found and one.digest not in ours:
+                    found |= {one.platform} if await self._engines.content(one.digest) is not None else set()
         return frozenset(found)
 
-    async def _read(self, digest: Digest) -> bytes:
+    async def body(self, digest: Digest) -> bytes:
+        """The bytes of a manifest that is here; raises OSError."""
         return await asyncio.to_thread((self._engines.store.directory / content_path(digest)).read_bytes)
 
     async def tree(self, image: Image) -> Node | None:
@@ -122,7 +132,7 @@ class Images:
         node = Node(descriptor, content is not None)
         if content is None or descriptor.role != "manifest" or content.size > MAX_MANIFEST:
             return node
-        listed = descriptors(await self._read(descriptor.digest))
+        listed = descriptors(await self.body(descriptor.digest))
         return replace(node, children=tuple([await self._node(one, left) for one in listed if left[0] > 0]))
 
     def registry(self, key: TagKey) -> Registry | None:

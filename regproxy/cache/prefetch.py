@@ -8,6 +8,7 @@ from typing import assert_never
 
 from regproxy.cache.images import Images
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines
+from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Reply, Stored, Streaming
 from regproxy.model.entry import content_path
 from regproxy.model.inventory import TagKey
@@ -76,21 +77,7 @@ class Prefetch:
         if registry is None:
             raise ValueError(f"the policy names no registry {key.authority.name}")
         answer = await self._answer(_ask(key, registry, target))
-        match answer:
-            case Streaming(fd=fd):
-                os.close(fd)
-                raise ValueError(f"{target} is not cached: the policy passes it on, or it cannot be stored")
-            case Filling():
-                await _filled(answer, fetched)
-            case Stored(size=size):
-                fetched.bytes += size
-            case Reply(head=head, body=body):
-                if head.status != 200:
-                    raise ValueError(f"{key.authority.name} {target}: {head.status} {head.reason or ''}".rstrip())
-                fetched.bytes += len(body)
-            case _:
-                assert_never(answer)
-        fetched.contents += 1
+        await arrived(answer, key.authority, target, fetched)
         return answer
 
 
@@ -98,8 +85,29 @@ def _ask(key: TagKey, registry: Registry, target: str) -> Ask:
     return Ask(key.authority, registry.scheme, "GET", target, ACCEPT_MANIFESTS, CLIENT, ours=True)
 
 
-async def _filled(answer: Filling, fetched: Fetched) -> None:
-    """Wait until the body is whole; raises ValueError when it breaks."""
+async def arrived(
+    answer: Answer, authority: Authority, target: str, fetched: Fetched, goes_on: Callable[[], bool] = lambda: True
+) -> None:
+    """Wait until the body of an answer is in the cache, and as long as `goes_on`; raises ValueError, a sentence."""
+    match answer:
+        case Streaming(fd=fd):
+            os.close(fd)
+            raise ValueError(f"{target} is not cached: the policy passes it on, or it cannot be stored")
+        case Filling():
+            await _filled(answer, fetched, goes_on)
+        case Stored(size=size):
+            fetched.bytes += size
+        case Reply(head=head, body=body):
+            if head.status != 200:
+                raise ValueError(f"{authority.name} {target}: {head.status} {head.reason or ''}".rstrip())
+            fetched.bytes += len(body)
+        case _:
+            assert_never(answer)
+    fetched.contents += 1
+
+
+async def _filled(answer: Filling, fetched: Fetched, goes_on: Callable[[], bool]) -> None:
+    """Wait until the body is whole; raises ValueError when it breaks, or is given up."""
     have = 0
     try:
         while (more := await answer.progress.beyond(have)) > have:
@@ -107,6 +115,8 @@ async def _filled(answer: Filling, fetched: Fetched) -> None:
             have = more
             if have == answer.size:
                 break
+            if not goes_on():
+                raise ValueError("given up: clients fetch from this registry")
     except BrokenBody as error:
         raise ValueError(str(error)) from error
     finally:

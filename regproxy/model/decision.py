@@ -68,7 +68,8 @@ Keep = Literal["normal", "briefly", "pinned"]
 class Terms:
     """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes.
 
-    A caller's own grant is asked for again after `recheck`; in an outage it holds for `stale_auth` longer.
+    A caller's own grant is asked for again after `recheck`; in an outage it holds for `stale_auth` longer. `prefetch`:
+    behind a manifest that a client was fetched come the layers of its image.
     """
 
     fresh: float | Origin = 0.0
@@ -81,6 +82,7 @@ class Terms:
     recheck: float = 3600.0
     stale_auth: float = 4 * 3600.0
     keep: Keep = "normal"
+    prefetch: bool = False
 
     @property
     def lifetime(self) -> float:

@@ -69,4 +69,15 @@ class ImageWarmed:
     failure: str = ""
 
 
-PullEvent = UpstreamRetried | PullSpent | PullFinished | HoldChanged | ImageWarmed
+@dataclass(frozen=True, slots=True)
+class LayersPrefetched:
+    """What came behind a manifest that a client was fetched: contents and bytes; `failure`: why not all of it."""
+
+    registry: str
+    repository: str
+    contents: int
+    bytes: int
+    failure: str = ""
+
+
+PullEvent = UpstreamRetried | PullSpent | PullFinished | HoldChanged | ImageWarmed | LayersPrefetched

@@ -70,6 +70,13 @@ TERMS = directives(
         "what is pinned is as any other, and `inactive` counts for it, too",
         "normal",
     ),
+    Directive(
+        "prefetch",
+        "on|off",
+        "when a manifest was fetched for a client, fetch what its image lacks, for platforms that clients pulled "
+        "before, while the registry is quiet; off where clients read manifests and pull nothing",
+        "off",
+    ),
     Directive("negative", "NOT_FOUND... for DURATION", "remember that something does not exist", "not remembered"),
     _MAX_OBJECT,
 )

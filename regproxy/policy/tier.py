@@ -97,6 +97,7 @@ def terms(entries: Mapping[str, Entry]) -> Terms:
         recheck=_seconds(entries.get("recheck"), plain.recheck),
         stale_auth=_seconds(entries.get("stale auth"), plain.stale_auth),
         keep=_keep(entries.get("keep")),
+        prefetch=_is_on(entries.get("prefetch")),
     )
 
 
@@ -122,6 +123,14 @@ def _keep(entry: Entry | None) -> Keep:
             return keep
         case _:
             return "normal"
+
+
+def _is_on(entry: Entry | None) -> bool:
+    match entry.arguments if entry is not None else ():
+        case (Word("on"),):
+            return True
+        case _:
+            return False
 
 
 def _size(entry: Entry | None, default: float) -> float:

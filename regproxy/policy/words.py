@@ -100,6 +100,8 @@ def statements(terms: Terms) -> Iterator[tuple[str, str]]:
         yield "max-object", size(int(terms.max_object))
     if terms.keep != Terms().keep:
         yield "keep", terms.keep
+    if terms.prefetch:
+        yield "prefetch", "on"
     yield from _reading(terms)
 
 

@@ -122,6 +122,10 @@ class Store(Names):
         self._check_open()
         return await self._room.reserve(size)
 
+    async def has_room(self, size: int) -> bool:
+        """Whether so many bytes fit without anything leaving for them."""
+        return await self._room.fits(size)
+
     async def writer(self, size: int | None, kind: Kind, algorithm: str = "sha256") -> Writer:
         """Begin a part file; with a known size a full disk shows here, before any byte was answered.
 

@@ -69,18 +69,29 @@ class Account:
         """A picture of now."""
         return Usage(self.content, self.reserved, self.entries, self.limits.size)
 
+    def is_free(self, size: int, disk: Disk) -> bool:
+        """Whether `size` more bytes fit without anything leaving."""
+        return self._over(size) <= 0 and self._low(size, disk) <= 0
+
     def shortfall(self, size: int, disk: Disk) -> Shortfall:
         """What must leave so that `size` more bytes fit; raises OSError (ENOSPC) when no eviction can help."""
-        over = self.content + self.reserved + size - self.limits.size
-        keep = max(self.limits.min_free, int(self.limits.min_free_share * disk.total))
-        low = keep + self.unbacked + size - disk.free
+        over, low = self._over(size), self._low(size, disk)
         if size and over > self.content:
             sentence = f"{size} bytes do not fit into a cache of {self.limits.size} with {self.reserved} promised"
             raise OSError(errno.ENOSPC, sentence)
         if size and low > self.content:
-            sentence = f"the disk has {disk.free} bytes free and `min-free` keeps {keep} of them"
+            sentence = f"the disk has {disk.free} bytes free and `min-free` keeps {self._kept(disk)} of them"
             raise OSError(errno.ENOSPC, sentence)
         return Shortfall(low, "min-free") if low > over else Shortfall(over, "size")
+
+    def _over(self, size: int) -> int:
+        return self.content + self.reserved + size - self.limits.size
+
+    def _low(self, size: int, disk: Disk) -> int:
+        return self._kept(disk) + self.unbacked + size - disk.free
+
+    def _kept(self, disk: Disk) -> int:
+        return max(self.limits.min_free, int(self.limits.min_free_share * disk.total))
 
 
 def disk(directory: Path) -> Disk:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 
-from regproxy.model.address import parse_authority
+from regproxy.model.address import Authority, parse_authority
 from regproxy.model.entry import BindingKey
 from regproxy.model.inventory import Override, Past, Tagged, TagKey
-from regproxy.model.oci import Digest, parse_digest
+from regproxy.model.oci import DOCKER_LIST, OCI_INDEX, Digest, parse_digest
 from regproxy.store.index import Index, Tables, Value
 from regproxy.store.rows import read_binding
 
@@ -45,6 +45,15 @@ class Inventory:
     async def past(self, key: TagKey) -> list[Past]:
         """What the tag meant, the latest first."""
         return await self._index.run(lambda tables: list(_past(tables, key)))
+
+    async def indexes(self, authority: Authority, repository: str, limit: int) -> list[Digest]:
+        """The image indexes that a repository gave, the latest first."""
+        sql = (
+            "SELECT digest FROM link WHERE authority = ? AND repository = ? AND kind = 'manifest'"
+            " AND media_type IN (?, ?) ORDER BY checked_at DESC LIMIT ?"
+        )
+        row = str(authority), repository, OCI_INDEX, DOCKER_LIST, limit
+        return await self._index.run(lambda tables: [parse_digest(str(one)) for (one,) in tables.each(sql, *row)])
 
     async def overrides(self) -> tuple[dict[TagKey, Override], dict[TagKey, frozenset[Digest]]]:
         """What the operator said that still stands: overrides, and digests that a tag may not mean."""

@@ -52,6 +52,11 @@ class Room:
             await self._make(size)
             return Reservation(self.account, size)
 
+    async def fits(self, size: int) -> bool:
+        """Whether so many bytes fit as it is; raises OSError when the file system cannot be asked."""
+        status = await self._work.on_disk(lambda: disk(self._directory))
+        return self.account.is_free(rounded(size), status)
+
     async def shrink(self) -> None:
         """Evict down to the limits."""
         async with self._turn:

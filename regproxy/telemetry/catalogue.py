@@ -102,6 +102,12 @@ CACHE = (
     Metric("cache_objects", "gauge", "Pieces of content on disk."),
     Metric("cache_limit_bytes", "gauge", "The size limit of the cache."),
     Metric("cache_filled_bytes", "counter", "Bytes of verified content stored.", (by.KIND,)),
+    Metric(
+        "prefetched_bytes",
+        "counter",
+        "Bytes fetched behind manifests, before a client asked for them (`prefetch on`).",
+        (by.REGISTRY,),
+    ),
     Metric("cache_evicted_bytes", "counter", "Bytes of content that left the cache.", (by.EVICTION,)),
     Metric("cache_evicted_objects", "counter", "Pieces of content that left the cache.", (by.EVICTION,)),
     Metric(

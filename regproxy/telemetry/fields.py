@@ -25,7 +25,14 @@ from regproxy.model.event import (
 )
 from regproxy.model.exchange import AskAnswered, UpstreamAnswered
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import (
+    HoldChanged,
+    ImageWarmed,
+    LayersPrefetched,
+    PullFinished,
+    PullSpent,
+    UpstreamRetried,
+)
 
 Fields = dict[str, Any]
 
@@ -41,6 +48,8 @@ def fields_of(event: Event) -> Fields | None:
             return _upstream(event)
         case ImageWarmed():
             return _warmed(event)
+        case LayersPrefetched():
+            return _prefetched(event)
         case DigestMismatched() | StoreFailed():
             return _trouble(event)
         case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
@@ -156,6 +165,12 @@ def _warmed(event: ImageWarmed) -> Fields:
     moved = {"image": event.image, "before": event.before, "after": event.after}
     brought = {"contents": event.contents, "bytes": event.bytes}
     return {"event": "warm", **moved, **brought, **({"failure": event.failure} if event.failure else {})}
+
+
+def _prefetched(event: LayersPrefetched) -> Fields:
+    where = {"registry": event.registry, "repository": event.repository}
+    brought = {"contents": event.contents, "bytes": event.bytes}
+    return {"event": "prefetch", **where, **brought, **({"failure": event.failure} if event.failure else {})}
 
 
 def _trouble(event: DigestMismatched | StoreFailed) -> Fields:

@@ -25,7 +25,14 @@ from regproxy.model.event import (
 )
 from regproxy.model.exchange import AskAnswered, UpstreamAnswered
 from regproxy.model.measure import EdgeMeasured, Measured, ProcessEnded, ProcessMeasured
-from regproxy.model.pull_event import HoldChanged, ImageWarmed, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import (
+    HoldChanged,
+    ImageWarmed,
+    LayersPrefetched,
+    PullFinished,
+    PullSpent,
+    UpstreamRetried,
+)
 from regproxy.telemetry import labels as by
 from regproxy.telemetry.authority_metrics import AuthorityMetrics
 from regproxy.telemetry.catalogue import CATALOGUE
@@ -86,7 +93,7 @@ class Metrics:
                 self._clients.observe(event)
             case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged() | CredentialRejected():
                 self._upstream.observe(event)
-            case QuotaObserved() | HoldChanged() | PullSpent() | PullFinished():
+            case QuotaObserved() | HoldChanged() | PullSpent() | PullFinished() | LayersPrefetched():
                 self._pulls.observe(event)
             case EntryStored() | EntryEvicted() | DigestMismatched() | StoreFailed():
                 self._store.observe(event)

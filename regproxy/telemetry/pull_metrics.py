@@ -3,7 +3,7 @@
 from typing import assert_never
 
 from regproxy.model.event import QuotaObserved
-from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent
+from regproxy.model.pull_event import HoldChanged, LayersPrefetched, PullFinished, PullSpent
 from regproxy.telemetry.tally import Tally
 
 
@@ -13,7 +13,7 @@ class PullMetrics:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
 
-    def observe(self, event: QuotaObserved | HoldChanged | PullSpent | PullFinished) -> None:
+    def observe(self, event: QuotaObserved | HoldChanged | PullSpent | PullFinished | LayersPrefetched) -> None:
         """Count one event."""
         match event:
             case QuotaObserved():
@@ -28,6 +28,8 @@ class PullMetrics:
                 self._tally.count("ratelimit_spent_pulls", registry, account).value += 1
             case PullFinished(registry=registry, outcome=outcome):
                 self._tally.count("pulls", registry, outcome).value += 1
+            case LayersPrefetched(registry=registry, bytes=size):
+                self._tally.count("prefetched_bytes", registry).value += size
             case _:
                 assert_never(event)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 from regproxy.model.account import ANONYMOUS, Account
+from regproxy.model.address import Authority
 from regproxy.model.decision import FailureClass
 from regproxy.model.message import Head
 from regproxy.upstream.breaker import Breakers
@@ -81,6 +82,10 @@ class Admission:
     def counts_pulls(self, request: UpstreamRequest, account: Account = ANONYMOUS) -> bool:
         """Whether a pull of this account may be refused."""
         return self._quota.counts(request, account)
+
+    def is_held(self, authority: Authority) -> bool:
+        """Whether a limit, a row of failures or the operator keeps it from being asked."""
+        return self._quota.holds(authority) or self._breakers.holds(authority)
 
     async def _turn(self, request: UpstreamRequest, account: Account | None) -> None:
         """Wait while as many pulls are under way as are left: the answer to one tells whether there are more."""

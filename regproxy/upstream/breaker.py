@@ -66,6 +66,11 @@ class Breakers:
         known = {*self._breakers, *(one for one, end in self._blocked.items() if end > now)}
         return tuple(self._state(authority, now) for authority in sorted(known))
 
+    def holds(self, authority: Authority) -> bool:
+        """Whether it is blocked, or failed in a row and did not answer since."""
+        breaker = self._breakers.get(authority)
+        return self._clock() < self._blocked.get(authority, 0.0) or (breaker is not None and breaker.seconds > 0)
+
     def _state(self, authority: Authority, now: float) -> UpstreamState:
         breaker, blocked = self._breakers.get(authority), self._blocked.get(authority, 0.0)
         cause = breaker.cause.detail if breaker is not None and breaker.cause is not None else ""

@@ -151,6 +151,11 @@ class Quota:
         held = key in self._holds or _Key(request.authority, _EVERY_ACCOUNT) in self._holds
         return held or key in self._allowances or request.registry.pulls is not None
 
+    def holds(self, authority: Authority) -> bool:
+        """Whether this authority limits any of us now."""
+        now = self._clock()
+        return any(key.authority == authority and hold.stands(now) for key, hold in self._holds.items())
+
     def states(self) -> tuple[UpstreamState, ...]:
         """Authorities that said what is left, or hold us up; callers' own accounts are their own affair."""
         now = self._clock()

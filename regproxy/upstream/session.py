@@ -133,6 +133,10 @@ class Upstream:
         """Whether pulls are counted, so that a GET of a manifest may be refused."""
         return self._admission.counts_pulls(request, account)
 
+    def is_held(self, authority: Authority) -> bool:
+        """Whether a limit, a row of failures or the operator keeps it from being asked."""
+        return self._admission.is_held(authority)
+
     async def fetch(
         self, request: UpstreamRequest, repository: str, limit: int, account: Account = ANONYMOUS
     ) -> tuple[Head, bytes, Account]:

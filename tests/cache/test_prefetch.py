@@ -11,6 +11,7 @@ from regproxy.cache.prefetch import Fetched
 from regproxy.model.address import Authority
 from regproxy.model.event import Outcome
 from regproxy.model.inventory import TagKey
+from regproxy.model.oci import OCI_INDEX
 from regproxy.model.pull_event import ImageWarmed
 from regproxy.model.warm import Warm
 from tests.cache.test_purging import LATEST, pull
@@ -35,7 +36,8 @@ def put(world: World, note: str = "") -> tuple[str, dict[str, str]]:
         os, architecture, *variant = platform.split("/")
         said = {"os": os, "architecture": architecture} | ({"variant": variant[0]} if variant else {})
         children.append({"digest": digests[platform], "size": len(manifest), "platform": said})
-    return world.tag("latest", json.dumps({"schemaVersion": 2, "manifests": children}).encode()), digests
+    index = json.dumps({"schemaVersion": 2, "manifests": children}).encode()
+    return world.tag("latest", index, media_type=OCI_INDEX), digests
 
 
 def blobs_asked(world: World) -> int:

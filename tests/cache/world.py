@@ -118,12 +118,19 @@ class World:
         self.policy = _loaded(self.blocks, tiers, head)
         self.core.follow(self.policy, {})
 
-    def tag(self, name: str, data: bytes, repository: str = "a/b", host: str = "quay.io") -> str:
+    def tag(
+        self,
+        name: str,
+        data: bytes,
+        repository: str = "a/b",
+        host: str = "quay.io",
+        media_type: str = MANIFEST_TYPE,
+    ) -> str:
         """Let the registry answer a tag and its digest with this manifest."""
         digest = sha256(data)
         for reference in (name, digest):
             path = f"/v2/{repository}/manifests/{reference}"
-            self.hostile.on(host, path, manifest(data, MANIFEST_TYPE, digest))
+            self.hostile.on(host, path, manifest(data, media_type, digest))
         return digest
 
     def asked(self, path: str = "", host: str = "quay.io") -> list[str]:

@@ -4,10 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HUB, Images, Story
+from regproxy.model.oci import OCI_INDEX
+from tests.e2e.conftest import HUB, QUAY, Images, Story, quay_block
+from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.clients import direct
 from tests.lab.images import Image
+from tests.lab.policies import packaged_tiers, policy
+from tests.lab.processes import until
 from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.real
@@ -128,3 +132,20 @@ def test_ranges_and_conditions_are_answered_from_the_cache(
         same = client.request("GET", path, {"If-None-Match": client.get(path).fields["etag"]})
         assert (same.status, same.body) == (304, b"")
     assert hub.requests() == []
+
+
+def test_behind_a_new_version_come_the_layers_that_clients_pull_before_one_does(
+    story: Story, quay: Registry, pki: Pki, images: Images
+) -> None:
+    digests = [quay.push(images.small(seed), f"team/ahead:{seed}") for seed in (1, 2)]
+    tiers = packaged_tiers().replace("defaults {", "defaults { prefetch on;")
+    proxy = story.proxy(policy(quay_block(quay, pki), tiers=tiers))
+    client = story.client("skopeo", proxy)
+    assert client.pull(f"{QUAY}/team/ahead:1").ok
+    with Client(proxy.port, proxy.ca_file, f"{QUAY}:443") as looks:
+        assert looks.get("/v2/team/ahead/manifests/2", Accept=OCI_INDEX).status == 200
+    until(lambda: proxy.metrics().get('regproxy_prefetched_bytes_total{registry="quay"}', 0) > 4e6, 30, "the layers")
+    with quay.stopped():
+        pulled = client.pull(f"{QUAY}/team/ahead:2")
+    assert pulled.ok, pulled.output
+    assert digests[1] in pulled.digests

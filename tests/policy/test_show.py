@@ -64,7 +64,7 @@ tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.ex
 tier prod { match client in [prod, "::2"] or client is not prod; fresh 1h; }
 tier mixed {
     match not (host like "*.corp.example:5000" or registry is corp) and not (not kind is blob);
-    fresh 1003ms; readers anyone; recheck 10m; stale auth 0s;
+    fresh 1003ms; prefetch on; readers anyone; recheck 10m; stale auth 0s;
 }
 tier web { match kind in [other, tags] and path like "/api/**"; fresh origin; stale while-revalidate 1h; keep briefly; }
 tier own { match path like "/v2/team/**" or repo is "team/app" or repo matches 'team/\w+'; keep pinned; }
@@ -115,6 +115,7 @@ def terms() -> st.SearchStrategy[str]:
         statement("negative", st.sampled_from(["404", "410", "404 410"]), finite.map(lambda time: f"for {time}")),
         statement("max-object", st.sampled_from(["1B", "4MiB", "1.5GB"])),
         statement("keep", st.sampled_from(["normal", "briefly", "pinned"])),
+        statement("prefetch", st.sampled_from(["on", "off"])),
         statement("readers", st.sampled_from(["granted", "anyone"])),
         statement("recheck", finite),
         statement("stale auth", finite),

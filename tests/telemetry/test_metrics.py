@@ -39,7 +39,7 @@ from regproxy.model.measure import (
     TurnedAway,
     UpstreamMeasured,
 )
-from regproxy.model.pull_event import HoldChanged, PullFinished, PullSpent, UpstreamRetried
+from regproxy.model.pull_event import HoldChanged, LayersPrefetched, PullFinished, PullSpent, UpstreamRetried
 from regproxy.model.stale import Stale
 from regproxy.telemetry.catalogue import CATALOGUE
 from regproxy.telemetry.exposition import exposition
@@ -187,6 +187,7 @@ def series(metrics: Metrics) -> list[str]:
             'regproxy_ratelimit_retry_at_timestamp_seconds{account="all",registry="quay"} 99.0',
         ),
         (PULLED, 'regproxy_pulls_total{outcome="partial",registry="quay"} 1.0'),
+        (LayersPrefetched("quay", "a/b", 2, 7), 'regproxy_prefetched_bytes_total{registry="quay"} 7.0'),
         (PullSpent("quay", "own"), 'regproxy_ratelimit_spent_pulls_total{account="own",registry="quay"} 1.0'),
         (EntryStored("blob", 5, again=True), "regproxy_cache_refetched_bytes_total 5.0"),
         (EntryStored("blob", 5), "regproxy_cache_refetched_bytes_total 0.0"),

@@ -80,6 +80,7 @@ CACHE = Row(
             unit="Bps",
             queries=(
                 Query(total(rate("regproxy_cache_filled_bytes_total")), "stored"),
+                Query(total(rate("regproxy_prefetched_bytes_total")), "of it prefetched"),
                 Query(total(rate("regproxy_cache_evicted_bytes_total")), "evicted"),
                 Query(total(rate("regproxy_cache_refetched_bytes_total")), "fetched again"),
             ),
