@@ -18,6 +18,7 @@ RUN python3 -m venv /opt/regproxy \
  && python3 -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes -r deploy/build.lock
 COPY pyproject.toml README.md LICENSE ./
+COPY deploy/regproxy.1 deploy/
 COPY regproxy regproxy
 COPY policies policies
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
@@ -32,6 +33,8 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent --
  && install -d -o 10001 -g 10001 -m 0755 /docker_mirror_cache \
  && install -d -o 10001 -g 10001 -m 0700 /ca
 COPY --from=build /opt/regproxy /opt/regproxy
+# Where `man` looks, in images that are made from this one; Debian's slim image brings no reader and no pages.
+COPY --from=build /opt/regproxy/share/man/man1/regproxy.1 /usr/local/share/man/man1/regproxy.1
 COPY --chmod=0755 deploy/entrypoint.sh /usr/local/bin/regproxy-entrypoint
 # What is in the image, Debian's packages and Python's, as CycloneDX.
 RUN --mount=from=build,source=/src/deploy/sbom.py,target=/tmp/sbom.py \

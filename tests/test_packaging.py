@@ -80,6 +80,17 @@ def test_the_wheel_holds_every_file_of_the_package_and_every_policy(wheel: Path)
     assert not any(name.startswith(("tests/", "deploy/")) for name in held)
 
 
+def test_the_man_page_is_where_man_looks_for_it(installed: Path, tmp_path: Path) -> None:
+    page = installed / "share" / "man" / "man1" / "regproxy.1"
+    assert page.read_bytes() == (ROOT / "deploy" / "regproxy.1").read_bytes()
+    copied = [step[-1] for step in _dockerfile() if step[0] == "COPY" and step[-2].endswith("/man1/regproxy.1")]
+    assert copied == ["/usr/local/share/man/man1/regproxy.1"]
+    if shutil.which("man"):
+        environ = {"PATH": f"{installed / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        found = subprocess.run(["man", "-w", "regproxy"], env=environ, capture_output=True, text=True, check=False)
+        assert found.stdout.strip() == str(page), "man finds it by the PATH"
+
+
 def test_the_source_distribution_makes_the_same_wheel(wheel: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
