@@ -13,6 +13,7 @@ TITLES = {
     "/upstreams/test": "Test of a registry",
     "/upstreams/block": "Block",
     "/upstreams/unblock": "Unblock",
+    "/grants/revoke": "Revoke",
     "/policy/reload": "Policy",
 }
 
@@ -36,6 +37,8 @@ def lines(path: str, told: Mapping[str, Any], now: float) -> list[str]:
             return [f"{told['authority']} answered {told['status']} in {told['milliseconds']:g} ms"]
         case "/upstreams/block":
             return [f"{told['authority']} is not asked for {span(told['blocked_until'] - now)}"]
+        case "/grants/revoke":
+            return [f"{told['revoked']} revoked: the registry is asked again for whoever comes next"]
         case "/upstreams/unblock":
             return [f"{told['authority']} is asked again"]
         case _:

@@ -11,7 +11,7 @@ from tornado.template import Loader
 
 from regproxy.admin.api import Api
 from regproxy.admin.server import Page
-from regproxy.model.brief import rounded, short, span
+from regproxy.model.brief import exchange, rounded, short, span, took
 from regproxy.model.hit_ratio import asked_and_kept
 
 LINKS = (
@@ -19,6 +19,7 @@ LINKS = (
     ("/images", "Images"),
     ("/upstreams", "Registries"),
     ("/policy", "Policy"),
+    ("/grants", "Grants"),
     ("/activity", "Activity"),
 )
 ROWS = 100  # images on one page
@@ -26,6 +27,8 @@ MAX_LINES = 200  # of what a call brought
 LIVE_SECONDS = 2
 _TONES = {"fresh": "good", "held": "good", "stale": "warn", "expired": "warn", "gone": "bad"}
 _ACTS = {"test": "Test", "block": "Block for an hour", "unblock": "Unblock"}
+# Pages that others lead to, by the one that is marked as where the reader is.
+_BELOW = {"/image": "/images", "/trace": "/activity"}
 _FILES = {"/style.css": "text/css; charset=utf-8", "/icon.svg": "image/svg+xml"}
 _TEMPLATES = Path(__file__).parent / "templates"
 # Nothing from elsewhere, no script, no frame of another site around it, no form to another site.
@@ -46,7 +49,14 @@ class Pages:
 
     def made(self, name: str, here: str, form: str = "", code: int = 200, **values: Any) -> Page:
         """A page of a template."""
-        known = {"now": time.time(), "rounded": rounded, "span": span, "short": short, "url_escape": url_escape}
+        known = {
+            "now": time.time(),
+            "rounded": rounded,
+            "span": span,
+            "short": short,
+            "took": took,
+            "url_escape": url_escape,
+        }
         given = {"links": LINKS, "leaves": False, "here": here, "form": form, **known, **values}
         return Page(code, "text/html; charset=utf-8", self._loader.load(name).generate(**given), headers=HEADERS)
 
@@ -63,11 +73,15 @@ class Pages:
                 name, values = "upstreams.html", await self._upstreams()
             case "/policy":
                 name, values = "policy.html", await self._policy(query)
+            case "/grants":
+                name, values = "grants.html", await self._grants(query)
             case "/activity":
                 name, values = "activity.html", await self._activity(query)
+            case "/trace":
+                name, values = "trace.html", await self._trace(query)
             case _:
                 return None
-        return self.made(name, "/images" if path == "/image" else path, form, leaves=leaves, **values)
+        return self.made(name, _BELOW.get(path, path), form, leaves=leaves, **values)
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         return dict(await self._api.call("page", "GET", path, query or {}))
@@ -135,6 +149,29 @@ class Pages:
             except ValueError as error:
                 problem = str(error)
         return {"policy": policy, "ref": ref, "client": client, "explained": explained, "problem": problem}
+
+    async def _grants(self, query: Mapping[str, str]) -> dict[str, Any]:
+        repository, problem = query.get("repository", "").strip(), ""
+        told: dict[str, Any] = {"public": [], "lent": [], "own": []}
+        try:
+            told = await self._get("/grants", {"repository": repository})
+        except ValueError as error:
+            problem = str(error)
+        # Callers with a login first: they are the fewest, and whom an operator looks for.
+        rows = [*told["own"], *told["lent"], *({**one, "name": "anyone"} for one in told["public"])]
+        return {"repository": repository, "problem": problem, "rows": rows[:MAX_LINES], "more": len(rows) - MAX_LINES}
+
+    async def _trace(self, query: Mapping[str, str]) -> dict[str, Any]:
+        reference, problem = query.get("ref", "").strip(), ""
+        exchanges: list[Mapping[str, Any]] = []
+        if reference:
+            try:
+                exchanges = (await self._get("/trace", {"ref": reference}))["exchanges"]
+            except ValueError as error:
+                problem = str(error)
+        # The latest first.
+        shown = [(exchange(one), one.get("request", ()), one.get("answer", ())) for one in reversed(exchanges)]
+        return {"ref": reference, "exchanges": shown, "problem": problem}
 
     async def _activity(self, query: Mapping[str, str]) -> dict[str, Any]:
         jobs = (await self._get("/prefetch"))["jobs"]

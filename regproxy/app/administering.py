@@ -73,7 +73,7 @@ class Administration:
 def _api(administered: Administered) -> Api:
     core, policy = administered.core, administered.policy
     cache = core.cache
-    upstreams = UpstreamCalls(core.standing, core.upstream, policy)
+    upstreams = UpstreamCalls(core.standing, core.upstream, policy, administered.metrics.lately)
     sampled, fills = administered.metrics.sampled, lambda: cache.fills
     status = StatusCalls(core.store, upstreams, policy, administered.lacks, sampled, fills)
     activity = ActivityCalls(cache, policy, sampled)

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from regproxy.admin.route import Parameter, Route
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.upstream_state import UpstreamState
 from regproxy.policy.policy import Policy
 from regproxy.policy.reference import HUB_NAMES, HUB_REGISTRY
+from regproxy.telemetry.lately import Lately
 from regproxy.upstream.failure import UpstreamFailed
 from regproxy.upstream.request import UpstreamRequest
 from regproxy.upstream.session import Upstream
@@ -26,7 +28,8 @@ _SECONDS = Parameter("seconds", f"up to {MAX_BLOCKED_SECONDS}; {BLOCKED_SECONDS}
 class UpstreamCalls:
     """Answers the calls; wrong queries are ValueError, a sentence. `policy` gives the active one."""
 
-    def __init__(self, standing: Standing, upstream: Upstream, policy: Callable[[], Policy]) -> None:
+    def __init__(self, standing: Standing, upstream: Upstream, policy: Callable[[], Policy], lately: Lately) -> None:
+        self._lately = lately
         self._standing = standing
         self._upstream = upstream
         self._policy = policy
@@ -41,7 +44,7 @@ class UpstreamCalls:
         )
 
     async def listed(self, _query: Query) -> Told:
-        """Every registry that the policy names exactly, and what is known of others."""
+        """Every registry that the policy names exactly, and what is known of others; `first_byte` in milliseconds."""
         return {"upstreams": self.states()}
 
     def states(self) -> list[Told]:
@@ -53,7 +56,7 @@ class UpstreamCalls:
             for pattern in registry.hosts
             if registry.intercept and not pattern.wildcard
         )
-        return [_state(policy, one) for one in self._standing.states(named)]
+        return [_state(policy, self._lately, one) for one in self._standing.states(named)]
 
     async def test(self, query: Query) -> Told:
         """Ask a registry for `/v2/` now, as it is asked for images: names, proxies, certificates and limits count."""
@@ -103,12 +106,16 @@ class UpstreamCalls:
         return registry.canonical(authority) if registry is not None else authority
 
 
-def _state(policy: Policy, one: UpstreamState) -> Told:
+def _state(policy: Policy, lately: Lately, one: UpstreamState) -> Told:
     registry = policy.registry_of(one.authority)
+    latency = lately.latency(registry.name) if registry is not None else None
+    failure = lately.failure(registry.name) if registry is not None else None
     return {
         "authority": one.authority.name,
         "registry": registry.name if registry is not None else "",
         "cause": one.cause,
+        "first_byte": asdict(latency) if latency is not None else None,
+        "last_failure": asdict(failure) if failure is not None else None,
         "open_until": one.open_until,
         "held_until": one.held_until,
         "blocked_until": one.blocked_until,

@@ -11,6 +11,7 @@ import click
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.options import json_option
 from regproxy.cli.table import columns, rounded, span
+from regproxy.model.brief import took
 from regproxy.model.hit_ratio import asked_and_kept
 from regproxy.policy.diagnostic import visible
 
@@ -83,8 +84,10 @@ def upstreams(rows: list[dict[str, Any]]) -> str:
     for one in rows:
         allowed = one["allowed"]
         left = ", ".join(f"{each['remaining']} of {each['limit']} ({each['account']})" for each in allowed) or "-"
-        shown.append((visible(one["authority"]), _standing(one, now), left))
-    return columns(("REGISTRY", "STATE", "PULLS LEFT"), shown)
+        quick = one["first_byte"]
+        within = f"{took(quick['median'])} .. {took(quick['slow'])}" if quick else "-"
+        shown.append((visible(one["authority"]), _standing(one, now), left, within))
+    return columns(("REGISTRY", "STATE", "PULLS LEFT", "FIRST BYTE"), shown)
 
 
 def _standing(one: Mapping[str, Any], now: float) -> str:

@@ -8,6 +8,7 @@ import click
 
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.options import json_option
+from regproxy.model.brief import exchange
 from regproxy.policy.diagnostic import visible
 
 
@@ -27,25 +28,11 @@ def trace_command(reference: str, admin: str | None, as_json: bool) -> None:
     exchanges: Any = found["exchanges"]
     if not exchanges:
         click.echo(f"nothing is known of {visible(reference)}: nobody has asked for it of late")
-    for exchange in exchanges:
-        click.echo("\n".join(map(visible, _lines(exchange))))
+    for one in exchanges:
+        click.echo("\n".join(map(visible, _lines(one))))
 
 
 def _lines(one: dict[str, Any]) -> Iterator[str]:
-    match one["event"]:
-        case "request":
-            reference = one["reference"]
-            yield (
-                f"{one['time']} client {one['client']} {one['method']} {one['kind']} {reference} -> {one['status']} "
-                f"{one['outcome']}, {one['bytes']} bytes in {one['milliseconds']} ms"
-            )
-            return
-        case "answer":
-            who = f"{one['client']} asked {one['authority']}"
-            yield f"{one['time']} {who}: {one['method']} {one['path']} -> {one['status']} {one['outcome']}"
-        case _:
-            how = one["failure"] or one["status"]
-            asked = f"asked {one['authority']}: {one['method']} {one['path']} -> {how}"
-            yield f"{one['time']} the proxy {asked}, {one['milliseconds']} ms"
-    yield from (f"    > {name}: {value}" for name, value in one["request"])
-    yield from (f"    < {name}: {value}" for name, value in one["answer"])
+    yield exchange(one)
+    yield from (f"    > {name}: {value}" for name, value in one.get("request", ()))
+    yield from (f"    < {name}: {value}" for name, value in one.get("answer", ()))

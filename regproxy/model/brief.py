@@ -1,5 +1,8 @@
 """Values in the few words that people read: sizes, times, shares, digests."""
 
+from collections.abc import Mapping
+from typing import Any
+
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _SPANS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -19,6 +22,27 @@ def span(seconds: float) -> str:
         if seconds >= length:
             return f"{int(seconds // length)}{unit}"
     return "0s"
+
+
+def took(milliseconds: float) -> str:
+    """A short time."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def exchange(one: Mapping[str, Any]) -> str:
+    """One of the exchanges about an image, without its fields: a client's, our answer, or one with a registry."""
+    match one["event"]:
+        case "request":
+            asked = f"client {one['client']} {one['method']} {one['kind']} {one['reference']}"
+            how = f"{one['status']} {one['outcome']}, {one['bytes']} bytes in {one['milliseconds']} ms"
+            return f"{one['time']} {asked} -> {how}"
+        case "answer":
+            asked = f"{one['client']} asked {one['authority']}: {one['method']} {one['path']}"
+            return f"{one['time']} {asked} -> {one['status']} {one['outcome']}"
+        case _:
+            how = one["failure"] or one["status"]
+            asked = f"asked {one['authority']}: {one['method']} {one['path']} -> {how}"
+            return f"{one['time']} the proxy {asked}, {one['milliseconds']} ms"
 
 
 def short(digest: str) -> str:

@@ -37,6 +37,7 @@ from regproxy.telemetry import labels as by
 from regproxy.telemetry.authority_metrics import AuthorityMetrics
 from regproxy.telemetry.catalogue import CATALOGUE
 from regproxy.telemetry.client_metrics import ClientMetrics
+from regproxy.telemetry.lately import Lately
 from regproxy.telemetry.metric import OTHER
 from regproxy.telemetry.policy_metrics import PolicyMetrics
 from regproxy.telemetry.process_metrics import ProcessMetrics
@@ -73,6 +74,11 @@ class Metrics:
         self._tally.name(by.TIER, tiers)
         self._clients.renamed()
         self._upstream.show((OTHER, *registries))
+
+    @property
+    def lately(self) -> Lately:
+        """How registries answered lately."""
+        return self._upstream.lately
 
     def sampled(self) -> tuple[Sampled, ...]:
         """Every series as it stands."""

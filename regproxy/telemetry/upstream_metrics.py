@@ -7,6 +7,7 @@ from typing import assert_never
 from regproxy.model.credential_event import CredentialRejected
 from regproxy.model.event import BreakerChanged, UpstreamFinished, UpstreamThrottled
 from regproxy.model.pull_event import UpstreamRetried
+from regproxy.telemetry.lately import Lately
 from regproxy.telemetry.tally import Tally
 
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -14,12 +15,16 @@ Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerCha
 
 
 class UpstreamMetrics:
-    """Owns how many breakers of each registry are open; `clock` gives seconds since the epoch."""
+    """Owns how many breakers of each registry are open, and how it answered lately.
+
+    `clock` gives seconds since the epoch.
+    """
 
     def __init__(self, tally: Tally, clock: Callable[[], float]) -> None:
         self._tally = tally
         self._clock = clock
         self._open: dict[str, int] = {}
+        self.lately = Lately(clock)
 
     def show(self, registries: Iterable[str]) -> None:
         """Whether these are asked is known from the start."""
@@ -46,6 +51,7 @@ class UpstreamMetrics:
 
     def _finished(self, event: UpstreamFinished) -> None:
         registry, purpose = event.registry, event.purpose
+        self.lately.finished(event)
         self._add("upstream_requests", registry, purpose, event.method, str(event.status or "none"))
         self._add("upstream_received_bytes", registry, purpose, amount=event.bytes)
         if event.first_byte is not None:

@@ -36,6 +36,7 @@ REFRESHED = {"image": "a/b:1", "before": "sha256:" + "0" * 64, "after": None, "f
         ),
         ("/upstreams/test", {"authority": "a", "failure": "dns", "detail": "no such host"}, ["a: no such host"]),
         ("/upstreams/block", {"authority": "a", "blocked_until": 3700.0}, ["a is not asked for 1h"]),
+        ("/grants/revoke", {"revoked": 2}, ["2 revoked: the registry is asked again for whoever comes next"]),
         ("/upstreams/unblock", {"authority": "a", "changed": True}, ["a is asked again"]),
         (
             "/policy/reload",

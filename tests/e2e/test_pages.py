@@ -38,7 +38,16 @@ MAX_MILLISECONDS = 500
 LAYERS = (b"\x1f\x8b" + b"a" * 200_000, b"\x1f\x8b" + b"b" * 300_000)
 CONFIG = b'{"os":"linux","architecture":"amd64"}'
 IMAGE = f"{HOST}/team/app:latest"
-PLACES = ("/", "/images", f"/image?ref={IMAGE}", "/upstreams", f"/policy?ref={IMAGE}", "/activity")
+PLACES = (
+    "/",
+    "/images",
+    f"/image?ref={IMAGE}",
+    "/upstreams",
+    f"/policy?ref={IMAGE}",
+    "/activity",
+    "/grants",
+    f"/trace?ref={IMAGE}",
+)
 AXE = files("axe_core_python").joinpath("axe.min.js").read_text()
 
 
@@ -270,6 +279,27 @@ def test_each_page_with_thousands_of_images_is_made_at_once_and_leads_nowhere_el
         seen += text.count('<th scope="row">')
         place = text.partition('<a rel="next" href="')[2].partition('"')[0].replace("&amp;", "&")
     assert seen == IMAGES + 1
+
+
+@pytest.mark.real
+def test_who_may_read_what_was_exchanged_and_how_quickly_are_shown_and_a_grant_is_revoked(managed: Managed) -> None:
+    visitor = Visitor(managed)
+    visitor.log_in()
+    assert "Nobody holds a grant yet." in visitor.ask("GET", "/grants")[2]
+    assert "nobody has asked for it" in visitor.ask("GET", f"/trace?ref={IMAGE}")[2]
+    pull(managed)
+    shown = visitor.ask("GET", f"/grants?repository={HOST}/team/app")[2]
+    assert (f'<th scope="row">{HOST}/team/app</th><td>anyone</td>') in shown
+    assert "names no image" in visitor.ask("GET", f"/trace?ref=https://{HOST}/v2/")[2]
+    traced = visitor.ask("GET", f"/trace?ref={IMAGE}")[2]
+    assert f"the proxy asked {HOST}: GET /v2/team/app/manifests/latest -&gt; 200" in traced
+    assert "&gt; Accept: " in traced
+    assert " ms, 95% in " in visitor.ask("GET", "/upstreams")[2]
+    revoke = f"repository={HOST}/team/app&identity=&back=/grants&form={visitor.form()}"
+    assert "1 revoked" in visitor.ask("POST", "/act/grants/revoke", revoke)[2]
+    before = len(managed.hostile.seen(HOST, "/v2/team/app/manifests/latest"))
+    pull(managed)
+    assert len(managed.hostile.seen(HOST, "/v2/team/app/manifests/latest")) == before + 1
 
 
 @pytest.mark.real
