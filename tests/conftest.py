@@ -1,8 +1,24 @@
-"""Options of every test run: how far long counts go, and from which seed chance starts."""
+"""Options of every test run: how far long counts go, from which seed chance starts, and what may run side by side."""
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 TENTH = 0.1
+# Real daemons, machines and browsers, and the registries that their stories share: one at a time, in one process.
+STORIES = "tests/e2e"
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """With `-n 2`: a file's tests stay together, and so do all end-to-end stories, beside which the other files run."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return STORIES if path.startswith(f"{STORIES}/") else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

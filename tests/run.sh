@@ -56,4 +56,5 @@ fi
 
 prepare tests/requirements.lock deploy/build.lock tests/helm.lock
 cd -- "$root"
-exec .venv/bin/python -m pytest "$@"
+# End-to-end stories in one process, all else beside them. `-n 0` makes it one, as --pdb and -s want it.
+exec .venv/bin/python -m pytest -n 2 "$@"

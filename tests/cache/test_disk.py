@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import random
 from pathlib import Path
 from threading import Event
 
@@ -19,7 +20,7 @@ from tests.cache.world import MANIFEST_TYPE, QUAY, World, told, world
 from tests.lab.answers import Answer, blob, manifest
 from tests.lab.images import sha256
 
-BLOB = os.urandom(300_000)
+BLOB = random.Random(300_000).randbytes(300_000)
 DIGEST = sha256(BLOB)
 PATH = f"/v2/a/b/blobs/{DIGEST}"
 CHUNKED = Answer(body=BLOB, framing="chunked", ranges=True)

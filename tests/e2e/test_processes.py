@@ -403,7 +403,7 @@ def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_no
     images: Images,
     soak: float,
     seed: int,
-    record_testsuite_property: Callable[[str, object], None],
+    record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(seed)
     image = images.small()
@@ -431,4 +431,4 @@ def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_no
         assert whole == [True] * PULLS, f"life {number}, death of {victim}: a key is stuck"
         assert len(hostile.requests) - asked <= PULLS, "one transfer is enough for each"
         assert life.wrong == []
-    record_testsuite_property("seconds until ready again", sorted(seconds)[-10:])
+    record_property("seconds until ready again", sorted(seconds)[-10:])

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from regproxy.model.answer import BrokenBody
 from regproxy.proxy import files
 from regproxy.proxy.files import AHEAD_BYTES, COLD_BYTES, Cursor, Disk
 
-DATA = os.urandom(3_000_000)
+DATA = random.Random(3_000_000).randbytes(3_000_000)
 Preadv = Callable[[int, Sequence[memoryview], int, int], int]
 
 

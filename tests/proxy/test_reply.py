@@ -5,6 +5,7 @@ import errno
 import hashlib
 import http.client
 import os
+import random
 import socket
 import threading
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from regproxy.proxy.files import COLD_BYTES
 from tests.lab.client import Client, Reply
 from tests.proxy.serving import LABELS, Serving, hello, told
 
-DATA = os.urandom(700_000)
+DATA = random.Random(700_000).randbytes(700_000)
 DIGEST = Digest("sha256", hashlib.sha256(DATA).hexdigest())
 HEAD = Head(200, (("Content-Type", "application/octet-stream"), ("ETag", f'"{DIGEST}"')))
 
