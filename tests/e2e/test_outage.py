@@ -12,6 +12,9 @@ from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.real
 
+# Without limits of the proxy's own a client waits for minutes; a busy machine has time.
+SOON = 30
+
 
 @pytest.mark.parametrize("name", ["dockerd", "containerd"])
 def test_a_warm_image_survives_the_outage_and_the_proxys_own_death(
@@ -42,7 +45,7 @@ def test_a_cold_image_fails_soon_and_the_client_names_upstream_and_cause(
     with hub.stopped():
         pulled = client.pull("docker.io/library/cold:latest")
     assert not pulled.ok
-    assert pulled.seconds < 15
+    assert pulled.seconds < SOON
     assert HUB in pulled.output
     assert "refused" in pulled.output.lower(), pulled.output
 
@@ -58,7 +61,7 @@ def test_an_upstream_that_swallows_packets_is_given_up_soon(story: Story, pki: P
         block = Block("hole", ("registry.test",), {"registry.test": hole.getsockname()[1]}, pki.root)
         pulled = story.client("dockerd", story.proxy(policy(block))).pull("registry.test/team/app:1")
     assert not pulled.ok
-    assert pulled.seconds < 15
+    assert pulled.seconds < SOON
     assert "registry.test: Connection timed out" in pulled.output, pulled.output
 
 
@@ -72,5 +75,5 @@ def test_a_cold_image_fails_when_only_the_token_service_is_gone(story: Story, bo
     finally:
         hub.tokens.start()
     assert not pulled.ok
-    assert pulled.seconds < 15
+    assert pulled.seconds < SOON
     assert "auth.docker.io" in pulled.output, pulled.output

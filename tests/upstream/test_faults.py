@@ -23,6 +23,8 @@ from tests.upstream.standin import (
 )
 
 QUICK = Limits(connect=1.0, first_byte=0.4, stall=1)
+# For what comes whole: no machine is so busy.
+PATIENT = Limits()
 
 
 async def outcome(script: Script, limits: Limits = QUICK, method: str = "GET") -> tuple[Recorder, UpstreamFinished]:
@@ -90,7 +92,7 @@ WHOLE = [
 
 @pytest.mark.parametrize(("script", "body"), [row[1:] for row in WHOLE], ids=[row[0] for row in WHOLE])
 def test_a_whole_answer_arrives_as_it_was_sent(script: Script, body: bytes) -> None:
-    sink, event = asyncio.run(outcome(script))
+    sink, event = asyncio.run(outcome(script, PATIENT))
     assert (event.failure, event.status, event.bytes) == ("", 200, len(body))
     assert bytes(sink.kept) == body
     assert [head.status for head in sink.heads] == [200]
@@ -100,6 +102,6 @@ def test_a_whole_answer_arrives_as_it_was_sent(script: Script, body: bytes) -> N
 
 def test_a_head_with_a_length_waits_for_no_body() -> None:
     began = time.monotonic()
-    sink, event = asyncio.run(outcome(says(TEN, then=Talk.stall), method="HEAD"))
+    sink, event = asyncio.run(outcome(says(TEN, then=Talk.stall), PATIENT, method="HEAD"))
     assert (event.status, event.failure, sink.heads[0].get("content-length")) == (200, "", "10")
-    assert time.monotonic() - began < QUICK.first_byte
+    assert time.monotonic() - began < PATIENT.stall / 2

@@ -27,6 +27,8 @@ from tests.upstream.standin import (
 )
 
 MIB = 2**20
+# Sooner than any limit ends what is under way; a busy machine has time.
+SOON = 3.0
 
 
 def test_a_body_of_120_mb_streams_at_the_readers_speed() -> None:
@@ -141,7 +143,7 @@ def test_a_cancelled_transfer_ends_soon_and_gives_its_handle_back(state: str) ->
             first.cancel()
             again = Recorder()
             await client.start(ask(block, target="/v2/again"), again).finished()
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < SOON
             assert bytes(again.kept) == b"again"
             await client.close()
         assert len(events) == (3 if state == "queued" else 2)
@@ -159,7 +161,7 @@ def test_closing_the_client_ends_what_is_under_way() -> None:
             await until(lambda: len(stand_in.heard) == 5)
             began = time.monotonic()
             await client.close()
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < SOON
             assert all(transfer.ended for transfer in transfers)
             with pytest.raises(UpstreamFailed):
                 await client.start(ask(block), Recorder()).finished()
@@ -188,7 +190,7 @@ def test_a_transfer_that_hangs_in_connect_is_given_up_as_soon() -> None:
             transfer.cancel()
             with pytest.raises(UpstreamFailed, match="given up"):
                 await transfer.finished()
-            assert time.monotonic() - began < 1.5
+            assert time.monotonic() - began < SOON
             await client.close()
 
     asyncio.run(story())

@@ -21,6 +21,9 @@ from tests.upstream.standin import (
     says,
 )
 
+# Sooner than any other limit ends it; a busy machine has time.
+SOON = 10
+
 
 class Trickle:
     """A request body that has nothing to give at every fiftieth ask."""
@@ -105,7 +108,7 @@ def test_the_first_byte_has_a_time_limit_of_its_own_that_begins_when_the_request
                 with pytest.raises(UpstreamFailed, match=r"no answer within 0\.3 s") as caught:
                     await transfer.finished()
                 assert caught.value.failure is FailureClass.TIMEOUT
-                assert least <= time.monotonic() - began < least + 1
+                assert least <= time.monotonic() - began < least + SOON
             assert stand_in.heard[1].body == b"late"
             await client.close()
 
@@ -148,7 +151,7 @@ def test_an_upload_may_be_silent_for_longer_than_a_download_and_not_for_ever() -
                 with pytest.raises(UpstreamFailed) as caught:
                     await client.start(request, Recorder()).finished()
                 assert caught.value.failure is FailureClass.TIMEOUT
-                assert least <= time.monotonic() - began < least + 3
+                assert least <= time.monotonic() - began < least + SOON
             await client.close()
 
     asyncio.run(story())
