@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,10 @@ PRIVATE = "library/private"
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A story that fails shows the last lines of every process that it started."""
     report = yield
-    story = getattr(item, "funcargs", {}).get("story")
-    if report.failed and isinstance(story, Story):
-        report.sections += [(f"end of {name}'s output", text) for name, text in story.processes.tails()]
+    given = getattr(item, "funcargs", {})
+    for story in (given.get("story"), given.get("shared_story")):
+        if report.failed and isinstance(story, Story):
+            report.sections += [(f"end of {name}'s output", text) for name, text in story.processes.tails()]
     return report
 
 
@@ -77,6 +79,7 @@ class Images:
     """Images made at their first use and kept for the run."""
 
     directory: Path
+    large_layer: int
     _made: dict[str, Image]
 
     def small(self, seed: int = 1) -> Image:
@@ -101,8 +104,8 @@ class Images:
         return self._made[name]
 
     def large(self) -> Image:
-        """One platform with a layer of 200 MiB."""
-        return self._image("large", 2003, (200 * MIB, MIB), ("linux/amd64",))
+        """One platform with a layer larger than whatever lies between two programs."""
+        return self._image("large", 2003, (self.large_layer, MIB), ("linux/amd64",))
 
     def sized(self, mebibytes: int) -> Image:
         """One platform, so large, in two layers; docker's types, which every client loads and pushes as they are."""
@@ -127,9 +130,9 @@ class Images:
 
 
 @pytest.fixture(scope="session")
-def images(lab: Path) -> Images:
+def images(lab: Path, soak: float) -> Images:
     """The images of this run."""
-    return Images(lab / "images", {})
+    return Images(lab / "images", (200 if soak == 1 else 64) * MIB, {})
 
 
 def hub_block(hub: Registry, pki: Pki) -> Block:
@@ -192,10 +195,23 @@ class Story:
 @pytest.fixture
 def story(request: pytest.FixtureRequest) -> Iterator[Story]:
     """A story's folder and processes."""
+    with _story(request.config) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_story(request: pytest.FixtureRequest) -> Iterator[Story]:
+    """The same for what all stories of a file find and none of them changes."""
+    with _story(request.config) as made:
+        yield made
+
+
+@contextmanager
+def _story(config: pytest.Config) -> Iterator[Story]:
     with tempfile.TemporaryDirectory(prefix="regproxy-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         with Processes(directory / "logs") as processes:
-            yield Story(directory, processes, request.config.getoption("--workers"))
+            yield Story(directory, processes, config.getoption("--workers"))
 
 
 @pytest.fixture

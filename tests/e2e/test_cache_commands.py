@@ -13,6 +13,8 @@ from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
 from tests.lab.images import sha256
+from tests.lab.policies import Block, policy
+from tests.lab.processes import free_port
 from tests.lab.proxy import Proxy
 
 __all__ = ["socket_path"]
@@ -77,6 +79,15 @@ def test_images_are_fetched_before_a_client_asks(
     assert run("prefetch", *at).returncode == 2
 
 
+@pytest.fixture(scope="module")
+def empty(shared_story: Story, pki: Pki) -> str:
+    """Where a proxy is asked in whose cache nothing is."""
+    text = policy(Block("test", (HOST,), {HOST: free_port()}, pki.root))
+    socket = shared_story.directory / "admin.sock"
+    shared_story.proxy(text, arguments=["--admin", f"unix:{socket}"])
+    return f"unix:{socket}"
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -87,9 +98,6 @@ def test_images_are_fetched_before_a_client_asks(
         (("show", f"{HOST}/**"), "is a pattern; name one image"),
     ],
 )
-def test_what_cannot_be_done_is_said(
-    arguments: tuple[str, ...], sentence: str, story: Story, hostile: Hostile, pki: Pki, socket_path: Path
-) -> None:
-    running(story, hostile, pki, socket_path)
-    said = run("cache", *arguments, "--admin", f"unix:{socket_path}")
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], sentence: str, empty: str) -> None:
+    said = run("cache", *arguments, "--admin", empty)
     assert (said.returncode, sentence in said.stderr) == (2, True), said.stderr

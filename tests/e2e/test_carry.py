@@ -1,6 +1,7 @@
 """Images carried to a site without a line: out of one cache, through skopeo's hands, into another."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,13 +25,16 @@ def block(port: int, pki: Pki) -> str:
     return policy(Block("quay", (QUAY,), {QUAY: port}, pki.root))
 
 
-@pytest.fixture
-def exported(story: Story, quay: Registry, pki: Pki, images: Images) -> Path:
+@pytest.fixture(scope="module")
+def exported(shared_story: Story, quay: Registry, pki: Pki, images: Images) -> Path:
     """The layout of an image that a client pulled through a proxy, which has ended."""
     quay.push(images.small(), "team/app:1")
-    proxy = story.proxy(block(quay.port, pki))
-    assert story.client("skopeo", proxy).pull(REFERENCE).ok
-    layout, at = story.directory / "layout", ("--cache-dir", str(proxy.cache), "--policy", str(proxy.policy_file))
+    proxy = shared_story.proxy(block(quay.port, pki))
+    assert shared_story.client("skopeo", proxy).pull(REFERENCE).ok
+    layout, at = (
+        shared_story.directory / "layout",
+        ("--cache-dir", str(proxy.cache), "--policy", str(proxy.policy_file)),
+    )
     busy = run("cache", "export", str(layout), *at)
     assert (busy.returncode, "a regproxy runs on this cache; stop it first" in busy.stderr) == (1, True)
     proxy.stop()
@@ -118,10 +122,10 @@ def test_a_layout_of_skopeos_own_gets_its_name_from_the_operator(story: Story, p
 
 def test_a_layout_with_wrong_bytes_brings_no_name(exported: Path, story: Story, pki: Pki, images: Images) -> None:
     layer = images.small().platforms[0].layers[0]
-    path = exported / "blobs" / "sha256" / layer.digest.removeprefix("sha256:")
-    path.write_bytes(bytes(layer.size))
+    damaged = shutil.copytree(exported, story.directory / "damaged")
+    (damaged / "blobs" / "sha256" / layer.digest.removeprefix("sha256:")).write_bytes(bytes(layer.size))
     proxy = far_away(story, pki)
-    done = brought(proxy, exported, "--public")
+    done = brought(proxy, damaged, "--public")
     assert done.returncode == 1
     assert f"1 of its parts are missing or damaged: {layer.digest}" in done.stderr
     assert not story.client("skopeo", proxy.start()).pull(REFERENCE).ok

@@ -280,7 +280,7 @@ CLIENTS: dict[tuple[int, str], Proof] = {
     (67, "slow readers of a large layer"): by(
         "proxy/test_stream.py::test_a_reader_that_takes_nothing_holds_only_a_few_pieces",
         "proxy/test_stream.py::test_a_client_that_takes_nothing_is_let_go",
-        "e2e/test_memory.py::test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone",
+        "e2e/test_memory.py::test_a_large_layer_to_a_slow_reader_leaves_memory_alone",
     ),
     (68, "slow header, slow body, slow TLS, no ClientHello"): by(
         "proxy/test_stream.py::test_a_client_that_says_too_little_is_let_go",
@@ -388,7 +388,7 @@ CERTIFICATES: dict[tuple[int, str], Proof] = {
 PROCESS: dict[tuple[int, str], Proof] = {
     # Every buffer has a bound of its own; what the kernel kills all the same is started again.
     (105, "memory runs out"): by(
-        "e2e/test_memory.py::test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone",
+        "e2e/test_memory.py::test_a_large_layer_to_a_slow_reader_leaves_memory_alone",
         "e2e/test_processes.py::test_the_core_is_killed_under_load_and_no_warm_pull_fails",
         "e2e/test_processes.py::test_an_edge_that_dies_takes_only_its_clients_along",
     ),

@@ -11,14 +11,17 @@ from tests.lab.hostile import Hostile
 from tests.lab.images import MIB
 from tests.lab.policies import policy
 
-LAYER = Generated(1024 * MIB)
+LAYER, LONG_LAYER = Generated(256 * MIB), Generated(1024 * MIB)
 SLOW = 5_000_000
 ALLOWED = 60 * MIB
 
 
-def test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone(story: Story, hostile: Hostile, pki: Pki) -> None:
-    path = f"/v2/team/app/blobs/{LAYER.digest}"
-    hostile.on("registry.test", path, blob(LAYER))
+def test_a_large_layer_to_a_slow_reader_leaves_memory_alone(
+    story: Story, hostile: Hostile, pki: Pki, soak: float
+) -> None:
+    layer = LONG_LAYER if soak == 1 else LAYER
+    path = f"/v2/team/app/blobs/{layer.digest}"
+    hostile.on("registry.test", path, blob(layer))
     proxy = story.proxy(policy(hostile_block(hostile, pki)))
     done = Event()
     slow_bytes = 0
@@ -44,7 +47,7 @@ def test_a_layer_of_one_gib_to_a_slow_reader_leaves_memory_alone(story: Story, h
             peak = max(peak, proxy.memory())
     done.set()
     slow.join(30)
-    assert (size, f"sha256:{digest.hexdigest()}") == (LAYER.size, LAYER.digest)
-    assert 0 < slow_bytes < LAYER.size // 2, "the slow reader must have been slow"
+    assert (size, f"sha256:{digest.hexdigest()}") == (layer.size, layer.digest)
+    assert 0 < slow_bytes < layer.size // 2, "the slow reader must have been slow"
     assert peak - idle <= ALLOWED, f"{(peak - idle) / MIB:.0f} MiB above idle"
     assert len(hostile.seen("registry.test", path)) == 1
