@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 
 
+@cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -60,14 +62,17 @@ def _room(path: Path) -> str:
     return "" if first == "__init__" else first
 
 
-def _imports(path: Path) -> Iterator[str]:
+@cache
+def _imports(path: Path) -> list[str]:
     """The full names of what a file imports, wherever in it."""
+    names = []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import hides which room it enters"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
 
 
 def _rooms_entered(path: Path) -> set[str]:
@@ -184,9 +189,8 @@ def _changes(function: ast.AST) -> Iterator[tuple[str, int]]:
 
 def test_no_todo_is_left_and_no_task_is_without_an_owner() -> None:
     for path in FILES:
-        text = path.read_text(encoding="utf-8")
-        assert not re.search(r"\b(TODO|FIXME|XXX)\b", text), path
-        for node in ast.walk(ast.parse(text)):
+        assert not re.search(r"\b(TODO|FIXME|XXX)\b", path.read_text(encoding="utf-8")), path
+        for node in ast.walk(_tree(path)):
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
                 called = ast.unparse(node.value.func)
                 # A TaskGroup, called so, keeps its tasks itself.
