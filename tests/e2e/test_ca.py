@@ -74,7 +74,7 @@ def test_another_ca_is_in_force_without_a_restart_and_a_broken_one_is_not(
         place(directory, issuing.pem + root.pem, issuing.key_pem())
         assert hang_up(proxy)["result"] == "success"
         assert (proxy.cache / "ca-sha256").read_text().strip() == hang_up(proxy)["fingerprint"]
-        until(lambda: proxy.get("/ca.crt")[1] == root.pem, 5, "/ca.crt with the new root")
+        until(lambda: proxy.get("/ca.crt")[1] == root.pem, 20, "/ca.crt with the new root")
         assert before.get(PING).status == CHALLENGED, "a connection that is there goes on"
         assert ping(proxy, tmp_path / "root.pem") == CHALLENGED
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -101,7 +101,7 @@ def test_with_an_ended_ca_tunnels_go_on_interception_says_why_and_a_new_one_mend
     proxy = Proxy(story.processes, story.directory / "proxy", text, arguments=("--workers", str(story.workers)))
     proxy.process.start()
     proxy.process.wait_ready(lambda: _answers(proxy))
-    until(lambda: proxy.get("/readyz", proxy.metrics_port)[1].startswith(b"the CA "), 10, "why it is not ready")
+    until(lambda: proxy.get("/readyz", proxy.metrics_port)[1].startswith(b"the CA "), 20, "why it is not ready")
     status, why = proxy.get("/readyz", proxy.metrics_port)
     assert status == 503
     assert b"ca.crt ended on" in why
@@ -123,7 +123,7 @@ def test_with_an_ended_ca_tunnels_go_on_interception_says_why_and_a_new_one_mend
     place(directory, renewed.pem, renewed.key_pem())
     (tmp_path / "root.pem").write_bytes(renewed.pem)
     assert hang_up(proxy)["result"] == "success"
-    until(proxy.ready, 5, "readiness")
+    until(proxy.ready, 20, "readiness")
     assert ping(proxy, tmp_path / "root.pem") == CHALLENGED
 
 
@@ -219,7 +219,7 @@ def test_a_rotation_is_seen_by_no_client_that_trusts_what_is_handed_out(
         take()
         os.kill(proxy.process.pid, signal.SIGHUP)
         until(lambda: len(ca_lines(proxy)) > before, 20, "the CA's log line")
-        until(lambda: roots() == hands_out, 10, f"{hands_out} in /ca.crt")
+        until(lambda: roots() == hands_out, 20, f"{hands_out} in /ca.crt")
 
     def clients() -> dict[str, Any]:
         return call(f"unix:{admin_socket}", "GET", "/ca", {})
@@ -239,10 +239,10 @@ def test_a_rotation_is_seen_by_no_client_that_trusts_what_is_handed_out(
     assert skopeo.pull("quay.io/team/app:1").ok
     with pytest.raises(ssl.SSLCertVerificationError), Client(proxy.port, old_trust, "quay.io:443"):
         pass
-    until(lambda: clients()["refusing"] == 1, 10, "who refuses")
+    until(lambda: clients()["refusing"] == 1, 20, "who refuses")
     assert clients()["refusing_named"] == ["127.0.0.1"]
     assert skopeo.pull("quay.io/team/app:1").ok
-    until(lambda: clients()["refusing"] == 0, 10, "a client that accepts again")
+    until(lambda: clients()["refusing"] == 0, 20, "a client that accepts again")
 
     step(lambda: abort(directory), hands_out=2)
     with Client(proxy.port, old_trust, "quay.io:443") as client:

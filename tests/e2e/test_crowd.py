@@ -56,5 +56,5 @@ def test_one_client_leaves_room_for_others(story: Story, hostile: Hostile, pki: 
             other.sendall(b"GET / HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")
             assert other.recv(100).startswith(b"HTTP/1.1 200 ")
     turned_away = 'regproxy_client_connections_turned_away_total{reason="address"}'
-    until(lambda: proxy.metrics()[turned_away] == 1, 10, "what the edge tells")
+    until(lambda: proxy.metrics()[turned_away] == 1, 20, "what the edge tells")
     assert [line for line in proxy.log() if "--max-connections-per-client" in str(line.get("message"))]

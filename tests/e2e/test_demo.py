@@ -37,7 +37,7 @@ def test_one_command_shows_the_proxy_with_its_monitoring_and_ends_all_of_it(tmp_
         started = family(demo.pid)
         assert len(started) > 2
         assert demo.stop(signal.SIGTERM) == 0, demo.tail()
-        until(lambda: not any(_lives(pid) for pid in started), 10, "the end of everything that it started")
+        until(lambda: not any(_lives(pid) for pid in started), 20, "the end of everything that it started")
 
 
 def _lives(pid: int) -> bool:

@@ -72,7 +72,7 @@ def test_every_reader_of_a_body_that_outgrows_the_disk_has_it_whole(
 
     with ThreadPoolExecutor(5) as threads:
         pulls = threads.map(pull, range(5))
-        until(lambda: hostile.seen(HOST, PATH), 10, "the transfer")
+        until(lambda: hostile.seen(HOST, PATH), 20, "the transfer")
         gate.set()
         assert set(pulls) == {BODY.digest}
     lines = proxy.access(at_least=5)
@@ -100,7 +100,7 @@ def test_a_cache_directory_that_vanishes_while_running_breaks_no_pull(story: Sto
     proxy = start(story, hostile, pki)
     with client(proxy) as connection:
         assert connection.get(PATH).digest == BODY.digest
-        until(lambda: [file for file in (proxy.cache / "blobs").rglob("*") if file.is_file()], 10, "the content")
+        until(lambda: [file for file in (proxy.cache / "blobs").rglob("*") if file.is_file()], 20, "the content")
         for name in ("blobs", "tmp"):
             shutil.rmtree(proxy.cache / name)
         assert connection.get(PATH).digest == BODY.digest
@@ -118,7 +118,7 @@ def test_what_somebody_put_in_the_place_of_content_breaks_no_pull(
     with client(proxy) as connection:
         assert connection.get(PATH).digest == BODY.digest
         file = proxy.cache / "blobs" / "sha256" / BODY.digest[7:9] / BODY.digest[7:]
-        until(file.exists, 10, "the content")
+        until(file.exists, 20, "the content")
         content = file.read_bytes()
         if planted.startswith("other bytes"):
             file.chmod(0o600)

@@ -79,4 +79,4 @@ def test_behind_a_balancer_the_log_has_the_clients_own_address(story: Story, hub
         raw.sendall(b"CONNECT 10.9.9.9:22 HTTP/1.1\r\nHost: 10.9.9.9:22\r\n\r\n")
         assert b"403" in raw.recv(4096)
     assert plain(proxy.port, "GET", "/").status == 200, "whoever is no balancer needs no header"
-    until(lambda: '"client":"10.1.2.3"' in json.dumps(proxy.log(), separators=(",", ":")), 5, "the line")
+    until(lambda: '"client":"10.1.2.3"' in json.dumps(proxy.log(), separators=(",", ":")), 20, "the line")

@@ -137,7 +137,7 @@ def test_a_layer_pulled_in_parallel_open_ended_ranges_is_one_transfer(proxy: Pro
 
     with ThreadPoolExecutor(parts) as threads:
         pulls = threads.map(pull, range(parts))
-        until(lambda: hostile.seen(HOST, path), 10, "the transfer")
+        until(lambda: hostile.seen(HOST, path), 20, "the transfer")
         gate.set()
         got = list(pulls)
     size = body.size
@@ -162,7 +162,7 @@ def test_ranged_and_whole_readers_of_one_fill_are_one_transfer(proxy: Proxy, hos
 
     with ThreadPoolExecutor(len(spans)) as threads:
         pulls = threads.map(pull, spans)
-        until(lambda: hostile.seen(HOST, path), 10, "the transfer")
+        until(lambda: hostile.seen(HOST, path), 20, "the transfer")
         gate.set()
         assert list(pulls) == [whole, whole, whole[15_000_000:], whole[-100:], whole[1_048_576:1_048_581], whole[-1:]]
     assert len(hostile.seen(HOST, path)) == 1
@@ -185,7 +185,7 @@ def test_a_reset_at_three_fifths_is_seen_by_no_client(proxy: Proxy, hostile: Hos
     with ThreadPoolExecutor(50) as threads:
         pulls = threads.map(pull, range(50))
         everyone.wait(60)
-        until(lambda: hostile.seen(HOST, path), 10, "the transfer")
+        until(lambda: hostile.seen(HOST, path), 20, "the transfer")
         gate.set()
         assert Counter(pulls) == {body.digest: 50}
     first, second = hostile.seen(HOST, path)

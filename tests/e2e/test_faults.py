@@ -197,7 +197,7 @@ def test_one_stalled_body_holds_nobody_else_up(proxy: Proxy, hostile: Hostile) -
     stalled: list[bytes] = []
     reader = Thread(target=lambda: stalled.append(get(proxy, PATH).body))
     reader.start()
-    until(lambda: hostile.seen(HOST, PATH), 5, "the upstream request")
+    until(lambda: hostile.seen(HOST, PATH), 20, "the upstream request")
     other = Generated(MIB, 2)
     hostile.on(HOST, f"/v2/team/app/blobs/{other.digest}", blob(other))
     assert get(proxy, f"/v2/team/app/blobs/{other.digest}").digest == other.digest

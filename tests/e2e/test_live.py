@@ -106,7 +106,7 @@ def test_a_trace_shows_the_last_exchanges_of_an_image_and_no_credential(
     with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
         client.request("GET", TAG, {"Accept": TYPE})
         client.request("GET", f"{TAG}?signature=hush", {"Accept": TYPE, "Cookie": "hush", "X-Registry-Auth": "hush"})
-    until(lambda: run(*trace, REFERENCE).stdout.count(" client ") == 2, 5, "both requests are told")
+    until(lambda: run(*trace, REFERENCE).stdout.count(" client ") == 2, 20, "both requests are told")
     shown = run(*trace, REFERENCE)
     assert shown.returncode == 0, shown.stderr
     assert f"the proxy asked {HOST}: GET {TAG} -> 200" in shown.stdout

@@ -36,7 +36,7 @@ def test_the_state_of_the_whole_fits_on_a_screen(story: Story, hostile: Hostile,
     def counted() -> bool:
         return bool(json.loads(run("status", "--json", *at).stdout)["requests"].get("hit") == 3)
 
-    until(counted, 10, "the edges' counters")
+    until(counted, 20, "the edges' counters")
     shown = run("status", *at)
     assert shown.returncode == 0
     for words in (

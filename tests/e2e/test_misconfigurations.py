@@ -65,7 +65,7 @@ class World:
     def doctor(self, word: str = "") -> str:
         """What it tells now and did not tell before this mistake, `word` in it; edges report within a moment."""
         new = f"something new for the doctor to tell {word}"
-        until(lambda: any(word in one for one in self.findings() - self.before), 5, new)
+        until(lambda: any(word in one for one in self.findings() - self.before), 20, new)
         return "".join(sorted(self.findings() - self.before))
 
     def doctor_elsewhere(self) -> str:

@@ -88,8 +88,8 @@ def test_the_core_is_killed_under_load_and_no_warm_pull_fails(
         before, core = len(whole), proxy.core()
         until(lambda: len(whole) >= before + 4, 30, "pulls before the kill")  # noqa: B023 -- called at once
         kill(core)
-        until(lambda: proxy.core() not in (None, core), 10, "another core")  # noqa: B023
-        until(proxy.ready, 10, "ready again")
+        until(lambda: proxy.core() not in (None, core), 20, "another core")  # noqa: B023
+        until(proxy.ready, 20, "ready again")
     done.set()
     for thread in threads:
         thread.join(30)
@@ -130,7 +130,7 @@ def test_a_body_that_the_dead_core_was_fetching_breaks_off(start: Callable[[int]
         with pytest.raises(CUT):
             response.read()
     gate.set()
-    until(lambda: proxy.core() is not None and proxy.ready(), 10, "another core")
+    until(lambda: proxy.core() is not None and proxy.ready(), 20, "another core")
     with client(proxy) as connection:
         assert connection.get(PATH).digest == LAYER.digest
 
@@ -148,9 +148,9 @@ def test_an_edge_that_dies_takes_only_its_clients_along(start: Callable[[int], P
     threads = [Thread(target=read) for _ in range(8)]
     for thread in threads:
         thread.start()
-    until(lambda: hostile.seen(HOST, PATH), 10, "the upstream request")
+    until(lambda: hostile.seen(HOST, PATH), 20, "the upstream request")
     kill(min(before))
-    until(lambda: len(proxy.edges()) == 2 and set(proxy.edges()) != before, 10, "another edge")
+    until(lambda: len(proxy.edges()) == 2 and set(proxy.edges()) != before, 20, "another edge")
     gate.set()
     for thread in threads:
         thread.join(30)
@@ -165,7 +165,7 @@ def test_nobody_outlives_the_parent(start: Callable[[int], Proxy]) -> None:
     family = [proxy.core(), *proxy.edges()]
     kill(proxy.process.pid)
     proxy.process.wait()
-    until(lambda: not any(_lives(pid) for pid in family), 5, "the children end")
+    until(lambda: not any(_lives(pid) for pid in family), 20, "the children end")
     proxy.start()
     assert proxy.get("/")[0] == 200
 
@@ -182,8 +182,8 @@ def test_one_transfer_serves_clients_of_all_edges_and_a_range_ahead_waits(
 ) -> None:
     gate = held(hostile)
     proxy = start(3)
-    until(lambda: len(proxy.edges()) == 3, 10, "all edges")
-    until(lambda: len({_sockets(pid) for pid in proxy.edges()}) == 1, 10, "all edges are as far")
+    until(lambda: len(proxy.edges()) == 3, 20, "all edges")
+    until(lambda: len({_sockets(pid) for pid in proxy.edges()}) == 1, 20, "all edges are as far")
     idle = {pid: _sockets(pid) for pid in proxy.edges()}
     whole: list[str] = []
     parts: list[tuple[int, bytes]] = []
@@ -252,10 +252,10 @@ def test_sigterm_lets_a_transfer_of_an_edge_end_and_exits_0(start: Callable[[int
 
     reader = Thread(target=read)
     reader.start()
-    until(lambda: hostile.seen(HOST, PATH), 10, "the upstream request")
+    until(lambda: hostile.seen(HOST, PATH), 20, "the upstream request")
     os.kill(proxy.process.pid, signal.SIGTERM)
-    until(lambda: not proxy.ready(), 5, "readiness ends")
-    until(lambda: _refused(proxy), 5, "nothing more is accepted")
+    until(lambda: not proxy.ready(), 20, "readiness ends")
+    until(lambda: _refused(proxy), 20, "nothing more is accepted")
     with idle, pytest.raises(CUT):
         idle.get("/v2/")
     gate.set()
@@ -300,7 +300,7 @@ def test_the_next_core_runs_the_policy_that_ran_though_its_file_is_broken(start:
     assert proxy.metrics()["regproxy_policy_resumed"] == 1
     proxy.policy_file.write_text(good)
     os.kill(proxy.process.pid, signal.SIGHUP)
-    until(lambda: proxy.metrics()["regproxy_policy_resumed"] == 0, 10, "the parent passes SIGHUP on to the core")
+    until(lambda: proxy.metrics()["regproxy_policy_resumed"] == 0, 20, "the parent passes SIGHUP on to the core")
 
 
 def test_every_request_is_one_line_whichever_edge_served_it(start: Callable[[int], Proxy]) -> None:
@@ -409,7 +409,7 @@ def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_no
     image = images.small()
     hostile.serve(HOST, image_answers(image, "team/app", "1.0.0"))
     proxy = start(2)
-    until(lambda: proxy.core() is not None and len(proxy.edges()) == 2, 10, "all processes")
+    until(lambda: proxy.core() is not None and len(proxy.edges()) == 2, 20, "all processes")
     pull(proxy, image)
     seconds: list[float] = []
     for number in range(LIVES if soak == 1.0 else FEW_LIVES):

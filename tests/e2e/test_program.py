@@ -132,10 +132,10 @@ def test_sigterm_lets_a_transfer_end_and_exits_0(story: Story, hostile: Hostile,
 
     reader = Thread(target=read)
     reader.start()
-    until(lambda: hostile.seen("registry.test", path), 5, "the upstream request")
+    until(lambda: hostile.seen("registry.test", path), 20, "the upstream request")
     stopper = Thread(target=lambda: proxy.process.stop(signal.SIGTERM, 20))
     stopper.start()
-    until(lambda: not proxy.ready(), 5, "readiness ends with SIGTERM")
+    until(lambda: not proxy.ready(), 20, "readiness ends with SIGTERM")
     assert proxy.process.running
     gate.set()
     reader.join(20)

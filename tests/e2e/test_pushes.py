@@ -146,7 +146,7 @@ def test_a_client_that_leaves_in_the_middle_of_its_request_has_sent_none(
     for target in ("/v2/a/b/blobs/uploads/1", "/api/upload"):
         with Client(proxy.port, proxy.ca_file, "registry.test:443") as client:
             client.begun("PATCH", target, b"x" * 100_000)
-            until(lambda: hostile.connections, 10, "the request on its way up")
+            until(lambda: hostile.connections, 20, "the request on its way up")
         hostile.connections = 0
     with Client(proxy.port, proxy.ca_file, "registry.test:443") as client:
         assert client.get("/last").status == 200

@@ -212,9 +212,9 @@ def test_cache_limits_change_at_once(story: Story, hostile: Hostile, pki: Pki) -
     with Client(proxy.port, proxy.ca_file, f"{HOST}:443") as client:
         for body in bodies:
             assert client.get(f"/v2/team/app/blobs/{body.digest}").digest == body.digest
-    until(lambda: proxy.metrics()["regproxy_cache_bytes"] >= 6 * MIB, 10, "six blobs stored")
+    until(lambda: proxy.metrics()["regproxy_cache_bytes"] >= 6 * MIB, 20, "six blobs stored")
     reload(proxy, policy(block, head="cache { size 3MiB; min-free 1MiB; }\n"))
-    until(lambda: proxy.metrics()["regproxy_cache_bytes"] <= 3 * MIB, 10, "room made at once")
+    until(lambda: proxy.metrics()["regproxy_cache_bytes"] <= 3 * MIB, 20, "room made at once")
     assert proxy.metrics()["regproxy_cache_limit_bytes"] == 3 * MIB
 
 
@@ -249,7 +249,7 @@ def test_sighup_without_a_policy_file_says_so_and_ends_nothing(story: Story, tmp
     process.start()
     process.wait_ready(lambda: "listens on" in process.output())
     os.kill(process.pid, signal.SIGHUP)
-    until(lambda: "no policy file was named" in process.output(), 10, "the sentence")
+    until(lambda: "no policy file was named" in process.output(), 20, "the sentence")
     assert process.running
     assert process.stop() == 0
     assert not (tmp_path / "cache" / "last-good").exists()

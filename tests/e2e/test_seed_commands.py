@@ -193,7 +193,7 @@ def runs_as_ever(container: Container, given: Given) -> str:
         assert b"/etc/systemd/system/docker.service.d" in container.get("/setup/systemd")
         assert f"Uid:\t{UID}" in Path(f"/proc/{process.pid}/status").read_text()
         assert container.seeds.read_bytes() == b"\x05nginx's", "the seed's files stay"
-        until(lambda: '"event"' in process.output(), 5, "the log")
+        until(lambda: '"event"' in process.output(), 20, "the log")
     finally:
         assert process.stop() == 0
     return process.output()

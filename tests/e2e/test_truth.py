@@ -82,7 +82,7 @@ def told(
         with Client(proxy.port, proxy.ca_file, f"{host}:443") as client:
             seen.append((asked, client.request(method, path, fields)))
     answered = len(seen)
-    until(lambda: total(proxy.metrics(), "regproxy_http_requests_total") == answered, 5, "all are counted")
+    until(lambda: total(proxy.metrics(), "regproxy_http_requests_total") == answered, 20, "all are counted")
     return proxy, seen
 
 
@@ -135,5 +135,5 @@ def test_a_real_scrape_is_as_prometheus_wants_it(told: tuple[Proxy, list[tuple[A
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     openmetrics = proxy.get("/metrics", proxy.metrics_port, accept="application/openmetrics-text;version=1.0.0")[1]
     assert openmetrics.endswith(b"# EOF\n")
-    until(lambda: total(proxy.metrics(), "regproxy_event_loop_lag_seconds_count") > 0, 5, "a look at the loop")
+    until(lambda: total(proxy.metrics(), "regproxy_event_loop_lag_seconds_count") > 0, 20, "a look at the loop")
     assert total(proxy.metrics(), "regproxy_client_tls_handshakes_total", 'result="ok"') > 0

@@ -9,11 +9,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 
 _POLL = 0.02
 _STOP = 10.0
+_FIRST_PORT, _PORTS = 20_000, 12_000
+# Where this run begins is chance: another one may be on the machine.
+_TURNS = count(secrets.randbelow(_PORTS))
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -75,7 +79,7 @@ class Process:
             raise RuntimeError(f"{self.name} was never started")
         return self._popen.pid
 
-    def wait_ready(self, check: Callable[[], object], seconds: float = 20.0) -> None:
+    def wait_ready(self, check: Callable[[], object], seconds: float = 60.0) -> None:
         """Poll `check` until it holds; the log's end is part of the error if it does not, or if the process ends."""
         end = time.monotonic() + seconds
         while not check():
@@ -168,9 +172,12 @@ def _anonymous(pid: int) -> int:
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nothing listens on, below the range that outgoing connections are given."""
+    """A port on 127.0.0.1 that nothing listens on, below the range that outgoing connections are given.
+
+    None is given twice: whoever was given one may bind it later, or want nobody there.
+    """
     while True:
-        port = 20_000 + secrets.randbelow(12_000)
+        port = _FIRST_PORT + next(_TURNS) % _PORTS
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port

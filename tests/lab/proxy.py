@@ -95,7 +95,7 @@ class Proxy:
 
     def get(self, path: str, port: int | None = None, accept: str = "*/*") -> tuple[int, bytes]:
         """Status and body of an origin-form GET on the proxy port, or on another one."""
-        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.port, timeout=20)
         try:
             connection.request("GET", path, headers={"Accept": accept})
             response = connection.getresponse()
@@ -125,7 +125,7 @@ class Proxy:
 
     def access(self, at_least: int = 0) -> list[dict[str, object]]:
         """Access-log lines since `forget`; waits for `at_least` of them, a line is written after its answer."""
-        until(lambda: len(self._lines()) >= self._seen + at_least, 5, f"{at_least} access-log lines")
+        until(lambda: len(self._lines()) >= self._seen + at_least, 20, f"{at_least} access-log lines")
         return self._lines()[self._seen :]
 
     def _lines(self) -> list[dict[str, object]]:

@@ -156,4 +156,4 @@ class Registry:
         connection.request("GET", "/v2/", headers={"User-Agent": agent})
         connection.getresponse().read()
         connection.close()
-        until(lambda: agent in self._tls.output(), 5, f"{self.name}: {agent} in the access log")
+        until(lambda: agent in self._tls.output(), 20, f"{self.name}: {agent} in the access log")
