@@ -1,19 +1,25 @@
 """Options of every test run: how far long counts go, from which seed chance starts, and what may run side by side."""
 
+from functools import cache
+from pathlib import Path
+
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 TENTH = 0.1
-# Real daemons, machines and browsers, and the registries that their stories share: one at a time, in one process.
-STORIES = "tests/e2e"
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """With `-n 2`: a file's tests stay together, and so do all end-to-end stories, beside which the other files run."""
+    """With `-n 2`: files run side by side; but those with real clients and servers run one after the other."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return STORIES if path.startswith(f"{STORIES}/") else path
+        return "real" if _is_real(self.config.rootpath / path) else path
+
+
+@cache
+def _is_real(path: Path) -> bool:
+    return "pytest.mark.real" in path.read_text(encoding="utf-8")
 
 
 @pytest.hookimpl(optionalhook=True)

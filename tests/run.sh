@@ -56,5 +56,5 @@ fi
 
 prepare tests/requirements.lock deploy/build.lock tests/helm.lock
 cd -- "$root"
-# End-to-end stories in one process, all else beside them. `-n 0` makes it one, as --pdb and -s want it.
+# Two processes: tests/conftest.py says what runs beside what. `-n 0` makes it one, as --pdb and -s want it.
 exec .venv/bin/python -m pytest -n 2 "$@"
