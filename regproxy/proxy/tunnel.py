@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from regproxy.model.address import Authority, Reach
 
@@ -41,21 +42,24 @@ async def dial(authority: Authority, reach: Reach) -> socket.socket:
         if reason is not None:
             refused, status = f"{authority.host}: {reason}; list it in tunnel {{ allow-address }}", 403
             continue
-        connection = socket.socket(family, kind, protocol)
-        connection.setblocking(False)
         try:
-            async with asyncio.timeout(DIAL_SECONDS):
-                await loop.sock_connect(connection, address)
-        except (OSError, TimeoutError) as error:
-            connection.close()
+            return await _connected(socket.socket(family, kind, protocol), address)
+        except OSError as error:
             why = "timed out" if isinstance(error, TimeoutError) else os.strerror(error.errno or 0)
             refused, status = f"{authority.name}: {why}", 504 if isinstance(error, TimeoutError) else 502
-            continue
-        except BaseException:
-            connection.close()
-            raise
-        return connection
     raise TunnelRefused(status, refused)
+
+
+async def _connected(connection: socket.socket, address: Any) -> socket.socket:
+    """The connection, made within its time, or closed; raises OSError, TimeoutError included."""
+    connection.setblocking(False)
+    try:
+        async with asyncio.timeout(DIAL_SECONDS):
+            await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 @dataclass(slots=True)

@@ -11,6 +11,8 @@ from regproxy.model.address import Authority, Reach
 from regproxy.proxy import tunnel
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
+UNKNOWN = 4711  # no family of addresses
+
 
 def pairs() -> tuple[socket.socket, socket.socket, socket.socket, socket.socket]:
     """The client and our end of its connection, our end of the upstream's and the upstream."""
@@ -94,5 +96,27 @@ def test_without_ipv6_a_name_is_looked_up_in_ipv4_alone() -> None:
             reach = Reach(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")), ipv6=False)
             with await dial(authority, reach) as connection:
                 assert connection.family == socket.AF_INET
+
+    asyncio.run(story())
+
+
+def test_an_address_of_a_family_that_the_kernel_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+            found = [(family, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for family in (UNKNOWN, socket.AF_INET)]
+
+            async def resolved(*_: object, **__: object) -> list[object]:
+                return found[:several]
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved, raising=False)
+            authority, reach = Authority("both.example", port), Reach(allow=(ipaddress.ip_network("127.0.0.0/8"),))
+            several = 2
+            with await dial(authority, reach) as connection:
+                assert connection.getpeername() == ("127.0.0.1", port)
+            several = 1
+            with pytest.raises(TunnelRefused, match="not supported") as refused:
+                await dial(authority, reach)
+            assert refused.value.status == 502
 
     asyncio.run(story())
