@@ -132,6 +132,8 @@ class Supervisor:
         finally:
             if handed.ready is not None:
                 os.close(handed.ready)
+        if child.process is None:
+            self._hear(child)
 
     def _reap(self) -> None:
         for child in self.children:
@@ -139,14 +141,19 @@ class Supervisor:
             if child.process is None or code is None:
                 continue
             pid, child.process = child.process.pid, None
-            came_up = False
-            if child.ready is not None:
-                came_up = os.read(child.ready, 1) == b"1"
-                self.was_ready = self.was_ready or came_up
-                os.close(child.ready)
-                child.ready = None
+            came_up = self._hear(child)
             if not self.stopping:
                 self._died(child, pid, code, came_up=came_up)
+
+    def _hear(self, child: _Child) -> bool:
+        """Whether one that has ended, or never began, had said that it was ready."""
+        if child.ready is None:
+            return False
+        came_up = os.read(child.ready, 1) == b"1"
+        self.was_ready = self.was_ready or came_up
+        os.close(child.ready)
+        child.ready = None
+        return came_up
 
     def _died(self, child: _Child, pid: int, code: int, *, came_up: bool) -> None:
         """Start it again, soon; a core that never came up has said why, and ends it all."""

@@ -3,9 +3,11 @@
 import io
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from regproxy.app import supervisor as supervising
 from regproxy.app.handed import Handed
 from regproxy.app.supervisor import MAX_DELAY, MAX_DELAY_OF_CORE, SETTLED_SECONDS, Plan, Supervisor, _Child
 from regproxy.telemetry.access_log import AccessLog
@@ -63,6 +65,20 @@ def test_only_a_core_that_never_came_up_ends_the_program(
     parent.was_ready = was_ready
     parent._died(_Child(name), 1, code, came_up=False)
     assert (parent.failure, parent.stopping) == (failure, failure is not None)
+
+
+def test_a_core_that_cannot_be_started_leaves_no_descriptor_and_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(supervising, "interpreter", lambda _: ["/nonexistent/python"])
+    parent, out = supervisor()
+    core, before = _Child("core"), len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        parent._start(core, 3)
+        assert (core.process, core.ready) == (None, None)
+        assert core.due - time.monotonic() > MAX_DELAY - 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert out.getvalue().count("the core cannot be started") == 3
 
 
 def test_what_is_handed_over_is_read_as_it_was_written() -> None:
