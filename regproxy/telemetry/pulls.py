@@ -10,6 +10,8 @@ from regproxy.telemetry.client_metrics import SOURCES
 
 # Pulls under way; of more, those that began first end early.
 MAX_PULLS_UNDER_WAY = 10_000
+# Of one pull so many references are remembered; clients may go on to ask for others for an hour.
+MAX_MANIFESTS = 100
 # A pull has ended when for so long nothing of it was asked and no body is on its way.
 QUIET_SECONDS = 10.0
 # What goes on for longer is told in parts: an edge may have died with bodies on their way.
@@ -85,7 +87,8 @@ class Pulls:
         if event.streamed:
             pull.open = max(0, pull.open - 1)
         if wanted:
-            pull.got.add(labels.reference)
+            if len(pull.got) < MAX_MANIFESTS:
+                pull.got.add(labels.reference)
             pull.reference = pull.reference or labels.reference
         elif labels.kind == "blob":
             pull.blobs += 1

@@ -7,7 +7,7 @@ import pytest
 from regproxy.model.event import BodyBegan, ExchangeFinished, Labels, Outcome
 from regproxy.model.pull_event import PullFinished
 from regproxy.telemetry import pulls as rows
-from regproxy.telemetry.pulls import MAX_PULL_SECONDS, QUIET_SECONDS, Pulls
+from regproxy.telemetry.pulls import MAX_MANIFESTS, MAX_PULL_SECONDS, QUIET_SECONDS, Pulls
 
 INDEX, IMAGE, LAYER = ("sha256:" + letter * 64 for letter in "abc")
 
@@ -151,6 +151,15 @@ def test_pulls_under_way_are_bounded_and_the_first_end_early(monkeypatch: pytest
         pulls.observe(ExchangeFinished("c", "hub.example", "GET", 200, 1, 1.0, labels))
     assert [pull.repository for pull in pulls.ended()] == ["a/0", "a/1"]
     assert [pull.repository for pull in pulls.ended(all_of_them=True)] == ["a/2", "a/3", "a/4"]
+
+
+def test_what_one_pull_remembers_is_bounded() -> None:
+    told = Told()
+    for number in range(2 * MAX_MANIFESTS):
+        told.manifest(f"v{number}", Outcome.MISS, status=404)
+    (pull,) = told.pulls._pulls.values()
+    assert len(pull.got) == MAX_MANIFESTS
+    assert told.later().requests == 2 * MAX_MANIFESTS
 
 
 def test_two_clients_are_two_pulls() -> None:
