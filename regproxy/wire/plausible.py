@@ -34,11 +34,15 @@ def plausible(frame: Happened, process: str) -> list[Event]:
 
 
 def _can_be(exchange: ExchangeFinished) -> bool:
-    times = exchange.milliseconds, exchange.first_byte
     stale = exchange.labels.stale
-    seconds = stale.seconds if stale is not None else 0.0
-    counts = 0 <= exchange.status <= 599 and exchange.bytes >= 0
-    return counts and all(0 <= number < math.inf for number in (*times, seconds)) and is_trace(exchange.trace)
+    return (
+        0 <= exchange.status <= 599
+        and exchange.bytes >= 0
+        and 0 <= exchange.milliseconds < math.inf
+        and 0 <= exchange.first_byte < math.inf
+        and (stale is None or 0 <= stale.seconds < math.inf)
+        and is_trace(exchange.trace)
+    )
 
 
 def _measures(frame: Happened) -> Iterator[ProcessMeasured | EdgeMeasured]:

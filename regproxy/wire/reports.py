@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Iterable
+from typing import Any
 
 from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.event import (
@@ -22,6 +23,18 @@ from regproxy.wire.link import Link
 MAX_EVENTS = 32
 MAX_WAITING = 10_000
 MOMENT_SECONDS = 0.05
+# Where in a frame each kind of event stands; there is no other that an edge tells of.
+_PLACES: dict[type[Event], str] = {
+    ExchangeFinished: "exchanges",
+    ConnectFinished: "connects",
+    TunnelClosed: "tunnels",
+    HandshakeFailed: "handshakes",
+    StoreFailed: "unread",
+    CertificatesFetched: "fetches",
+    BodyBegan: "bodies",
+    ProcessMeasured: "processes",
+    EdgeMeasured: "edges",
+}
 
 
 class Reports:
@@ -68,14 +81,7 @@ class Reports:
 
 
 def _frame(events: list[Event]) -> Happened:
-    return Happened(
-        tuple(event for event in events if isinstance(event, ExchangeFinished)),
-        tuple(event for event in events if isinstance(event, ConnectFinished)),
-        tuple(event for event in events if isinstance(event, TunnelClosed)),
-        tuple(event for event in events if isinstance(event, HandshakeFailed)),
-        tuple(event for event in events if isinstance(event, StoreFailed)),
-        tuple(event for event in events if isinstance(event, CertificatesFetched)),
-        tuple(event for event in events if isinstance(event, BodyBegan)),
-        tuple(event for event in events if isinstance(event, ProcessMeasured)),
-        tuple(event for event in events if isinstance(event, EdgeMeasured)),
-    )
+    sorted_out: dict[str, list[Any]] = {}
+    for event in events:
+        sorted_out.setdefault(_PLACES[type(event)], []).append(event)
+    return Happened(**{place: tuple(some) for place, some in sorted_out.items()})

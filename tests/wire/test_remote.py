@@ -26,8 +26,17 @@ from regproxy.model.answer import (
     Stored,
     Streaming,
 )
+from regproxy.model.ca_event import CertificatesFetched
 from regproxy.model.connect import ConnectDecision, Intercept, ProxyUser, Refuse, Tunnel
-from regproxy.model.event import ConnectFinished, Event, ExchangeFinished, HandshakeFailed, TunnelClosed
+from regproxy.model.event import (
+    BodyBegan,
+    ConnectFinished,
+    Event,
+    ExchangeFinished,
+    HandshakeFailed,
+    StoreFailed,
+    TunnelClosed,
+)
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured, TurnedAway
 from regproxy.model.message import Head
@@ -156,20 +165,24 @@ def test_a_leaf_comes_whole_and_a_refused_one_says_why() -> None:
 
 
 def test_events_reach_the_core_within_a_moment_also_when_it_was_away() -> None:
+    exchange = ExchangeFinished("c", "quay.io", "GET", 200, 5, 1.5, LABELS)
     events: list[Event] = [
+        StoreFailed("read", "input/output error"),
+        BodyBegan("c", "quay.io", LABELS),
         ConnectFinished("c", "quay.io", "intercept", 200),
-        ExchangeFinished("c", "quay.io", "GET", 200, 5, 1.5, LABELS),
+        exchange,
         TunnelClosed("c", "x", 1, 2, 3.0),
         HandshakeFailed("c", "x", "unknown_ca"),
+        CertificatesFetched("c"),
     ]
 
     async def story(both: Joined) -> None:
         both.edge.report(events)
         await until(lambda: both.core.events == events)
         both.die()
-        both.edge.report([events[1]] * 100)
+        both.edge.report([exchange] * 100)
         both.restart()
-        await until(lambda: both.core.events[4:] == [ProcessEnded("edge-1"), *[events[1]] * 100])
+        await until(lambda: both.core.events[len(events) :] == [ProcessEnded("edge-1"), *[exchange] * 100])
 
     told(story)
 
