@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from regproxy.model.event import ConnectFinished, Decided, Event, ExchangeFinished, HandshakeFailed
 from regproxy.model.sighting import Deed, Sighting
@@ -16,13 +17,22 @@ _DECIDED: dict[Decided, Deed] = {
 }
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What happened so often, and the last time of it: when, and with which detail."""
+
+    count: int
+    at: float
+    detail: str
+
+
 class Sightings:
     """Owns them, in memory; beyond the bounds the oldest client, or the oldest thing of a client, is forgotten."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` gives seconds since the epoch."""
         self._clock = clock
-        self._clients: OrderedDict[str, OrderedDict[tuple[str, Deed], Sighting]] = OrderedDict()
+        self._clients: OrderedDict[str, OrderedDict[tuple[str, Deed], _Seen]] = OrderedDict()
 
     def observe(self, event: Event) -> None:
         """Take note of one event, if it is about a client."""
@@ -37,16 +47,24 @@ class Sightings:
                 pass
 
     def _note(self, client: str, authority: str, deed: Deed, detail: str) -> None:
-        seen = self._clients.setdefault(client, OrderedDict())
-        self._clients.move_to_end(client)
-        if len(self._clients) > MAX_CLIENTS:
-            self._clients.popitem(last=False)
-        before = seen.pop((authority, deed), None)
-        count = 1 if before is None else before.count + 1
-        seen[authority, deed] = Sighting(authority, deed, count, self._clock(), detail)
-        if len(seen) > MAX_SIGHTINGS:
-            seen.popitem(last=False)
+        seen = self._clients.get(client)
+        if seen is None:
+            seen = self._clients[client] = OrderedDict()
+            if len(self._clients) > MAX_CLIENTS:
+                self._clients.popitem(last=False)
+        else:
+            self._clients.move_to_end(client)
+        key, now = (authority, deed), self._clock()
+        known = seen.get(key)
+        if known is None:
+            seen[key] = _Seen(1, now, detail)
+            if len(seen) > MAX_SIGHTINGS:
+                seen.popitem(last=False)
+        else:
+            seen.move_to_end(key)
+            known.count, known.at, known.detail = known.count + 1, now, detail
 
     def of(self, client: str) -> tuple[Sighting, ...]:
         """What happened to a client, the last first."""
-        return tuple(reversed(self._clients.get(client, {}).values()))
+        found = reversed(self._clients.get(client, {}).items())
+        return tuple(Sighting(where, deed, seen.count, seen.at, seen.detail) for (where, deed), seen in found)

@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import socket
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -106,7 +107,7 @@ def test_an_address_of_a_family_that_the_kernel_lacks_is_passed_over(monkeypatch
             port = server.getsockname()[1]
             found = [(family, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port)) for family in (UNKNOWN, socket.AF_INET)]
 
-            async def resolved(*_: object, **__: object) -> list[object]:
+            async def resolved(*_: object, **__: object) -> Sequence[object]:
                 return found[:several]
 
             monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved, raising=False)
