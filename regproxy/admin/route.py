@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from inspect import getdoc
 
+MAX_DIGITS = 12
 Handler = Callable[[Mapping[str, str]], Awaitable[Mapping[str, object]]]
 
 
@@ -29,3 +30,11 @@ class Route:
     def summary(self) -> str:
         """What it does, in the words of its handler."""
         return (getdoc(self.handler) or "").partition("\n")[0]
+
+
+def number(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+    """The number from 1 to `most` that a query gives, `default` where it gives none; raises ValueError, a sentence."""
+    text = query.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS or not 0 < int(text) <= most:
+        raise ValueError(f"`{name}` is a number from 1 to {most}")
+    return int(text)

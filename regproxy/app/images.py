@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from regproxy.admin.route import Parameter, Route
+from regproxy.admin.route import Parameter, Route, number
 from regproxy.cache.images import Images, ImageState, Node
 from regproxy.cache.purging import HELD_SECONDS, Depth, Purging, Refreshed
 from regproxy.model.address import parse_authority
@@ -52,7 +52,7 @@ class ImageCalls:
 
     async def listed(self, query: Query) -> Told:
         """Tags in order, `limit` at a time, behind the cursor `after`."""
-        limit = _number(query, "limit", LISTED, MAX_LISTED)
+        limit = number(query, "limit", LISTED, MAX_LISTED)
         after = _cursor(query["after"]) if query.get("after") else None
         found, more = await self._images.listed(query.get("match", ""), after, limit)
         cursor = json.dumps([str(more.authority), more.repository, more.tag]) if more is not None else None
@@ -105,7 +105,7 @@ class ImageCalls:
         """Let a tag mean what it meant before."""
         key = self._tag(query)
         digest = parse_digest(query["digest"]) if query.get("digest") else None
-        seconds = _number(query, "seconds", int(HELD_SECONDS), int(MAX_HELD_SECONDS))
+        seconds = number(query, "seconds", int(HELD_SECONDS), int(MAX_HELD_SECONDS))
         past = await self._purging.restore(key, digest, seconds)
         return {"image": image_name(key), "seconds": seconds, **_past(past)}
 
@@ -127,13 +127,6 @@ def _given(query: Query, name: str) -> str:
     if not query.get(name):
         raise ValueError(f"`{name}` is missing: an image such as docker.io/library/redis:7, or a pattern")
     return query[name]
-
-
-def _number(query: Query, name: str, default: int, most: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= most:
-        raise ValueError(f"`{name}` is a number from 1 to {most}")
-    return int(text)
 
 
 def _cursor(text: str) -> TagKey:

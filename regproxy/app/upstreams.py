@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from regproxy.admin.route import Parameter, Route
+from regproxy.admin.route import Parameter, Route, number
 from regproxy.model.address import Authority, parse_authority
 from regproxy.model.upstream_state import UpstreamState
 from regproxy.policy.policy import Policy
@@ -81,10 +81,8 @@ class UpstreamCalls:
     async def block(self, query: Query) -> Told:
         """Ask a registry nothing for `seconds`: what is stored is served as if it were away."""
         authority = self._authority(query)
-        text = query.get("seconds", str(BLOCKED_SECONDS))
-        if not text.isascii() or not text.isdigit() or not 0 < int(text[:12]) <= MAX_BLOCKED_SECONDS:
-            raise ValueError(f"`seconds` is a number from 1 to {MAX_BLOCKED_SECONDS}")
-        return {"authority": authority.name, "blocked_until": self._standing.block(authority, float(text))}
+        seconds = number(query, "seconds", BLOCKED_SECONDS, MAX_BLOCKED_SECONDS)
+        return {"authority": authority.name, "blocked_until": self._standing.block(authority, float(seconds))}
 
     async def unblock(self, query: Query) -> Told:
         """Ask a registry again at once, also where it failed in a row."""
