@@ -196,6 +196,8 @@ class ClientStream(SendingStream):
                 if not count:
                     return
                 taker(bytes(self._scratch[:count]))
+                if self._received and (self._tls is None or not self._tls.holds):
+                    return  # All that this turn brought is answered.
         except OSError as error:
             self.close(exc_info=error)
         except BaseException:
