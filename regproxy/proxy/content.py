@@ -7,18 +7,23 @@ from regproxy.model.answer import BrokenBody, Core, Reply, Stored
 from regproxy.model.entry import content_path
 from regproxy.model.event import StoreFailed
 from regproxy.model.oci import Digest
-from regproxy.proxy.files import Cursor, Disk, Unreadable
+from regproxy.proxy.files import EXHAUSTED, Cursor, Disk, Unreadable
 
 CHUNK_BYTES = 256 * 1024
 
 
 def open_content(core: Core, directory: Path, answer: Stored) -> int:
-    """A descriptor of it; raises FileNotFoundError where it cannot be had, damaged or gone."""
+    """A descriptor of it; raises FileNotFoundError where it cannot be had, damaged or gone.
+
+    Raises BrokenBody where the system has none to give: the content is sound, and must not be removed for that.
+    """
     try:
         fd = os.open(directory / content_path(answer.digest), os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise
     except OSError as error:
+        if error.errno in EXHAUSTED:
+            raise BrokenBody(str(error)) from error
         raise lost(core, answer.digest, error) from error
     if os.fstat(fd).st_size != answer.size:
         os.close(fd)

@@ -15,6 +15,8 @@ from regproxy.model.mounts import MOUNTINFO, in_memory
 MAX_THREADS = 8
 COLD_BYTES = 256 * 1024
 AHEAD_BYTES = 2 * 1024 * 1024
+# What the system answers that has no descriptor or memory to give: nothing is said of what was asked for.
+EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 # What a file system answers that does not know RWF_NOWAIT; those in memory need it least.
 _NOT_KNOWN = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import itertools
 import socket
 import ssl
@@ -17,6 +16,7 @@ from regproxy.model.message import printable
 from regproxy.proxy.balancer import HEADER_SECONDS, Balancers, read_client
 from regproxy.proxy.connect import Front
 from regproxy.proxy.edge import Edge
+from regproxy.proxy.files import EXHAUSTED
 from regproxy.proxy.outer import carry
 from regproxy.proxy.session import handshake_cause
 from regproxy.proxy.stream import ClientStream
@@ -32,7 +32,6 @@ TOO_MANY = (
 MAX_PREPARING = 1024
 # Without descriptors, memory or room left, clients wait in the kernel's queue for so long.
 EXHAUSTED_SECONDS = 0.1
-_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ class Listener:
         try:
             connection, address = listening.accept()
         except OSError as error:
-            if error.errno in _EXHAUSTED:
+            if error.errno in EXHAUSTED:
                 self._pause(listening)
             return
         self._accepted(connection, _client(address), secured=listening in self._doors.secured)

@@ -5,15 +5,17 @@ import contextlib
 import errno
 import http.client
 import os
+import resource
 import socket
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from regproxy.model.answer import Answer, Ask, Filling, Interrupted, Reply, Stored, Streaming
+from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Interrupted, Reply, Stored, Streaming
 from regproxy.model.event import ExchangeFinished, StoreFailed
 from regproxy.model.message import Head, field
+from regproxy.proxy.content import open_content
 from tests.proxy.serving import LABELS, Serving, told
 from tests.proxy.test_reply import DATA, DIGEST, HEAD, Ended, Growing, ask, stored
 from tests.upstream.standin import until
@@ -200,6 +202,23 @@ def test_content_that_cannot_be_opened_is_told_to_the_core_and_asked_for_again(t
         assert (await asyncio.to_thread(ask, serving)).body == DATA
         told_of = [event for event in serving.core.events if isinstance(event, StoreFailed)]
         assert [(event.operation, event.digest) for event in told_of] == [("read", DIGEST)]
+
+    told(story, tmp_path)
+
+
+def test_a_process_that_may_open_no_more_does_not_blame_the_content(tmp_path: Path) -> None:
+    """What an edge cannot read is removed from the cache: with no descriptor left it would empty it."""
+
+    async def story(serving: Serving) -> None:
+        stored(serving)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            with pytest.raises(BrokenBody, match="Too many open files"):
+                open_content(serving.core, serving.edge.content_directory, Stored(HEAD, DIGEST, len(DATA), LABELS))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert serving.core.events == []
 
     told(story, tmp_path)
 
