@@ -185,9 +185,8 @@ class Service:
         bundle = ca.holdings.bundle(time.time())
         registry = probe(self._active.policy.registries)
         settings = self._prepared.settings
-        room = capacity(
-            claim_descriptors(), settings.max_connections, settings.max_connections_per_client, settings.workers
-        )
+        most = settings.max_connections, settings.max_connections_per_client
+        room = capacity(claim_descriptors(), *most, settings.workers, secured=bool(settings.listen_tls))
         told = settings.tls.name, tuple(map(str, settings.proxy_protocol_from)), (room.total, room.each), settings.ipv6
         traced = self._spans is not None
         return Welcome(VERSION, directory, bundle, ca.holdings.ca.fingerprint, names, registry, *told, traced)
