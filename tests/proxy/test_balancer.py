@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from regproxy.model.event import ConnectFinished
+from regproxy.model.measure import TurnedAway
 from regproxy.proxy import listener
 from regproxy.proxy.balancer import MAX_BLOCK, read_client
 from tests.proxy.serving import Serving, told
@@ -150,6 +151,20 @@ def test_a_balancer_that_says_nothing_is_waited_for_only_so_long(
         (refused,) = serving.core.events
         assert isinstance(refused, ConnectFinished)
         assert "took too long" in refused.reason
+
+    told(story, tmp_path, LOOPBACK)
+
+
+def test_only_so_many_are_waited_for_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_PREPARING", 2)
+
+    async def story(serving: Serving) -> None:
+        with contextlib.ExitStack() as silent:
+            for _ in range(2):
+                silent.enter_context(socket.create_connection(("127.0.0.1", serving.port), 5))
+            with socket.create_connection(("127.0.0.1", serving.port), 5) as third:
+                assert await asyncio.to_thread(third.recv, 1) == b""
+            assert serving.edge.measure("").turned_away == TurnedAway(preparing=1)
 
     told(story, tmp_path, LOOPBACK)
 

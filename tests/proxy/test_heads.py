@@ -305,3 +305,22 @@ def test_what_is_known_makes_no_connection_of_tornados(tmp_path: Path, monkeypat
         assert len(serving.core.asked) == 1
 
     told(story, tmp_path)
+
+
+def test_what_is_known_is_answered_once_more_while_draining_and_that_ends_the_connection(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.script = script
+        context = ssl.create_default_context(cafile=str(serving.ca_file))
+
+        def ask() -> bytes:
+            with context.wrap_socket(connect(serving.port, "quay.io:443"), server_hostname="quay.io") as stream:
+                stream.settimeout(5)
+                stream.sendall(PLAIN)
+                assert stream.recv(65536).startswith(b"HTTP/1.1 200 OK")
+                serving.edge.draining = True
+                stream.sendall(PLAIN)
+                return received(stream)
+
+        assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 200 OK")
+
+    told(story, tmp_path)
