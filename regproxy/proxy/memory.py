@@ -171,6 +171,8 @@ class Memory:
         answer = found.answer
         if not isinstance(answer, Reply) or answer.head.status != 200 or len(found.heads) >= MAX_HEADS or _odd(ask):
             return
+        if (place, head) in self._heads:
+            return  # Others asked in the same bytes before this one was answered.
         if found.ready is None:
             found.ready = _ready(ask, answer)
         found.heads.append((place, head))

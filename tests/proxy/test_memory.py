@@ -15,7 +15,7 @@ from regproxy.model.event import ExchangeFinished, Labels, Outcome
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
 from regproxy.proxy import memory as module
-from regproxy.proxy.memory import MAX_SECONDS, Memory, place
+from regproxy.proxy.memory import MAX_HEADS, MAX_SECONDS, Memory, place
 
 from tests.lab.client import Client, Reply as Seen, connect  # isort: skip
 from tests.proxy.serving import Serving, told
@@ -176,6 +176,17 @@ def test_only_plain_requests_for_everyone_are_answered_unparsed(
     assert kept.memory.recall(place(QUAY, QUAY, None), b"these bytes") is None
     kept.time.move(MAX_SECONDS)
     assert kept.memory.recall(PLACE, b"these bytes") is None
+
+
+def test_an_answer_has_so_many_spellings_and_each_is_one_however_many_ask_at_once() -> None:
+    kept = Kept()
+    kept.keep(ask())
+    spellings = [b"head %d" % number for number in range(MAX_HEADS + 1)]
+    for head in spellings:
+        for _ in range(MAX_HEADS):
+            kept.memory.learn(PLACE, head, ask())
+    known = [kept.memory.recall(PLACE, head) is not None for head in spellings]
+    assert known == [*[True] * MAX_HEADS, False]
 
 
 def test_an_answer_in_bytes_is_whole_but_for_its_date_and_age() -> None:
