@@ -12,7 +12,7 @@ import pytest
 from regproxy.model.event import ConnectFinished
 from regproxy.model.measure import TurnedAway
 from regproxy.proxy import listener
-from regproxy.proxy.balancer import MAX_BLOCK, read_client
+from regproxy.proxy.balancer import MAX_BLOCK, MAX_LINE, read_client
 from tests.proxy.serving import Serving, told
 
 BALANCER = "192.0.2.1"
@@ -100,6 +100,14 @@ def test_a_header_tells_of_the_client_and_what_follows_it_is_the_clients(
 )
 def test_what_is_no_header_is_refused(header: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
+        read(header)
+
+
+@pytest.mark.parametrize(
+    "header", [b"PROXY UNKNOWN " + b"x" * MAX_LINE + b"\r\n", second(BALANCER, more=b"x" * MAX_BLOCK)]
+)
+def test_a_header_has_its_bounds(header: bytes) -> None:
+    with pytest.raises(ValueError, match="the header is too long"):
         read(header)
 
 

@@ -324,3 +324,14 @@ def test_what_is_known_is_answered_once_more_while_draining_and_that_ends_the_co
         assert (await asyncio.to_thread(ask)).startswith(b"HTTP/1.1 200 OK")
 
     told(story, tmp_path)
+
+
+def test_to_a_client_of_http_1_0_the_end_of_the_connection_is_that_of_the_answer_each_time(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        serving.core.script = script
+        old = PLAIN.replace(b"HTTP/1.1", b"HTTP/1.0")
+        answers = {await asyncio.to_thread(in_order, serving, [old]) for _ in range(3)}
+        assert len(answers) == 1
+        assert len(serving.core.asked) == 1, "it was answered from memory"
+
+    told(story, tmp_path)
