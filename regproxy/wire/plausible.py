@@ -23,7 +23,7 @@ def plausible(frame: Happened, process: str) -> list[Event]:
         if not 0 <= connect.status <= 599:
             raise FrameError("a CONNECT that cannot have been")
     for tunnel in frame.tunnels:
-        if tunnel.sent < 0 or tunnel.received < 0:
+        if tunnel.sent < 0 or tunnel.received < 0 or not 0 <= tunnel.milliseconds < math.inf:
             raise FrameError("a tunnel that cannot have been")
     for failure in frame.unread:
         if failure.operation != "read":

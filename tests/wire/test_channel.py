@@ -10,7 +10,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import structs
 
+from regproxy.wire import asked
 from regproxy.wire.channel import MAX_QUEUED, Channel, FrameError
 from regproxy.wire.frames import (
     VERSION,
@@ -162,6 +164,20 @@ def test_an_edge_that_talks_nonsense_is_hung_up_on(sent: list[bytes], why: str) 
         left, right, server = _served()
         for data in sent:
             left.send(data)
+        await _hung_up(left)
+        await server.drain(0)
+        right.close()
+
+    told(story)
+
+
+def test_an_edge_that_asks_too_much_at_once_is_hung_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asked, "MAX_ASKS", 2)
+
+    async def story() -> None:
+        left, right, server = _served()
+        for frame in (HELLO, ASK, LeafWanted(2, "quay.io"), structs.replace(ASK, id=3), structs.replace(ASK, id=4)):
+            left.send(msgspec.msgpack.encode(frame))
         await _hung_up(left)
         await server.drain(0)
         right.close()

@@ -34,6 +34,7 @@ from regproxy.model.event import (
     Event,
     ExchangeFinished,
     HandshakeFailed,
+    Labels,
     StoreFailed,
     TunnelClosed,
 )
@@ -41,6 +42,7 @@ from regproxy.model.leaf import NotValidNow
 from regproxy.model.measure import EdgeMeasured, ProcessEnded, ProcessMeasured, TurnedAway
 from regproxy.model.message import Head
 from regproxy.model.oci import Digest
+from regproxy.model.stale import Stale
 from regproxy.model.trace import Span
 from regproxy.wire import remote
 from regproxy.wire.channel import FrameError
@@ -198,6 +200,10 @@ def test_what_an_edge_says_of_itself_bears_the_name_that_the_core_gave_it() -> N
     told(story)
 
 
+def _stale(seconds: float) -> Labels:
+    return replace(LABELS, stale=Stale("rate_limited", seconds))
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -209,6 +215,15 @@ def test_what_an_edge_says_of_itself_bears_the_name_that_the_core_gave_it() -> N
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, math.nan, LABELS),)),
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, trace='"}'),)),
         Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, LABELS, first_byte=-1.0),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 600, 5, 1.0, LABELS),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, -5, 1.0, LABELS),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, math.inf, LABELS),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, _stale(math.inf)),)),
+        Happened(exchanges=(ExchangeFinished("c", "a", "GET", 200, 5, 1.0, _stale(-1.0)),)),
+        Happened(connects=(ConnectFinished("c", "a", "refuse", 600),)),
+        Happened(tunnels=(TunnelClosed("c", "a", -1, 0, 1.0),)),
+        Happened(tunnels=(TunnelClosed("c", "a", 0, -1, 1.0),)),
+        Happened(tunnels=(TunnelClosed("c", "a", 0, 0, math.nan),)),
     ],
 )
 def test_what_cannot_have_been_is_not_counted(frame: Happened) -> None:
