@@ -46,3 +46,16 @@ def test_a_client_that_asks_for_everything_and_a_crowd_of_clients_are_bounded() 
         noted.observe(answered(f"client {number}"))
     assert noted.of("a") == ()
     assert noted.of("client 0") != ()
+
+
+def test_what_happens_again_is_kept_for_longer_and_so_is_who_comes_again() -> None:
+    noted = seen(answered("a"), *(answered("a", f"r{number}.example") for number in range(MAX_SIGHTINGS - 1)))
+    for event in (answered("a"), answered("a", "one-more.example")):
+        noted.observe(event)
+    assert [(one.authority, one.count) for one in noted.of("a")][:2] == [("one-more.example", 1), ("quay.io", 2)]
+    for number in range(MAX_CLIENTS - 1):
+        noted.observe(answered(f"client {number}"))
+    for client in ("a", "client"):
+        noted.observe(answered(client))
+    assert noted.of("a") != ()
+    assert noted.of("client 0") == ()
