@@ -82,10 +82,8 @@ class Contents:
 
     async def _usable(self, key: LinkKey, as_of: float | None) -> Link | None:
         """The link, if the content is here and who is admitted so may have it: knowing a digest is no right to it."""
-        link = await self._engines.store.link(key) if as_of is not None else None
-        if link is None or as_of is None or link.checked_at > as_of:
-            return None
-        return link if await self._engines.content(key.digest) is not None else None
+        held = await self._engines.held(key) if as_of is not None else None
+        return held[0] if held is not None and as_of is not None and held[0].checked_at <= as_of else None
 
     def _stored(self, lookup: Lookup, key: LinkKey, link: Link, outcome: Outcome, asked: Asked = None) -> Stored:
         self._engines.store.touch(key.digest, lookup.terms.keep)

@@ -17,7 +17,7 @@ from regproxy.model.address import Authority
 from regproxy.model.answer import Ask, Audience, Forget
 from regproxy.model.caller import STRANGER, Caller, Identified
 from regproxy.model.decision import Terms
-from regproxy.model.entry import BindingKey, Content, LinkKey
+from regproxy.model.entry import BindingKey, Content, Link, LinkKey
 from regproxy.model.event import Event, Labels, Outcome, StoreFailed
 from regproxy.model.message import Fields, Head, joined
 from regproxy.model.oci import MANIFEST_TYPES, Digest, Kind, Resource
@@ -184,6 +184,10 @@ class Engines:
     async def content(self, digest: Digest) -> Content | None:
         """The content, if it is here and nobody failed to read it."""
         return await self.store.content(digest) if self.unreadable.get(digest) is None else None
+
+    async def held(self, key: LinkKey) -> tuple[Link, Content] | None:
+        """What the registry said of it and the content, if both are here and nobody failed to read it."""
+        return await self.store.held(key) if self.unreadable.get(key.digest) is None else None
 
     def noted(self, event: Event) -> None:
         """Take note of what happened at an edge: content that it could not read is removed."""

@@ -124,15 +124,14 @@ class Purging:
         if meant is None:
             which = str(digest) if digest else "anything else"
             raise ValueError(f"{key.repository}:{key.tag} never meant {which} here; see `regproxy cache history`")
-        store = self._engines.store
-        link = await store.link(LinkKey(key.authority, key.repository, Kind.MANIFEST, meant.digest))
-        if link is None or await self._engines.content(meant.digest) is None:
+        held = await self._engines.held(LinkKey(key.authority, key.repository, Kind.MANIFEST, meant.digest))
+        if held is None:
             raise ValueError(f"the manifest {meant.digest} is no longer here; pull it by digest first")
-        clock = self._engines.clock()
+        link, clock = held[0], self._engines.clock()
         binding = Binding(meant.digest, link.media_type, link.size, link.fields, meant.first_at, clock)
         await self._engines.overrides.trust(key, meant.digest)
         bound = BindingKey(key.authority, key.repository, key.tag)
-        await store.record(Changes(bindings=((bound, binding),)))
+        await self._engines.store.record(Changes(bindings=((bound, binding),)))
         await self._engines.overrides.say([key], Override(held_until=clock + seconds))
         for known in [known for known in self._engines.negatives if known[0] == bound]:
             del self._engines.negatives[known]

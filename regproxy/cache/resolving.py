@@ -38,9 +38,8 @@ class Resolver:
 
     async def held(self, key: BindingKey, digest: Digest) -> Content | None:
         """The manifest of this digest, where we have it and the repository is known to."""
-        store = self._engines.store
-        content = await self._engines.content(digest)
-        return content if content is not None and await store.link(link_key(key, digest)) is not None else None
+        held = await self._engines.held(link_key(key, digest))
+        return held[1] if held is not None else None
 
     async def resolve(
         self, lookup: Lookup, key: BindingKey, binding: Binding | None, method: str

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from regproxy.model.decision import Keep
-from regproxy.model.entry import CacheLimits, Content
+from regproxy.model.entry import CacheLimits, Content, Link, LinkKey
 from regproxy.model.event import EntryStored, Event, StoreFailed
 from regproxy.model.measure import DiskMeasured
 from regproxy.model.oci import Digest, Kind
@@ -24,6 +24,7 @@ from regproxy.store.names import Names
 from regproxy.store.pools import PINNED, totals
 from regproxy.store.recovery import Claim, claim, reconcile
 from regproxy.store.room import Room
+from regproxy.store.rows import read_link
 from regproxy.store.upkeep import Upkeep
 from regproxy.store.uses import Uses
 from regproxy.store.work import Work
@@ -99,6 +100,10 @@ class Store(Names):
     async def content(self, digest: Digest) -> Content | None:
         """The content, when its file is there and whole; a row that lost its file is dropped and reported."""
         return await self._work.unbroken(self._content(digest))
+
+    async def held(self, key: LinkKey) -> tuple[Link, Content] | None:
+        """What a registry said of a digest under this name, and its content, in one look-up; None without either."""
+        return await self._work.unbroken(self._held(key))
 
     async def discard(self, digest: Digest) -> None:
         """Remove content that a reader found damaged."""
@@ -189,7 +194,19 @@ class Store(Names):
         await self._upkeep.verify()
 
     async def _content(self, digest: Digest) -> Content | None:
-        found = await self._index.run(lambda tables: files.find(tables, self.directory, digest))
+        return self._whole(await self._index.run(lambda tables: files.find(tables, self.directory, digest)))
+
+    async def _held(self, key: LinkKey) -> tuple[Link, Content] | None:
+        def work(tables: Tables) -> tuple[Link | None, Content | files.Removed | None]:
+            link = read_link(tables, key)
+            return link, files.find(tables, self.directory, key.digest) if link is not None else None
+
+        link, found = await self._index.run(work)
+        content = self._whole(found)
+        return (link, content) if link is not None and content is not None else None
+
+    def _whole(self, found: Content | files.Removed | None) -> Content | None:
+        """What a look-up found; what it had to remove is told."""
         if isinstance(found, files.Removed):
             self._room.left((found,), "damaged")
             return None
