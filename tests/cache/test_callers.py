@@ -7,9 +7,10 @@ import pytest
 
 from regproxy.model.answer import Audience, Forget, Reply, Stored
 from regproxy.model.event import Outcome
+from regproxy.model.inventory import TagKey
 from tests.cache.private import FOREIGN, LAYER, OPEN, OTHER, PRIVATE, PUBLIC, SECRET, TIERS, TOKEN, Stage, on_stage
 from tests.cache.world import ANONYMOUS, QUAY
-from tests.lab.answers import Answer
+from tests.lab.answers import Answer, abused
 from tests.lab.images import sha256
 from tests.lab.vault import basic
 
@@ -67,6 +68,32 @@ def test_a_revoked_user_is_refused_after_recheck(how: str, tmp_path: Path) -> No
         stage.world.now += 2
         for reference in ("1.0", sha256(SECRET)):
             assert await stage.pull(stage.alice, reference) == 401
+
+    on_stage(story, tmp_path)
+
+
+def test_a_token_that_the_proxy_got_before_proves_nothing_once_a_grant_is_asked_about_again(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        _, bearer = await stage.login(stage.alice)
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 200
+        stage.vault.readers[PRIVATE].clear()
+        stage.world.now += HOUR + 1
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 401, (
+            "the registry's token would open it still"
+        )
+
+    on_stage(story, tmp_path)
+
+
+def test_who_is_limited_and_was_never_let_in_hears_the_limit_and_who_was_is_served(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(stage.alice) == 200
+        carol = stage.vault.user("carol", "c", PRIVATE)
+        bearers = [(await stage.login(login))[1] for login in (stage.alice, carol)]
+        stage.world.now += HOUR + 1
+        stage.world.hostile.on("quay.io", MANIFEST, abused())
+        answers = [(await stage.world.get(MANIFEST, bearer))[0] for bearer in bearers]
+        assert [answer.head.status for answer in answers] == [200, 429]
 
     on_stage(story, tmp_path)
 
@@ -171,18 +198,33 @@ def test_a_client_that_logs_in_only_when_it_is_told_to_asks_nobody_for_that(tmp_
     on_stage(story, tmp_path)
 
 
-def test_what_came_after_a_repository_became_private_is_not_for_who_read_it_before(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "what", ["manifests/2.0", f"manifests/{sha256(SECRET)}", f"blobs/{sha256(LAYER)}", "tags/list"]
+)
+def test_what_came_after_a_repository_became_private_is_not_for_who_read_it_before(what: str, tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         assert await stage.pull(None, repository=PUBLIC) == 200
         stage.vault.readers[PUBLIC] = {"alice"}
         stage.vault.issued.clear()
         stage.world.now += 60
-        digest = stage.vault.push(PUBLIC, "2.0", SECRET)
-        for reference in ("2.0", digest):
-            assert await stage.pull(stage.alice, reference, PUBLIC) == 200
+        stage.vault.push(PUBLIC, "2.0", SECRET)
+        stage.vault.layer(PUBLIC, LAYER)
+        assert (await stage.get(stage.alice, f"/v2/{PUBLIC}/{what}"))[0].head.status == 200
         assert await stage.pull(None, repository=PUBLIC) == 200, "it read that before, and nobody asked since"
-        for reference in (digest, "2.0"):
-            assert await stage.pull(None, reference, PUBLIC) == 401
+        assert (await stage.get(None, f"/v2/{PUBLIC}/{what}"))[0].head.status == 401
+
+    on_stage(story, tmp_path)
+
+
+def test_what_is_confirmed_to_a_login_is_no_fresher_for_who_read_it_before(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(None, repository=PUBLIC) == 200
+        stage.vault.readers[PUBLIC] = {"alice"}
+        stage.vault.issued.clear()
+        stage.world.now += 2 * HOUR + 1
+        assert await stage.pull(stage.alice, repository=PUBLIC) == 200
+        stage.world.now += 60
+        assert await stage.pull(None, repository=PUBLIC) == 401, "two hours have passed since it was told so"
 
     on_stage(story, tmp_path)
 
@@ -268,6 +310,11 @@ def test_a_404_to_a_stranger_takes_nothing_from_who_may_read(hides: bool, tmp_pa
         assert await stage.pull(stage.alice, "moving") == 200
         assert await stage.pull(stage.bob, "moving") in (401, 404)
         assert await stage.pull(None, "moving") in (401, 404)
+        stage.vault.forget()
+        assert await stage.pull(stage.alice, "moving") == 200
+        stage.world.now += HOUR / 2
+        assert await stage.pull(stage.vault.user("carol", "c", PRIVATE), "moving") == 200
+        assert "?" not in {user for user, _, _ in stage.vault.forget()}, "strangers were asked about a moment ago"
         stage.world.hostile.stop()
         assert await stage.pull(stage.alice, "moving") == 200, "stale, and not gone"
 
@@ -408,8 +455,11 @@ def test_where_a_login_is_required_nobody_reads_without_one(tmp_path: Path) -> N
     async def story(stage: Stage) -> None:
         assert (await stage.world.get("/v2/", ANONYMOUS))[0].head.status == 401
         assert (await stage.world.get(f"{TOKEN}?scope=x"))[0].head.status == 401
+        assert (await stage.world.core.cache.purging.refresh(TagKey(QUAY, PUBLIC, "1.0"))).after, "strangers read it"
         assert await stage.pull(stage.alice, repository=PUBLIC) == 200
         assert await stage.pull(basic("eve", "e"), repository=PUBLIC) == 401
+        theirs = ("Authorization", "Bearer of-nobody")
+        assert (await stage.world.get(f"/v2/{PUBLIC}/manifests/1.0", theirs))[0].head.status == 401
         for fields in ((), (ANONYMOUS,)):
             answer, _ = await stage.world.get(f"/v2/{PUBLIC}/manifests/1.0", *fields)
             assert answer.head.status == 401
