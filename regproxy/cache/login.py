@@ -53,7 +53,8 @@ class Login:
         self._callers = callers
         self._tokens = tokens
         self._challenges: Flights[Authority, Challenge] = Flights(engines)
-        self._questions: Flights[tuple[Authority, str], None] = Flights(engines)
+        # Some token services refuse a good login for a repository that it may not read.
+        self._questions: Flights[tuple[Authority, str, str], None] = Flights(engines)
 
     async def ping(self, visit: Visit) -> Answer:
         """401 with our challenge, 200 to a token of ours, the registry's verdict to a login."""
@@ -131,7 +132,7 @@ class Login:
         verify = self._engines.upstream.verify
         registry, authority, scheme = visit.registry, ask.authority, ask.scheme
         task, _ = self._questions.join(
-            (authority, own.identity), lambda: verify(registry, authority, scheme, repository, own)
+            (authority, own.identity, repository), lambda: verify(registry, authority, scheme, repository, own)
         )
         try:
             await asyncio.shield(task)

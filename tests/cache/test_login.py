@@ -12,7 +12,8 @@ from regproxy.model.answer import Reply, RequestBody
 from regproxy.model.event import Outcome
 from regproxy.model.message import field
 from tests.cache.world import ANONYMOUS, World, told
-from tests.lab.answers import Answer
+from tests.lab.answers import Answer, Received
+from tests.lab.vault import basic
 
 CHALLENGE = 'Bearer realm="https://quay.io/token",service="quay.io"'
 TOKEN = "/v2/_regproxy/token"
@@ -112,6 +113,21 @@ def test_a_private_image_is_a_401_with_our_challenge_and_our_token_never_leaves(
         sent = [each.field("authorization") for each in world.hostile.seen("quay.io")]
         assert not any("regproxy" in value for value in sent)
         assert "Bearer anonymous-upstream" in sent
+
+    told(story, tmp_path)
+
+
+def test_a_login_that_may_not_read_one_repository_gets_its_token_for_another_at_the_same_moment(tmp_path: Path) -> None:
+    """GitLab's token service answers 403 where others give a token that opens nothing."""
+
+    def service(received: Received) -> Answer:
+        return Answer(403) if "a/b" in received.target else Answer(body=b'{"token":"t"}')
+
+    async def story(world: World) -> None:
+        world.hostile.on("quay.io", "/v2/", Answer(401, (("WWW-Authenticate", CHALLENGE),)))
+        world.hostile.on("quay.io", "/token", service)
+        asked = [world.get(f"{TOKEN}?scope=repository:{name}:pull", basic("u", "p")) for name in ("a/b", "c/d")]
+        assert [answer.head.status for answer, _ in await asyncio.gather(*asked)] == [401, 200]
 
     told(story, tmp_path)
 
