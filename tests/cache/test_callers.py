@@ -98,6 +98,20 @@ def test_who_is_limited_and_was_never_let_in_hears_the_limit_and_who_was_is_serv
     on_stage(story, tmp_path)
 
 
+def test_a_login_that_was_rejected_opens_nothing_in_an_outage_either(tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        _, bearer = await stage.login(stage.alice)
+        for repository in (PRIVATE, OTHER):
+            assert await stage.pull(stage.alice, repository=repository) == 200
+        stage.vault.passwords["alice"] = "changed"
+        stage.world.now += HOUR + 1
+        assert await stage.pull(stage.alice, repository=OTHER) == 401
+        stage.world.hostile.stop()
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 503, "of this repository nobody asked"
+
+    on_stage(story, tmp_path)
+
+
 FORGED = ("Authorization", "Bearer eyJhbGciOiJub25lIn0.eyJhY2Nlc3MiOlt7InR5cGUiOiJyZXBvc2l0b3J5In1dfQ.")
 
 
