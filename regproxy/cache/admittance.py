@@ -50,8 +50,22 @@ class Admittance:
         if lookup.only_if_cached:
             sentence = "regproxy: only-if-cached, and whether you may read it must be asked"
             return refused(504, "UNAVAILABLE", sentence, lookup.labels(Outcome.LOCAL))
+        return await self._asked(lookup, self._ask(lookup, lookup.account, ask))
+
+    async def readmit(self, lookup: Lookup, ask: Question) -> Lookup:
+        """The lookup of a caller that may read what strangers read, for whom nothing of that is stored.
+
+        What came later is for a caller of its own grant, which is asked for again; in an outage it stands on.
+        """
+        limited = lookup.as_of is not None and lookup.as_of < math.inf and not lookup.only_if_cached
+        if not limited or not isinstance(lookup.account, Own) or not self._engines.grants.has_lapsed(lookup.reader):
+            return lookup
+        found = await self._asked(lookup, self._renewed(lookup, lookup.account, ask))
+        return found if isinstance(found, Lookup) else lookup
+
+    async def _asked(self, lookup: Lookup, answer: Awaitable[Lookup | Reply]) -> Lookup | Reply:
         try:
-            return await self._ask(lookup, lookup.account, ask)
+            return await answer
         except UpstreamFailed as error:
             return self._cannot_tell(lookup, error.detail)
         except ValueError:
@@ -74,6 +88,9 @@ class Admittance:
         """What strangers may read needs no login, now or in an outage; so they are asked for first, once in a while."""
         if not isinstance(own.login, BearerToken) and not await self._is_private(lookup, ask):
             return replace(lookup, as_of=math.inf)
+        return await self._renewed(lookup, own, ask)
+
+    async def _renewed(self, lookup: Lookup, own: Own, ask: Question) -> Lookup | Reply:
         if self._engines.grants.has_lapsed(lookup.reader):
             # Whoever lost access may still hold a token that was got before.
             self._engines.upstream.renew(own)

@@ -1,6 +1,7 @@
 """Manifests and blobs by digest: content that never changes, served where the registry gave it under this name."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import assert_never
 
 from regproxy.cache.admittance import Admittance
@@ -41,17 +42,23 @@ class Contents:
     async def answer(self, lookup: Lookup, digest: Digest) -> Answer:
         """Serve, revalidate or fetch the content that the request names by digest."""
         key = LinkKey(lookup.ask.authority, lookup.resource.repository, lookup.resource.kind, digest)
-        admitted = await self._admittance.admit(lookup, lambda lookup: self._prove(lookup, key))
+
+        def prove(lookup: Lookup) -> Awaitable[Answered]:
+            return self._prove(lookup, key)
+
+        admitted = await self._admittance.admit(lookup, prove)
         if not isinstance(admitted, Lookup):
             return admitted
-        return await self._answer(admitted, key)
+        link = await self._usable(key, admitted.as_of)
+        if link is None and (again := await self._admittance.readmit(admitted, prove)) is not admitted:
+            admitted, link = again, await self._usable(key, again.as_of)
+        return await self._answer(admitted, key, link)
 
     async def _prove(self, lookup: Lookup, key: LinkKey) -> Answered:
         task, _ = self._join(lookup, key)
         return Answered(await asyncio.shield(task), b"")
 
-    async def _answer(self, lookup: Lookup, key: LinkKey) -> Answer:
-        link = await self._usable(key, lookup.as_of)
+    async def _answer(self, lookup: Lookup, key: LinkKey, link: Link | None) -> Answer:
         negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = Validated(link.checked_at) if link else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)

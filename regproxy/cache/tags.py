@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import math
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import assert_never
 
@@ -42,8 +43,17 @@ class Tags:
 
     async def answer(self, lookup: Lookup, tag: str) -> Answer:
         """Serve, revalidate or resolve the tag that the request names."""
-        admitted = await self._admittance.admit(lookup, lambda lookup: self._prove(lookup, tag))
-        return await self._answer(admitted, tag) if isinstance(admitted, Lookup) else admitted
+
+        def prove(lookup: Lookup) -> Awaitable[Answered]:
+            return self._prove(lookup, tag)
+
+        admitted = await self._admittance.admit(lookup, prove)
+        if not isinstance(admitted, Lookup):
+            return admitted
+        key, binding = await self._binding(admitted, tag)
+        if binding is None and (again := await self._admittance.readmit(admitted, prove)) is not admitted:
+            admitted, (key, binding) = again, await self._binding(again, tag)
+        return await self._answer(admitted, key, binding)
 
     async def _prove(self, lookup: Lookup, tag: str) -> Answered:
         """Ask what the tag means by HEAD, whoever was told so before."""
@@ -52,8 +62,7 @@ class Tags:
         found = await asyncio.shield(task)
         return found if isinstance(found, Answered) else Answered(Head(200), b"")
 
-    async def _answer(self, lookup: Lookup, tag: str) -> Answer:
-        key, binding = await self._binding(lookup, tag)
+    async def _answer(self, lookup: Lookup, key: BindingKey, binding: Binding | None) -> Answer:
         negative = self._engines.negatives.get((key, lookup.account.label))
         known: Known | None = self._known(key, binding) if binding else negative.absent if negative else None
         decision = Cached(lookup.tier, lookup.terms)

@@ -302,6 +302,30 @@ def test_a_moved_tag_of_a_public_image_costs_a_login_no_pull_once_its_own_grant_
     on_stage(story, tmp_path)
 
 
+@pytest.mark.parametrize("limited", [False, True])
+def test_what_came_after_the_grant_of_strangers_stays_with_a_login_in_an_outage(limited: bool, tmp_path: Path) -> None:
+    async def story(stage: Stage) -> None:
+        assert await stage.pull(None, repository=PUBLIC) == 200
+        stage.world.now += 3 * HOUR
+        moved = stage.vault.push(PUBLIC, "1.0", FOREIGN)
+        for reference in ("1.0", moved):
+            assert await stage.pull(stage.alice, reference, PUBLIC) == 200
+        _, bearer = await stage.login(stage.alice, PUBLIC)
+        if limited:
+            stage.world.hostile.on("quay.io", "/v2/*", abused())
+        else:
+            stage.world.hostile.stop()
+        for hours, status in ((1.5, 200), (4, 429 if limited else 502)):
+            stage.world.now += hours * HOUR
+            for reference in ("1.0", moved):
+                answer, body = await stage.world.get(
+                    f"/v2/{PUBLIC}/manifests/{reference}", bearer if hours < 2 else ANONYMOUS
+                )
+                assert (answer.head.status, body == FOREIGN) == (status, status == 200)
+
+    on_stage(story, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["manifests", "blobs"])
 def test_a_refusal_by_digest_closes_a_repository_that_was_public(kind: str, tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
