@@ -85,6 +85,21 @@ def test_a_token_that_the_proxy_got_before_proves_nothing_once_a_grant_is_asked_
     on_stage(story, tmp_path)
 
 
+def test_a_login_that_may_no_longer_read_there_is_not_served_in_an_outage(tmp_path: Path) -> None:
+    """GitLab's token service answers 403 where others give a token that opens nothing."""
+
+    async def story(stage: Stage) -> None:
+        _, bearer = await stage.login(stage.alice)
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 200
+        stage.world.now += HOUR + 1
+        stage.world.hostile.on("quay.io", "/token", Answer(403))
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 401
+        stage.world.hostile.stop()
+        assert (await stage.world.get(MANIFEST, bearer))[0].head.status in (401, 503)
+
+    on_stage(story, tmp_path)
+
+
 def test_who_is_limited_and_was_never_let_in_hears_the_limit_and_who_was_is_served(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         assert await stage.pull(stage.alice) == 200

@@ -10,7 +10,7 @@ import pytest
 from regproxy.model.answer import Ask, Forget, RequestBody
 from regproxy.model.event import Outcome
 from tests.cache.world import GHCR, MANIFEST_TYPE, QUAY, World, told
-from tests.lab.answers import Answer, Received
+from tests.lab.answers import Answer, Received, manifest
 from tests.lab.images import sha256
 
 ALLOWED = ("push allow;",)
@@ -299,6 +299,23 @@ def test_an_answer_that_a_push_overtook_is_neither_kept_nor_shared(tmp_path: Pat
         assert (await after)[1] == NEW
         assert (await world.get("/v2/a/b/manifests/1"))[1] == NEW
         assert await world.outcome("/v2/a/b/manifests/1") is Outcome.HIT
+
+    told(story, tmp_path, more=ALLOWED)
+
+
+def test_an_absence_that_a_push_overtook_is_not_remembered(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        target, gate = "/v2/a/b/manifests/neg1", Event()
+        there = manifest(NEW, MANIFEST_TYPE, sha256(NEW))
+        world.hostile.on("quay.io", target, Answer(404, body=b"no", gate=gate), Answer(201), there)
+        before = asyncio.create_task(world.get(target))
+        while world.asked(target) == []:
+            await asyncio.sleep(0.01)
+        world.now += 1
+        await world.ask("PUT", target, LOGIN, body=body(NEW, len(NEW)))
+        gate.set()
+        assert (await before)[0].head.status == 404
+        assert (await world.get(target))[1] == NEW
 
     told(story, tmp_path, more=ALLOWED)
 
