@@ -10,7 +10,7 @@ _COMMANDS = (
     Deferred("policy", "policy:policy_group", "Check and format policies, and ask what they would do."),
     Deferred("ca", "ca:ca_group", "The CA that clients trust."),
     Deferred("cache", "cache:cache_group", "The images that are kept, and the cache on disk."),
-    Deferred("prefetch", "prefetch:prefetch_command", "Fetch images whole, before a client asks."),
+    Deferred("prefetch", "prefetch:prefetch_group", "Images fetched whole before a client asks."),
     Deferred("status", "status:status_command", "What runs, how full the cache is, and what it saved."),
     Deferred("top", "status:top_command", "The status again and again, with rates."),
     Deferred("ratelimit", "status:ratelimit_command", "Pulls that registries say are left, by account."),

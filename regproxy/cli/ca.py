@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from regproxy.cli.deferred import Deferred, named
+from regproxy.cli.options import json_option
 from regproxy.policy.diagnostic import render
 from regproxy.policy.policy import Policy
 from regproxy.settings.choose import choose_policy
@@ -74,7 +75,8 @@ def ca_group() -> None:
     "--policy", type=_PATH, envvar="REGPROXY_POLICY", help="Permit this policy's hosts. [default: the packaged policy]"
 )
 @click.option("--csr", is_flag=True, help="Make a key and a request instead, for a CA of yours to sign.")
-def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, csr: bool) -> None:
+@json_option
+def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, csr: bool, as_json: bool) -> None:
     """Make a CA, limited to the policy's hosts, the large public registries and --ca-permit.
 
     Refuses when the directory holds one: clients would have to be told to trust another.
@@ -83,12 +85,16 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, c
     directory = ca_directory(ca_dir)
     try:
         if csr:
-            click.echo(f"request   {request_issuing(directory, permits)}")
-            click.echo(f"Have it signed, then put the certificate and its issuers into {directory / CERTIFICATE_FILE}.")
+            request, answer = request_issuing(directory, permits), directory / CERTIFICATE_FILE
+            words = f"request   {request}\nHave it signed, then put the certificate and its issuers into {answer}."
+            click.echo(requested(request, answer) if as_json else words)
             return
         ca = create(directory, permits, time.time())
     except (ValueError, OSError) as error:
         raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(_object(Holdings(ca), ()), indent=2))
+        return
     click.echo(_lines(Holdings(ca)))
     click.echo(f"Have clients trust {ca.path}; keep the key beside it to yourself.")
 
@@ -96,7 +102,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, c
 @ca_group.command("show", short_help="Show the CA that a start would use.")
 @ca_dir_option
 @passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) -> None:
     """Show the CA that a start would use; exit 1 when there is none, or none that can be used now."""
     try:
@@ -136,6 +142,11 @@ def ca_directory(given: Path | None) -> Path:
         return default_ca_directory(os.environ)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def requested(request: Path, answer: Path) -> str:
+    """A request for another CA to sign, and where its answer belongs, as JSON."""
+    return json.dumps({"request": str(request), "certificate": str(answer)})
 
 
 def _ends(ca: CertificateAuthority) -> datetime.datetime:

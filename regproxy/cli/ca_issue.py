@@ -1,12 +1,14 @@
 """`regproxy ca issue`: a certificate by this CA for something else, or a request to another CA for a host of ours."""
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option
+from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option, requested
+from regproxy.cli.options import json_option
 from regproxy.model.address import canonical_host
 from regproxy.model.leaf import NotValidNow
 from regproxy.tls.authority import load
@@ -15,6 +17,7 @@ from regproxy.tls.requests import file_stem, request_leaf
 
 DEFAULT_DAYS = 90
 MAX_DAYS = 825
+_SUFFIXES = {"key": KEY_SUFFIX, "certificate": CERTIFICATE_SUFFIX}
 
 
 def _names(_context: click.Context, _parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -41,8 +44,15 @@ def _names(_context: click.Context, _parameter: click.Parameter, values: Sequenc
 )
 @ca_dir_option
 @passphrase_option
+@json_option
 def issue(
-    names: tuple[str, ...], csr: bool, out: Path, days: int, ca_dir: Path | None, ca_passphrase_file: Path | None
+    names: tuple[str, ...],
+    csr: bool,
+    out: Path,
+    days: int,
+    ca_dir: Path | None,
+    ca_passphrase_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Issue a certificate for NAMEs, signed by this CA: for the registry behind the proxy, a dashboard, a mirror.
 
@@ -53,13 +63,16 @@ def issue(
     try:
         if csr:
             path = request_leaf(directory, names)
-            click.echo(f"request   {path}")
-            click.echo(f"Have it signed, then put certificate and chain into {path.with_suffix(CERTIFICATE_SUFFIX)}.")
+            answer = path.with_suffix(CERTIFICATE_SUFFIX)
+            words = f"request   {path}\nHave it signed, then put certificate and chain into {answer}."
+            click.echo(requested(path, answer) if as_json else words)
             return
         certificate, key = load(directory, ca_passphrase_file).certify(names, time.time(), days * 86400.0)
         stem = file_stem(names[0])
-        for suffix, content, mode in ((KEY_SUFFIX, key, 0o600), (CERTIFICATE_SUFFIX, certificate, 0o644)):
-            write_file(out / f"{stem}{suffix}", content, mode)
-            click.echo(f"wrote     {out / f'{stem}{suffix}'}")
+        paths = {what: out / f"{stem}{suffix}" for what, suffix in _SUFFIXES.items()}
+        write_file(paths["key"], key, 0o600)
+        write_file(paths["certificate"], certificate, 0o644)
+        words = "\n".join(f"wrote     {path}" for path in paths.values())
+        click.echo(json.dumps({what: str(path) for what, path in paths.items()}) if as_json else words)
     except (ValueError, OSError, NotValidNow) as error:
         raise click.ClickException(str(error)) from error

@@ -11,34 +11,38 @@ import click
 
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.options import json_option
-from regproxy.cli.table import rounded
+from regproxy.cli.table import columns, rounded
 from regproxy.policy.diagnostic import visible
 
 POLL_SECONDS = 0.3
 MAX_LIST = 1000
+STANDARD_INPUT = "-"
 
 
-@click.command("prefetch")
-@click.argument("images", nargs=-1)
-@click.option("--list", "list_file", type=click.Path(path_type=Path, exists=True), help="A file with an image a line.")
+@click.group("prefetch")
+def prefetch_group() -> None:
+    """Images fetched whole before a client asks."""
+
+
+@prefetch_group.command("run", short_help="Fetch images, or the images of a list.")
+@click.argument("named", nargs=-1, required=True, metavar="LIST|IMAGE...")
 @click.option("--platform", "platforms", multiple=True, help="Only this one, as linux/amd64; repeat for more.")
 @admin_option
 @json_option
-def prefetch_command(
-    images: tuple[str, ...], list_file: Path | None, platforms: tuple[str, ...], admin: str | None, as_json: bool
-) -> None:
+def run(named: tuple[str, ...], platforms: tuple[str, ...], admin: str | None, as_json: bool) -> None:
     """Let the running proxy fetch images, with all their layers; exit 1 when one did not come.
 
-    With --json one line for each image, as it ends.
+    A LIST is a file with an image a line, `#` begins a comment; `-` is standard input. With --json one line for each
+    image, as it ends.
     """
-    named = [*images, *(_read(list_file) if list_file is not None else ())]
-    if not named:
-        raise click.UsageError("name an image, or a --list of them")
-    if len(named) > MAX_LIST:
+    images = [image for one in named for image in _images(one)]
+    if not images:
+        raise click.UsageError("the list names no image")
+    if len(images) > MAX_LIST:
         raise click.UsageError(f"more than {MAX_LIST} images; use several lists")
     query = {"platform": ",".join(platforms)} if platforms else {}
     failed = False
-    for image in named:
+    for image in images:
         begun: dict[str, Any] = call(admin, "POST", "/prefetch", {"ref": image, **query})
         ended = _followed(admin, begun, show=not as_json)
         failed = failed or ended["state"] != "done"
@@ -51,12 +55,38 @@ def prefetch_command(
     sys.exit(1 if failed else 0)
 
 
-def _read(path: Path) -> Iterator[str]:
-    """The lines of a list, without comments."""
-    for line in path.read_text().splitlines():
-        text = line.partition("#")[0].strip()
-        if text:
-            yield text
+@prefetch_group.command("ls", short_help="What was prefetched, and how far it is.")
+@admin_option
+@json_option
+def ls(admin: str | None, as_json: bool) -> None:
+    """What was prefetched since the start, and how far it is, the latest first."""
+    told: dict[str, Any] = call(admin, "GET", "/prefetch", {})
+    jobs = told["jobs"]
+    rows = [
+        (
+            visible(one["image"]),
+            one["state"],
+            f"{rounded(one['bytes'])} of {rounded(one['total'])}",
+            visible(one["failure"]),
+        )
+        for one in jobs
+    ]
+    click.echo(json.dumps(jobs, indent=2) if as_json else columns(("IMAGE", "STATE", "HERE", "FAILURE"), rows))
+
+
+def _images(named: str) -> Iterator[str]:
+    """An image, or those of a list, without comments."""
+    path = Path(named)
+    if named != STANDARD_INPUT and not path.is_file():
+        yield named
+        return
+    try:
+        text = sys.stdin.read() if named == STANDARD_INPUT else path.read_text()
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"{named}: {error}") from error
+    for line in text.splitlines():
+        if image := line.partition("#")[0].strip():
+            yield image
 
 
 def _followed(admin: str | None, begun: dict[str, Any], *, show: bool) -> dict[str, Any]:

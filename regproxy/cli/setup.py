@@ -1,5 +1,6 @@
 """`regproxy setup`: what sets a platform up, as the proxy's own pages have it."""
 
+import json
 import socket
 import time
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import click
 
 from regproxy.cli.ca import ca_dir_option, ca_directory, chosen_policy, passphrase_option
+from regproxy.cli.options import json_option
 from regproxy.model.address import Authority, parse_authority
 from regproxy.setup.facts import Facts, probe
 from regproxy.setup.platforms import PLATFORMS
@@ -40,8 +42,14 @@ def _proxy(_context: click.Context, _parameter: click.Parameter, value: str | No
     envvar="REGPROXY_POLICY",
     help="Its first registry is tried at the end. [default: the packaged policy]",
 )
+@json_option
 def setup_command(
-    platform: str, proxy: Authority, ca_dir: Path | None, ca_passphrase_file: Path | None, policy: Path | None
+    platform: str,
+    proxy: Authority,
+    ca_dir: Path | None,
+    ca_passphrase_file: Path | None,
+    policy: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the script or file that lets a platform pull through the proxy.
 
@@ -55,4 +63,6 @@ def setup_command(
         raise click.ClickException(str(error)) from error
     certificates = holdings.bundle(time.time()).decode("ascii")
     facts = Facts(proxy, certificates, holdings.ca.fingerprint, probe(chosen_policy(policy).registries))
-    click.echo(_NAMES[platform].text(facts), nl=False)
+    one = _NAMES[platform]
+    told = {"platform": one.name, "title": one.title, "command": one.command(facts), "text": one.text(facts)}
+    click.echo(f"{json.dumps(told, indent=2)}\n" if as_json else told["text"], nl=False)

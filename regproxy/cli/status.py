@@ -33,16 +33,17 @@ def status_command(admin: str | None, as_json: bool) -> None:
 @click.option("--interval", type=click.FloatRange(0.2, 60), default=TOP_SECONDS, show_default=True, help="Seconds.")
 @click.option("--screens", type=click.IntRange(1, MAX_SCREENS), default=MAX_SCREENS, hidden=True)
 @admin_option
-def top_command(interval: float, screens: int, admin: str | None) -> None:
-    """The same, again and again, with rates; Ctrl-C ends it."""
+@json_option
+def top_command(interval: float, screens: int, admin: str | None, as_json: bool) -> None:
+    """The same, again and again, with rates; Ctrl-C ends it. With --json a line each time."""
     before: dict[str, Any] = {}
     began = time.monotonic()
     for shown in range(screens):
         told: dict[str, Any] = call(admin, "GET", "/status", {})
         now = time.monotonic()
-        if sys.stdout.isatty():
+        if sys.stdout.isatty() and not as_json:
             click.clear()
-        click.echo(screen(told, before, now - began if shown else 0.0))
+        click.echo(json.dumps(told) if as_json else screen(told, before, now - began if shown else 0.0))
         before, began = told, now
         if shown + 1 < screens:
             time.sleep(interval)

@@ -1,5 +1,7 @@
 """`regproxy ca issue` and `ca init --csr`, run as people run them."""
 
+import json
+import shutil
 import stat
 from pathlib import Path
 
@@ -39,6 +41,24 @@ def test_a_name_that_the_ca_does_not_permit_is_refused_and_can_be_asked_for_else
     folder = tmp_path / "ca" / "leaves"
     assert f"{folder / 'harbor.bank.example.crt'}" in asked.stdout
     assert sorted(path.name for path in folder.iterdir()) == ["harbor.bank.example.csr", "harbor.bank.example.key"]
+
+
+def test_a_program_reads_as_json_where_things_lie(tmp_path: Path) -> None:
+    def told(*arguments: str) -> dict[str, object]:
+        return dict(json.loads(run_regproxy("ca", *arguments, "--json", REGPROXY_CA_DIR=str(tmp_path / "ca")).stdout))
+
+    asked = told("init", "--csr")
+    assert asked == {"request": str(tmp_path / "ca" / "ca.csr"), "certificate": str(tmp_path / "ca" / "ca.crt")}
+    shutil.rmtree(tmp_path / "ca")
+    made = told("init", "--ca-permit", "corp.example")
+    assert made == told("show")
+    issued = told("issue", "--out", str(tmp_path), "a.corp.example")
+    assert issued == {"key": str(tmp_path / "a.corp.example.key"), "certificate": str(tmp_path / "a.corp.example.crt")}
+    leaves = tmp_path / "ca" / "leaves"
+    assert told("issue", "--csr", "b.example") == {
+        "request": str(leaves / "b.example.csr"),
+        "certificate": str(leaves / "b.example.crt"),
+    }
 
 
 def test_an_issuing_ca_is_asked_for_with_the_names_of_the_policy(tmp_path: Path) -> None:

@@ -33,6 +33,19 @@ def test_each_line_of_a_help_is_whole_and_stands_for_a_command_of_its_name(
     assert not any(isinstance(whole(one), Deferred) for one in group.commands.values())
 
 
+def commands(path: tuple[str, ...], one: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(one, click.Group):
+        for name, below in one.commands.items():
+            yield from commands((*path, name), whole(below))
+    else:
+        yield " ".join(path), one
+
+
+def test_every_command_that_tells_something_tells_it_as_json_too() -> None:
+    without = {name for name, one in commands((), main) if not any("--json" in each.opts for each in one.params)}
+    assert without == {"serve", "completion"}, "the first logs in JSON, the second prints a program for a shell"
+
+
 @pytest.mark.parametrize("path", [[], ["policy"]], ids=["regproxy", "regproxy policy"])
 def test_help_loads_no_command(path: list[str]) -> None:
     script = (

@@ -1,6 +1,7 @@
 """`regproxy policy fmt`: files in place, standard input, what would change, exit codes."""
 
 import errno
+import json
 import os
 import stat
 from pathlib import Path
@@ -34,6 +35,18 @@ def test_files_are_formatted_in_place_and_keep_their_mode(tmp_path: Path) -> Non
     assert stat.S_IMODE(Path(ugly).stat().st_mode) == 0o640
     assert Path(pretty).stat().st_mtime_ns == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pretty.policy", "ugly.policy"]
+
+
+def test_a_program_reads_as_json_what_changed_or_would(tmp_path: Path) -> None:
+    ugly, pretty = write(tmp_path / "ugly.policy", UGLY), write(tmp_path / "pretty.policy", PRETTY)
+    would = run("--diff", "--json", ugly, pretty)
+    first, second = json.loads(would.stdout)
+    assert (would.exit_code, first["file"], first["changed"], second["changed"]) == (1, ugly, True, False)
+    assert "+tier a { match any; pass; }" in first["diff"]
+    assert Path(ugly).read_bytes() == UGLY.encode()
+    done = run("--json", ugly, "-", given=UGLY.encode())
+    assert [one["changed"] for one in json.loads(done.stdout)] == [True, True]
+    assert json.loads(done.stdout)[1]["text"] == PRETTY == Path(ugly).read_text()
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

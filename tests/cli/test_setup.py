@@ -1,6 +1,7 @@
 """`regproxy setup`: what the proxy serves, printed."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ def test_it_prints_what_the_running_proxy_serves(name: str, ca: Path, monkeypatc
     pages = Pages((ca / "ca.crt").read_bytes, lambda: fingerprint, lambda: "registry-1.docker.io", Script().sightings)
     served = asyncio.run(pages.page(Visit(f"/setup/{name}", "10.0.0.9", "proxy.example:3128", browser=False)))
     printed = CliRunner().invoke(main, ["setup", name, "--ca-dir", str(ca), "--proxy", "proxy.example"])
+    as_json = CliRunner().invoke(main, ["setup", name, "--ca-dir", str(ca), "--proxy", "proxy.example", "--json"])
     assert served is not None
+    assert json.loads(as_json.stdout)["text"] == printed.stdout
     assert (printed.exit_code, printed.stdout) == (0, served.body.decode())
 
 

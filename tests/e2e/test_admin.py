@@ -31,7 +31,7 @@ def test_an_address_is_asked_with_the_token_and_led_to_by_no_tunnel(
     proxy = story.proxy(policy(hostile_block(hostile, pki), tiers=tags("5m"), head=OPEN), arguments=arguments)
     at = ("--admin", f"http://127.0.0.1:{port}", "--admin-token-file", str(token))
     assert json.loads(run("status", "--json", *at).stdout)["state"] == "ready"
-    assert run("prefetch", REFERENCE, *at).returncode == 0
+    assert run("prefetch", "run", REFERENCE, *at).returncode == 0
     assert run("cache", "purge", REFERENCE, *at).stdout == f"{REFERENCE}\n"
     assert ask(port, "GET", "/api/v1/status").status == 401
 

@@ -69,14 +69,22 @@ def test_images_are_fetched_before_a_client_asks(
     at = ("--admin", f"unix:{socket_path}")
     images = tmp_path / "images"
     images.write_text(f"# what we run\n{REFERENCE}  # the application\n{HOST}/team/none:1\n")
-    fetched = run("prefetch", "--list", str(images), "--platform", "linux/amd64", *at)
+    fetched = run("prefetch", "run", str(images), "--platform", "linux/amd64", *at)
     assert (fetched.returncode, fetched.stdout) == (1, f"{REFERENCE}: 1 contents, {len(MANIFEST)} B\n")
     assert f"{HOST}/team/none:1: {HOST} /v2/team/none/manifests/1: 404" in fetched.stderr
     asked = len(hostile.seen(HOST, TAG))
     assert get(proxy) == MANIFEST
     assert len(hostile.seen(HOST, TAG)) == asked
-    assert json.loads(run("prefetch", "--json", REFERENCE, *at).stdout)["state"] == "done"
-    assert run("prefetch", *at).returncode == 2
+    assert json.loads(run("prefetch", "run", "--json", REFERENCE, *at).stdout)["state"] == "done"
+    jobs = json.loads(run("prefetch", "ls", "--json", *at).stdout)
+    assert [(one["image"], one["state"]) for one in jobs] == [
+        (REFERENCE, "done"), (f"{HOST}/team/none:1", "failed"), (REFERENCE, "done"),
+    ]  # fmt: skip
+    shown = run("prefetch", "ls", *at).stdout.splitlines()[1:]
+    assert [line.split()[1] for line in shown] == ["done", "failed", "done"]
+    images.write_text("# nothing\n")
+    for wrong in ((), (str(images),)):
+        assert run("prefetch", "run", *wrong, *at).returncode == 2
 
 
 @pytest.fixture(scope="module")

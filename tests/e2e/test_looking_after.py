@@ -48,6 +48,8 @@ def test_the_state_of_the_whole_fits_on_a_screen(story: Story, hostile: Hostile,
         assert words in shown.stdout, shown.stdout
     limits = run("ratelimit", *at)
     assert (limits.returncode, "anonymous  0 of 100  in 6h" in limits.stdout) == (1, True), limits.stdout
+    lines = run("top", "--interval", "0.2", "--screens", "2", "--json", *at).stdout.splitlines()
+    assert [json.loads(line)["state"] for line in lines] == ["ready", "ready"]
     screens = run("top", "--interval", "0.2", "--screens", "2", *at).stdout
     assert (screens.count("requests 4"), screens.count("requests/s")) == (2, 1)
 

@@ -1,5 +1,6 @@
 """`regproxy policy fmt`: policy files in the one layout."""
 
+import json
 import re
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from regproxy.cli.options import json_option
 from regproxy.cli.policy.rewrite import rewrite
 from regproxy.policy.diagnostic import Diagnostic, render
 from regproxy.policy.format import formatted
@@ -37,7 +39,8 @@ class _Formatted:
 @click.argument("files", nargs=-1, required=True, metavar="FILE…|-", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--check", is_flag=True, help="Change nothing; name the files that would change, and exit 1 if any.")
 @click.option("--diff", is_flag=True, help="Change nothing; print what would change, and exit 1 if anything.")
-def fmt_command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
+@json_option
+def fmt_command(files: tuple[Path, ...], check: bool, diff: bool, as_json: bool) -> None:
     """Format policy FILES in place; `-` is standard input, to standard output.
 
     Comments, order and every token stay; files with mistakes are formatted too. Nothing is written when one of the
@@ -45,12 +48,12 @@ def fmt_command(files: tuple[Path, ...], check: bool, diff: bool) -> None:
     """
     changes = [_read(path) for path in files]
     for change in changes:
-        if check and change.changed:
-            click.echo(f"{change.name}: would change")
-        if diff:
-            click.echo("".join(_difference(change)), nl=False)
         if not check and not diff:
             _write(change)
+        if not as_json:
+            click.echo(_in_words(change, check=check, diff=diff), nl=False)
+    if as_json:
+        click.echo(json.dumps([_object(change, diff=diff) for change in changes], indent=2))
     sys.exit(1 if (check or diff) and any(change.changed for change in changes) else 0)
 
 
@@ -71,14 +74,28 @@ def _standard_input() -> Source | Diagnostic:
 
 
 def _write(change: _Formatted) -> None:
+    if change.path is None or not change.changed:
+        return
+    try:
+        rewrite(change.path, change.after)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {change.name}: {error.strerror or error}") from error
+
+
+def _in_words(change: _Formatted, *, check: bool, diff: bool) -> bytes:
+    """What is printed of a file; of standard input, where it is to be formatted, the text itself."""
+    would = f"{change.name}: would change\n" if check and change.changed else ""
+    if check or diff:
+        return (would + ("".join(_difference(change)) if diff else "")).encode()
     if change.path is None:
-        click.echo(change.after.encode(), nl=False)
-    elif change.changed:
-        try:
-            rewrite(change.path, change.after)
-        except OSError as error:
-            raise click.UsageError(f"cannot write {change.name}: {error.strerror or error}") from error
-        click.echo(f"{change.name}: formatted")
+        return change.after.encode()
+    return f"{change.name}: formatted\n".encode() if change.changed else b""
+
+
+def _object(change: _Formatted, *, diff: bool) -> dict[str, object]:
+    told: dict[str, object] = {"file": change.name, "changed": change.changed}
+    told |= {"diff": "".join(_difference(change))} if diff else {}
+    return told | ({"text": change.after} if change.path is None else {})
 
 
 def _difference(change: _Formatted) -> Iterator[str]:
