@@ -109,7 +109,7 @@ class Pages:
         pattern, problem = _pattern(match), ""
         told: dict[str, Any] = {"images": [], "next": None}
         try:
-            told = await self._get("/images", {"match": pattern, "after": after, "limit": str(ROWS)})
+            told = await self._get("/images", {"match": pattern, "after": after, "limit": str(ROWS), "platforms": "1"})
         except ValueError as error:
             problem = str(error)
         tone = lambda state: _TONES.get(state, "dim")  # noqa: E731 -- a word of the template

@@ -26,6 +26,7 @@ _MATCH = Parameter("match", "an image, or a pattern such as docker.io/library/*:
 _REF = Parameter("ref", "an image such as docker.io/library/redis:7", required=True)
 _AFTER = Parameter("after", "`next` of the answer before")
 _LIMIT = Parameter("limit", f"how many, up to {MAX_LISTED}; {LISTED} if not given")
+_PLATFORMS = Parameter("platforms", f"1: say for which platforms it is here, too; of {LISTED} images at most")
 _HOW = Parameter("how", f"{', '.join(_DEPTHS)}; expire if not given")
 _DRY_RUN = Parameter("dry-run", "1: only say which")
 _DIGEST = Parameter("digest", "what the tag shall mean; if not given, what it meant before")
@@ -42,7 +43,7 @@ class ImageCalls:
     def routes(self) -> tuple[Route, ...]:
         """All calls."""
         return (
-            Route("GET", "/images", self.listed, (replace(_MATCH, required=False), _AFTER, _LIMIT)),
+            Route("GET", "/images", self.listed, (replace(_MATCH, required=False), _AFTER, _LIMIT, _PLATFORMS)),
             Route("GET", "/image", self.image, (_REF,)),
             Route("GET", "/image/history", self.history, (_REF,)),
             Route("POST", "/images/purge", self.purge, (_MATCH, _HOW, _DRY_RUN)),
@@ -54,9 +55,19 @@ class ImageCalls:
         """Tags in order, `limit` at a time, behind the cursor `after`."""
         limit = number(query, "limit", LISTED, MAX_LISTED)
         after = _cursor(query["after"]) if query.get("after") else None
-        found, more = await self._images.listed(query.get("match", ""), after, limit)
+        looks = query.get("platforms") == "1"
+        found, more = await self._images.listed(query.get("match", ""), after, min(limit, LISTED) if looks else limit)
         cursor = json.dumps([str(more.authority), more.repository, more.tag]) if more is not None else None
-        return {"images": [_image(one) for one in found], "next": cursor}
+        told = [_image(one) for one in found]
+        if looks:
+            told = [{**one, "platforms": await self._here(state)} for one, state in zip(told, found, strict=True)]
+        return {"images": told, "next": cursor}
+
+    async def _here(self, state: ImageState) -> list[str]:
+        try:
+            return sorted(await self._images.here(state.tagged.binding.digest))
+        except OSError:
+            return []  # evicted while it was read
 
     async def image(self, query: Query) -> Told:
         """One image and its tree."""

@@ -11,7 +11,7 @@ from regproxy.model.address import Authority
 from regproxy.model.decision import Cached, Decision, PolicyRequest
 from regproxy.model.entry import Binding, BindingKey, content_path
 from regproxy.model.inventory import Past, Tagged, TagKey
-from regproxy.model.manifest import Descriptor, descriptors
+from regproxy.model.manifest import Descriptor, descriptors, platform_of
 from regproxy.model.oci import MAX_MANIFEST, Digest, Kind
 from regproxy.model.registry import Registry
 from regproxy.policy.images import Image, ImagePattern, read_images
@@ -106,6 +106,21 @@ class Images:
                 if one.role == "manifest" and one.platform and one.platform not in found and one.digest not in ours:
                     found |= {one.platform} if await self._engines.content(one.digest) is not None else set()
         return frozenset(found)
+
+    async def here(self, digest: Digest) -> frozenset[str]:
+        """The platforms for which an image is here: of an index those with their manifests, else what its config says.
+
+        Raises OSError when the disk refuses.
+        """
+        content = await self._engines.content(digest)
+        if content is None or content.size > MAX_MANIFEST:
+            return frozenset()
+        found = await self._pulled([digest])
+        for one in descriptors(await self.body(digest)):
+            config = await self._engines.content(one.digest) if one.role == "config" else None
+            if config is not None and config.size <= MAX_MANIFEST:
+                found |= {platform_of(await self.body(one.digest))}
+        return found - {""}
 
     async def body(self, digest: Digest) -> bytes:
         """The bytes of a manifest that is here; raises OSError."""

@@ -70,6 +70,14 @@ def _platform(said: object) -> str:
     return "/".join(part for part in parts if isinstance(part, str) and part)
 
 
+def platform_of(config: bytes) -> str:
+    """The platform that the config of an image says, empty where it says none."""
+    try:
+        return _platform(json.loads(config))
+    except (ValueError, RecursionError):
+        return ""
+
+
 def children(body: bytes) -> tuple[Digest, ...]:
     """The manifests, the config and the layers that a manifest lists, each once; empty for what is no manifest."""
     return tuple(dict.fromkeys(one.digest for one in descriptors(body)))

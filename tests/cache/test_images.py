@@ -7,7 +7,9 @@ import pytest
 from regproxy.cache.images import Node
 from regproxy.model.address import Authority
 from regproxy.model.inventory import TagKey
+from regproxy.model.oci import parse_digest
 from regproxy.policy.images import Image, image_name
+from tests.cache.test_prefetch import put
 from tests.cache.test_purging import LATEST, LAYER, NEW, OLD, SHARED, fill, pull, purge
 from tests.cache.world import QUAY, TIERS, World, told
 from tests.lab.answers import Answer
@@ -25,6 +27,25 @@ def test_tags_are_listed_in_order_a_page_at_a_time(tmp_path: Path) -> None:
             found, after = await images.listed("", after, 1)
             pages += [(one.tagged.key.repository, one.tagged.key.tag) for one in found]
         assert (pages, after) == ([("a/b", "1"), ("a/b", "2"), ("b/a", "1")], None)
+
+    told(story, tmp_path)
+
+
+def test_an_image_is_here_for_the_platforms_that_were_pulled_of_it(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        images = world.core.cache.images
+        index, digests = put(world)
+        assert await images.here(parse_digest(index)) == frozenset()
+        await pull(world)
+        assert await images.here(parse_digest(index)) == frozenset()
+        await pull(world, f"/v2/a/b/manifests/{digests['linux/arm64/v8']}")
+        assert await images.here(parse_digest(index)) == {"linux/arm64/v8"}
+        config = b'{"os":"linux","architecture":"amd64"}'
+        single = world.tag("single", b'{"config":{"digest":"%s","size":37}}' % sha256(config).encode())
+        await pull(world, "/v2/a/b/manifests/single")
+        assert await images.here(parse_digest(single)) == frozenset()
+        await fill(world, config)
+        assert await images.here(parse_digest(single)) == {"linux/amd64"}
 
     told(story, tmp_path)
 

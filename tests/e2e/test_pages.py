@@ -170,6 +170,8 @@ def test_purge_and_prefetch_are_done_by_keyboard_after_they_say_what_they_would_
         assert "done" in said
         await browser.open(f"{managed.url}/image?ref={IMAGE}")
         assert "4 of 4 are here." in await browser.text()
+        await browser.open(f"{managed.url}/images?match=**/team/app:*")
+        assert "linux/amd64" in await browser.text()
         before = asked()
         pull(managed)
         assert asked() == before, "the client is served what was prefetched"

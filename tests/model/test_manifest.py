@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from regproxy.model.manifest import MAX_CHILDREN, Descriptor, children, descriptors
+from regproxy.model.manifest import MAX_CHILDREN, Descriptor, children, descriptors, platform_of
 from regproxy.model.oci import parse_digest
 
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
@@ -30,6 +30,21 @@ def test_children_are_what_it_lists_each_once(manifest: object, found: list[str]
 @pytest.mark.parametrize("body", [b"", b"\xff", b"{", b"[" * 100_000, b'{"a": 1' + b"0" * 5000 + b"}"])
 def test_what_is_no_json_has_no_children(body: bytes) -> None:
     assert children(body) == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "platform"),
+    [
+        (b'{"os":"linux","architecture":"arm64","variant":"v8","config":{}}', "linux/arm64/v8"),
+        (b'{"os":"linux","architecture":7}', "linux"),
+        (b'{"architecture":null}', ""),
+        (b'["linux"]', ""),
+        (b"\xff", ""),
+        (b"[" * 100_000, ""),
+    ],
+)
+def test_a_config_says_for_which_platform_it_is(config: bytes, platform: str) -> None:
+    assert platform_of(config) == platform
 
 
 def test_a_manifest_without_end_is_read_to_a_bound() -> None:
