@@ -68,17 +68,18 @@ class Images:
         if isinstance(named, Image):
             one = await self.tagged(named.key)
             return ([self._state(one)] if one is not None else []), None
-        found: list[ImageState] = []
+        inventory, found = self._engines.store.inventory, list[ImageState]()
         while True:
-            rows = await self._engines.store.inventory.tags(after, PAGE)
-            for row in rows:
-                if named is None or named.matches(row.key):
-                    found.append(self._state(row))
-                    if len(found) >= limit:
-                        return found, row.key
-            if len(rows) < PAGE:
+            keys = await inventory.tags(after, PAGE)
+            room = limit - len(found)
+            wanted = [key for key in keys if named is None or named.matches(key)][:room]
+            # What a tag leads to is added up for those alone that are shown.
+            found += map(self._state, await inventory.described(wanted))
+            if len(wanted) == room:
+                return found, wanted[-1]
+            if len(keys) < PAGE:
                 return found, None
-            after = rows[-1].key
+            after = keys[-1]
 
     async def tagged(self, key: TagKey) -> Tagged | None:
         """The tag, if it is in the cache."""

@@ -34,9 +34,14 @@ class Inventory:
     def __init__(self, index: Index) -> None:
         self._index = index
 
-    async def tags(self, after: TagKey | None, limit: int) -> list[Tagged]:
-        """Tags in order of authority, repository and tag, behind `after`, at most `limit`."""
+    async def tags(self, after: TagKey | None, limit: int) -> list[TagKey]:
+        """Names of tags in order of authority, repository and tag, behind `after`, at most `limit`."""
         return await self._index.run(lambda tables: list(_tags(tables, after, limit)))
+
+    async def described(self, keys: Iterable[TagKey]) -> list[Tagged]:
+        """What is known of these tags, as far as they are here."""
+        named = tuple(keys)
+        return await self._index.run(lambda tables: [one for key in named if (one := _tagged(tables, key))])
 
     async def tagged(self, key: TagKey) -> Tagged | None:
         """One tag."""
@@ -92,16 +97,13 @@ class Inventory:
         return await self._index.run(lambda tables: _forget(tables, named))
 
 
-def _tags(tables: Tables, after: TagKey | None, limit: int) -> Iterator[Tagged]:
+def _tags(tables: Tables, after: TagKey | None, limit: int) -> Iterator[TagKey]:
     sql = (
         "SELECT authority, repository, tag FROM binding WHERE accept = ''"
         " AND (authority, repository, tag) > (?, ?, ?) ORDER BY authority, repository, tag LIMIT ?"
     )
     behind = _named(after) if after is not None else ("", "", "")
-    for row in list(tables.each(sql, *behind, limit)):
-        found = _tagged(tables, _key(*row))
-        if found is not None:
-            yield found
+    return (_key(*row) for row in tables.each(sql, *behind, limit))
 
 
 def _tagged(tables: Tables, key: TagKey) -> Tagged | None:
