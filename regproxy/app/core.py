@@ -11,6 +11,7 @@ from typing import Any
 from regproxy.cache.answer import Cache
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
+from regproxy.cache.tunnels import Tunnels
 from regproxy.model.address import Authority
 from regproxy.model.answer import Forget
 from regproxy.model.entry import Challenge
@@ -25,6 +26,7 @@ from regproxy.upstream.breaker import Breakers
 from regproxy.upstream.broker import Broker
 from regproxy.upstream.client import Client
 from regproxy.upstream.helper_answers import Helpers
+from regproxy.upstream.parents import Parents
 from regproxy.upstream.quota import Quota
 from regproxy.upstream.request import Limits
 from regproxy.upstream.retries import Retries
@@ -71,8 +73,10 @@ class Core:
         client: Client,
         challenges: StoredChallenges,
         standing: Standing,
+        tunnels: Tunnels,
     ) -> None:
         self.cache = cache
+        self.tunnels = tunnels
         self.store = store
         self.standing = standing
         self._engines = engines
@@ -110,7 +114,8 @@ class Core:
         engines = Engines(store, upstream, clock, report)
         await engines.overrides.load()
         challenges.engines = engines
-        return cls(Cache(engines, policy, seal), engines, store, client, challenges, Standing(quota, breakers, clock))
+        standing, tunnels = Standing(quota, breakers, clock), Tunnels(policy, Parents(listeners, ipv6=ipv6))
+        return cls(Cache(engines, policy, seal), engines, store, client, challenges, standing, tunnels)
 
     def follow(self, policy: Policy, ca_files: Mapping[str, str]) -> None:
         """Another policy runs from now on; `ca_files` has the hashes of the files that its registries trust.

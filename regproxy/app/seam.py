@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from regproxy.cache.answer import Cache
+from regproxy.cache.tunnels import Tunnels
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, Forget
 from regproxy.model.ca_event import LeafIssued
@@ -23,12 +24,14 @@ class Seam:
     def __init__(
         self,
         cache: Cache,
+        tunnels: Tunnels,
         holdings: Callable[[], Holdings],
         own: OwnCertificate | None,
         clock: Callable[[], float],
         sightings: Callable[[str], tuple[Sighting, ...]],
     ) -> None:
         self._cache = cache
+        self._tunnels = tunnels
         self._holdings = holdings
         self._own = own
         self._clock = clock
@@ -45,6 +48,10 @@ class Seam:
     def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """The same: nothing is waited for here."""
         return self._cache.on_connect(authority, client, user)
+
+    async def through_parent(self, authority: Authority, client: str, user: str) -> int | Refuse:
+        """A socket that leads through the parent proxy of the active policy."""
+        return await self._tunnels.through_parent(authority, client, user)
 
     async def leaf(self, name: str) -> Leaf:
         """A fresh leaf; raises ValueError for a name that the CA does not permit, and NotValidNow.

@@ -155,6 +155,10 @@ class Core(Protocol):
         """What `on_connect` says, where that is known without waiting."""
         ...
 
+    async def through_parent(self, authority: Authority, client: str, user: str) -> int | Refuse:
+        """A socket, owned by the edge, that leads to this authority through the proxy that the policy names for it."""
+        ...
+
     async def leaf(self, name: str) -> Leaf:
         """A certificate for this canonical host; raises ValueError for a name that the CA does not permit.
 

@@ -14,12 +14,23 @@ class Intercept:
     scheme: str
 
 
+# How long a tunnel waits for its other end, and how long it lives without a byte, where the policy does not say.
+CONNECT_SECONDS, IDLE_SECONDS = 5.0, 600.0
+
+
 @dataclass(frozen=True, slots=True)
 class Tunnel:
-    """Relay bytes blindly, to addresses that the frozen table leaves open plus `allow`."""
+    """Relay bytes blindly, to addresses that the frozen table leaves open plus `allow`; times in seconds.
+
+    `parent`: through a proxy that the policy names, which the core alone knows; it makes the connection.
+    `connect` bounds the look-up of the name, and the way to each address; `idle` is without a byte either way.
+    """
 
     allow: tuple[Network, ...]
     named: bool
+    parent: bool = False
+    connect: float = CONNECT_SECONDS
+    idle: float = IDLE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +49,3 @@ class ProxyUser:
     """The user of the proxy that a client proved to be; without a name, nobody."""
 
     name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class TunnelRules:
-    """The `tunnel { }` block: globs over hosts, ports, extra addresses; `any_port` lifts the ports."""
-
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    ports: frozenset[int] = frozenset({443})
-    any_port: bool = False
-    allow_address: tuple[Network, ...] = ()

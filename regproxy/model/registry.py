@@ -1,7 +1,9 @@
 """A registry block of the policy as the data path reads it: settings shared by the authorities it names."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import Literal
+from urllib.parse import unquote_to_bytes
 
 from regproxy.model.address import Authority, Network
 from regproxy.model.egress import Timeouts, TlsSettings
@@ -48,7 +50,7 @@ class ConnectTo:
 
 @dataclass(frozen=True, slots=True)
 class ParentProxy:
-    """The HTTP proxy through which a registry is reached; `secret`: its whole URL, where that is not public."""
+    """An HTTP proxy through which registries or tunnels lead; `secret`: its whole URL, where that is not public."""
 
     authority: Authority
     secret: Secret | None = None
@@ -57,6 +59,16 @@ class ParentProxy:
     def url(self) -> str:
         """The URL with its credential, for libcurl alone."""
         return self.secret.reveal() if self.secret is not None else f"http://{self.authority}"
+
+    @property
+    def authorization(self) -> str:
+        """The value of Proxy-Authorization (RFC 7617) by user and password of the URL; empty where it has none."""
+        userinfo, at, _ = self.url.partition("://")[2].rpartition("@")
+        if not at:
+            return ""
+        user, _, password = userinfo.partition(":")
+        pair = unquote_to_bytes(user) + b":" + unquote_to_bytes(password)
+        return f"Basic {b64encode(pair).decode('ascii')}"
 
 
 @dataclass(frozen=True, slots=True)

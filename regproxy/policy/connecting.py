@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from regproxy.model.address import Authority, Reach
-from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel, TunnelRules
+from regproxy.model.address import Authority, Network, Reach
+from regproxy.model.connect import ConnectDecision, Intercept, Refuse, Tunnel
 from regproxy.model.message import printable
-from regproxy.model.registry import Registry
+from regproxy.model.registry import ParentProxy, Registry
+from regproxy.model.tunnel import TunnelRules
 from regproxy.policy.pattern import Anchor, Pattern, compile_glob
 
 MAX_REASON = 200
@@ -48,6 +49,14 @@ class ConnectTable:
     def _deny(self) -> tuple[Pattern, ...]:
         return tuple(compile_glob(glob, Anchor.HOST) for glob in self.tunnel.deny)
 
+    @cached_property
+    def _straight(self) -> tuple[Pattern, ...]:
+        return tuple(compile_glob(glob, Anchor.HOST) for glob in self.tunnel.no_proxy)
+
+    @cached_property
+    def _has_parents(self) -> bool:
+        return self.tunnel.proxy is not None or any(block.proxy is not None for block in self.registries)
+
     def registry_of(self, authority: Authority) -> Registry | None:
         """The block that names this authority as a host or an alias; an exact name wins over a wildcard."""
         exact = self._exact.get(authority)
@@ -65,12 +74,33 @@ class ConnectTable:
             return (None if dialled else _closed(authority, reach, f"registry {registry.name}")) or Intercept(
                 registry.canonical(authority), registry.name, registry.scheme
             )
-        naming = [block for block in self.registries if block.names(authority)]
+        naming = self._naming(authority)
         if naming:
             allow = tuple(network for block in naming for network in block.allow_address)
             closed = _closed(authority, Reach(named=True, allow=allow), f"registry {naming[0].name}")
-            return closed or Tunnel(allow, named=True)
+            return closed or self._led(authority, allow, named=True)
         return self._tunnel(authority)
+
+    def parent(self, authority: Authority) -> ParentProxy | None:
+        """The proxy through which a tunnel to this authority leads, first that of a block that names it."""
+        if not self._has_parents or self._goes_straight(authority.host):
+            return None
+        own = (block.proxy for block in self._naming(authority) if block.proxy is not None)
+        return next(own, self.tunnel.proxy)
+
+    def _naming(self, authority: Authority) -> list[Registry]:
+        return [block for block in self.registries if block.names(authority)]
+
+    def _goes_straight(self, host: str) -> bool:
+        """By its name alone: the proxy is there to look up the address of one that is none."""
+        if any(pattern.matches(host) for pattern in self._straight):
+            return True
+        networks = self.tunnel.no_proxy_address if is_literal(host) else ()
+        return any(ipaddress.ip_address(host) in network for network in networks)
+
+    def _led(self, authority: Authority, allow: tuple[Network, ...], *, named: bool) -> Tunnel:
+        parent = self.parent(authority) is not None
+        return Tunnel(allow, named, parent, self.tunnel.connect, self.tunnel.idle)
 
     def _tunnel(self, authority: Authority) -> ConnectDecision:
         rules = self.tunnel
@@ -84,7 +114,7 @@ class ConnectTable:
             way = "add it to tunnel { ports } or name the registry"
             return _refuse(authority, f"port {authority.port} is not open for tunnels; {way}")
         closed = _closed(authority, Reach(allow=rules.allow_address), "tunnel")
-        return closed or Tunnel(rules.allow_address, named=False)
+        return closed or self._led(authority, rules.allow_address, named=False)
 
 
 def is_literal(host: str) -> bool:

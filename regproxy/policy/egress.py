@@ -1,4 +1,6 @@
-"""The way out to a registry: the proxy that its block names, the secret that its URL may be, and how long we wait."""
+"""The way out: the proxy that a block names, the secret that its URL may be, and how long we wait."""
+
+from collections.abc import Iterable
 
 from regproxy.model.egress import Timeouts
 from regproxy.model.registry import ParentProxy
@@ -13,29 +15,32 @@ from regproxy.policy.syntax import Duration, Integer, Text
 
 def timeouts(checked: Checked) -> Timeouts:
     """The bounds on waiting that a registry block sets."""
+    blocks = checked.inner("upstream")
     return Timeouts(
-        _seconds(checked, "connect-timeout"),
-        _seconds(checked, "first-byte-timeout"),
-        _seconds(checked, "idle-timeout"),
+        seconds(blocks, "connect-timeout"),
+        seconds(blocks, "first-byte-timeout"),
+        seconds(blocks, "idle-timeout"),
     )
 
 
 def count(checked: Checked, key: str) -> int | None:
     """The number that a directive sets, such as `retries`."""
-    return next((given.number for given in _arguments(checked, key) if isinstance(given, Integer)), None)
+    numbers = _arguments(checked.inner("upstream"), key)
+    return next((given.number for given in numbers if isinstance(given, Integer)), None)
 
 
-def _seconds(checked: Checked, key: str) -> float | None:
-    return next((given.seconds for given in _arguments(checked, key) if isinstance(given, Duration)), None)
+def seconds(blocks: Iterable[Checked], key: str) -> float | None:
+    """The time that a directive of these blocks sets, such as `idle-timeout`."""
+    return next((given.seconds for given in _arguments(blocks, key) if isinstance(given, Duration)), None)
 
 
-def _arguments(checked: Checked, key: str) -> tuple[Given, ...]:
-    return tuple(given for block in checked.inner("upstream") for entry in block.all(key) for given in entry.arguments)
+def _arguments(blocks: Iterable[Checked], key: str) -> tuple[Given, ...]:
+    return tuple(given for block in blocks for entry in block.all(key) for given in entry.arguments)
 
 
-def parent_proxy(checked: Checked, files: Files, found: list[Diagnostic]) -> ParentProxy | None:
-    """The proxy of a registry block; one that is named in two ways is an error."""
-    entries = [entry for block in checked.inner("upstream") for key in _WAYS for entry in block.all(key)]
+def parent_proxy(blocks: Iterable[Checked], files: Files, found: list[Diagnostic]) -> ParentProxy | None:
+    """The proxy that `upstream` or `tunnel` blocks name; one that is named in two ways is an error."""
+    entries = [entry for block in blocks for key in _WAYS for entry in block.all(key)]
     if len(entries) > 1:
         last = max(entries, key=lambda entry: entry.span.start)
         note = f"first on line {min(entries, key=lambda entry: entry.span.start).span.line}"

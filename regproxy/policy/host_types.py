@@ -89,11 +89,17 @@ def _host_glob(value: Value) -> Converted:
     return Text(text, value.span)
 
 
+def _direct(value: Value) -> Converted:
+    """A range of addresses where there is a slash, which no host has."""
+    return _cidr(value) if isinstance(value, Text) and "/" in value.text else _host_glob(value)
+
+
 HOST_TYPES: Mapping[str, tuple[str, Callable[[Value], Converted]]] = {
     "HOST": ('a host such as "quay.io"', _host),
     "HOST_PATTERN": ('a host such as "quay.io" or "*.gcr.io"', _host_pattern),
     "HOST_GLOB": ('a host pattern such as "**.example.com"', _host_glob),
     "ENDPOINT": ('an address to dial such as "10.0.0.5:5000"', _endpoint),
     "CIDR": ('a range of addresses such as "10.0.0.0/8"', _cidr),
+    "DIRECT": ('a host pattern or a range of addresses such as "**.example.com" or "10.0.0.0/8"', _direct),
     "PORT": ("a port such as 443", _port),
 }

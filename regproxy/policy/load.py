@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from regproxy.model.connect import TunnelRules
 from regproxy.policy.access import build_access
 from regproxy.policy.check import Checked, check_items
 from regproxy.policy.connecting import ConnectTable
 from regproxy.policy.definitions import Definitions
 from regproxy.policy.diagnostic import Diagnostic, error, nearest
 from regproxy.policy.expression import Names
-from regproxy.policy.given import Cidr
 from regproxy.policy.groups import build_groups
 from regproxy.policy.include import Alone, Files, Gathered
 from regproxy.policy.limits import build_limits, contradictions
@@ -21,9 +19,10 @@ from regproxy.policy.registries import build_registries
 from regproxy.policy.scenario import TierNames, build_scenarios
 from regproxy.policy.schema import POLICY
 from regproxy.policy.source import Source, Span
-from regproxy.policy.syntax import Integer, Item, Let, Text, Word
+from regproxy.policy.syntax import Item, Let, Text
 from regproxy.policy.tier import build_tiers
 from regproxy.policy.times import surprising_times
+from regproxy.policy.tunnelling import build_tunnel
 from regproxy.policy.warming import build_warm
 
 ALONE = Alone()
@@ -81,7 +80,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
     if not any(one.is_error for one in found):
         found += surprising_times(tiers, top.inner("tier"), common, cache)
         found += open_to_anyone([*top.inner("defaults"), *top.inner("tier")])
-    table = ConnectTable(registries.blocks, _tunnel(top))
+    table = ConnectTable(registries.blocks, build_tunnel(top, files, found))
     named = frozenset(block.name for block in top.inner("tier"))
     tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
     warm = build_warm(top.inner("warm"), table, found)
@@ -162,31 +161,6 @@ def _fragment(source: Source, found: list[Diagnostic]) -> list[Item]:
     gathered = Gathered(source, ALONE)
     found += gathered.found
     return _resolved(gathered.items, found)
-
-
-def _tunnel(top: Checked) -> TunnelRules:
-    blocks = top.inner("tunnel")
-    if not blocks:
-        return TunnelRules()
-    block = blocks[0]
-    ports = [given for entry in block.all("ports") for given in entry.arguments]
-    numbers = frozenset(given.number for given in ports if isinstance(given, Integer))
-    return TunnelRules(
-        allow=_texts(block, "allow"),
-        deny=_texts(block, "deny"),
-        ports=numbers or TunnelRules().ports,
-        any_port=any(isinstance(given, Word) for given in ports),
-        allow_address=tuple(
-            given.network
-            for entry in block.all("allow-address")
-            for given in entry.arguments
-            if isinstance(given, Cidr)
-        ),
-    )
-
-
-def _texts(block: Checked, key: str) -> tuple[str, ...]:
-    return tuple(given.text for entry in block.all(key) for given in entry.arguments if isinstance(given, Text))
 
 
 def _checksum(*sources: Source) -> str:

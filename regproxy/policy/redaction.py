@@ -11,10 +11,10 @@ from typing import assert_never
 
 from regproxy.model.access import Access
 from regproxy.model.address import MAX_NAME, Authority
-from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Decision, Denied
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import ConnectTo, HostPattern, ParentProxy, Registry
+from regproxy.model.tunnel import TunnelRules
 from regproxy.model.warm import Warm
 from regproxy.policy.condition import Anything, Condition, Either, Every, Not, Predicate
 from regproxy.policy.connecting import ConnectTable, is_literal
@@ -95,8 +95,7 @@ def _registry(registry: Registry) -> Registry:
         token_hosts=tuple(map(_pattern, registry.token_hosts)),
         redirect_hosts=tuple(map(_pattern, registry.redirect_hosts)),
         connect_to=tuple(ConnectTo(_authority(one.authority), _authority(one.target)) for one in registry.connect_to),
-        # Where a secret comes from is a name, too, and who reads the redacted policy has none of it.
-        proxy=ParentProxy(_authority(registry.proxy.authority)) if registry.proxy is not None else None,
+        proxy=_parent(registry.proxy),
         reserve=replace(kept, group=_group(kept.group)) if (kept := registry.reserve) is not None else None,
         auth=(),
         tls=replace(registry.tls, client=None),
@@ -104,8 +103,19 @@ def _registry(registry: Registry) -> Registry:
     )
 
 
+def _parent(proxy: ParentProxy | None) -> ParentProxy | None:
+    """The proxy without its secret: where that comes from is a name, too, and who reads this has none of it."""
+    return ParentProxy(_authority(proxy.authority)) if proxy is not None else None
+
+
 def _tunnel(rules: TunnelRules) -> TunnelRules:
-    return replace(rules, allow=tuple(map(_glob, rules.allow)), deny=tuple(map(_glob, rules.deny)))
+    return replace(
+        rules,
+        allow=tuple(map(_glob, rules.allow)),
+        deny=tuple(map(_glob, rules.deny)),
+        proxy=_parent(rules.proxy),
+        no_proxy=tuple(map(_glob, rules.no_proxy)),
+    )
 
 
 def _tier(tier: Tier) -> Tier:

@@ -107,7 +107,7 @@ def _registry(
         intercept=not _says(checked.one("intercept"), "off"),
         push=_says(checked.one("push"), "allow"),
         client_auth=_client_auth(checked.one("client-auth")),
-        proxy=parent_proxy(checked, files, found),
+        proxy=parent_proxy(checked.inner("upstream"), files, found),
         timeouts=timeouts(checked),
         retries=count(checked, "retries"),
         connections=count(checked, "connections"),

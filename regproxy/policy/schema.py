@@ -113,6 +113,24 @@ TUNNEL = BlockType(
         Directive("deny", "HOST_GLOB...", "never tunnel to these hosts; wins over allow"),
         Directive("ports", "any|PORT...", "ports that tunnels may use", "443"),
         Directive("allow-address", "CIDR...", "addresses that tunnels may reach beside public ones"),
+        Directive(
+            "proxy",
+            "PROXY",
+            "tunnel through this HTTP proxy, which then looks up names and keeps its own rules; a host that a registry "
+            "block with a `proxy` names is tunnelled through that one",
+            "straight",
+        ),
+        Directive("proxy file", "SECRET_FILE", "the same; the file holds the URL, credentials included"),
+        Directive("proxy env", "VARIABLE", "the same; the variable holds the URL, credentials included"),
+        Directive("no-proxy", "DIRECT...", "tunnel straight to these hosts, and to these addresses where one is named"),
+        Directive("no-proxy env", "VARIABLE", "the same, as other programs read NO_PROXY; entries have no ports"),
+        Directive(
+            "connect-timeout",
+            "TIMEOUT",
+            "for the look-up of a name and for each of its addresses; through a proxy until it has answered",
+            "5s",
+        ),
+        Directive("idle-timeout", "TIMEOUT", "for a tunnel in which nothing moves either way", "10m"),
     ),
 )
 

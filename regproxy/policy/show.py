@@ -11,7 +11,6 @@ from typing import assert_never
 
 from regproxy.model.access import Access
 from regproxy.model.address import Authority
-from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Denied, Passed
 from regproxy.model.egress import TlsSettings
 from regproxy.model.entry import CacheLimits
@@ -19,6 +18,7 @@ from regproxy.model.group import ClientGroup
 from regproxy.model.lending import Basic, Bearer, Clients, DockerConfig, Helper, Lending
 from regproxy.model.registry import HostPattern, ParentProxy, Registry
 from regproxy.model.secret import Origin
+from regproxy.model.tunnel import TunnelRules
 from regproxy.model.warm import Warm
 from regproxy.policy.format import formatted
 from regproxy.policy.images import image_name
@@ -202,12 +202,17 @@ def _proxy(proxy: ParentProxy | None) -> Iterator[Row]:
 
 
 def _tunnel(rules: TunnelRules) -> Shown:
-    ports = [str(port) for port in sorted(rules.ports) if not rules.any_port or rules.ports != TunnelRules().ports]
+    usual = TunnelRules()
+    ports = [str(port) for port in sorted(rules.ports) if not rules.any_port or rules.ports != usual.ports]
     rows = (
         *_texts("allow", rules.allow),
         *_texts("deny", rules.deny),
         Row("ports", " ".join(["any", *ports] if rules.any_port else ports)),
         *_texts("allow-address", map(str, rules.allow_address)),
+        *_proxy(rules.proxy),
+        *_texts("no-proxy", (*rules.no_proxy, *map(str, rules.no_proxy_address))),
+        *([Row("connect-timeout", duration(rules.connect))] if rules.connect != usual.connect else []),
+        *([Row("idle-timeout", duration(rules.idle))] if rules.idle != usual.idle else []),
     )
     return Shown("tunnel", rows)
 

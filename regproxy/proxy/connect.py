@@ -16,7 +16,7 @@ from tornado.httputil import (
 )
 from tornado.iostream import StreamClosedError
 
-from regproxy.model.address import Authority, Reach
+from regproxy.model.address import Authority
 from regproxy.model.answer import CoreAway
 from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, Decided, TunnelClosed
@@ -34,7 +34,7 @@ from regproxy.proxy.pages import show_page
 from regproxy.proxy.plain import plain
 from regproxy.proxy.stream import ClientStream
 from regproxy.proxy.target import connect_authority
-from regproxy.proxy.tunnel import TunnelRefused, dial, relay
+from regproxy.proxy.tunnel import TunnelRefused, reached, relay
 
 MAX_NOTED = 100
 # The first byte of a TLS record that opens a handshake (RFC 8446 section 5.1); no method begins with it.
@@ -218,11 +218,10 @@ class _FrontRequest(HTTPMessageDelegate):
 
     async def _tunnel(self, authority: Authority, decided: Tunnel) -> None:
         began = time.monotonic()
-        reach = Reach(decided.named, decided.allow, self._edge.listeners, self._edge.ipv6)
         try:
-            upstream = await dial(authority, reach)
+            upstream = await reached(self._edge, authority, decided, self._client, self._user)
         except TunnelRefused as error:
-            reason = f"regproxy refused {error}"
+            reason = str(error)
             self._refuse(error.status, reason)
             self._note(authority.name, "refuse" if error.status == 403 else "failed", error.status, reason)
             return
@@ -236,7 +235,7 @@ class _FrontRequest(HTTPMessageDelegate):
         client, ahead = stream.detach_socket()
         # TLS with the proxy around it is counted by itself.
         with nullcontext() if stream.secured else self._edge.crowd.counted(self._client):
-            traffic = await relay(client, upstream, ahead)
+            traffic = await relay(client, upstream, ahead, decided.idle)
         milliseconds = (time.monotonic() - began) * 1000
         closed = TunnelClosed(self._client, authority.name, traffic.sent, traffic.received, milliseconds, self._user)
         self._edge.core.report([closed])

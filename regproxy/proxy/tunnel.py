@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from regproxy.model.address import Authority, Reach
+from regproxy.model.answer import CoreAway
+from regproxy.model.connect import Refuse, Tunnel
+from regproxy.proxy.edge import Edge
 
-DIAL_SECONDS = 5.0
-IDLE_SECONDS = 600.0
 CHUNK_BYTES = 64 * 1024
 MAX_ADDRESSES = 8
 
@@ -23,18 +24,36 @@ class TunnelRefused(Exception):  # noqa: N818 -- a refusal, not a fault
         self.status = status
 
 
-async def dial(authority: Authority, reach: Reach) -> socket.socket:
-    """A connection to one of the authority's addresses, vetted before it is dialled; raises TunnelRefused."""
+async def reached(edge: Edge, authority: Authority, decided: Tunnel, client: str, user: str) -> socket.socket:
+    """The other end of a tunnel, as it was decided; raises TunnelRefused."""
+    if not decided.parent:
+        return await dial(authority, Reach(decided.named, decided.allow, edge.listeners, edge.ipv6), decided.connect)
+    try:
+        found = await edge.core.through_parent(authority, client, user)
+    except CoreAway as error:
+        raise TunnelRefused(503, str(error)) from error
+    if isinstance(found, Refuse):
+        raise TunnelRefused(found.status, found.reason)
+    connection = socket.socket(fileno=found)
+    connection.setblocking(False)
+    return connection
+
+
+async def dial(authority: Authority, reach: Reach, seconds: float) -> socket.socket:
+    """A connection to one of the authority's addresses, vetted before it is dialled; raises TunnelRefused.
+
+    Not more than `seconds` are for the look-up, and for each address.
+    """
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(DIAL_SECONDS):
+        async with asyncio.timeout(seconds):
             # A literal is looked up as what it is, and then refused by that name.
             family = socket.AF_UNSPEC if reach.ipv6 or ":" in authority.host else socket.AF_INET
             found = await loop.getaddrinfo(authority.host, authority.port, family=family, type=socket.SOCK_STREAM)
     except TimeoutError as error:
-        raise TunnelRefused(504, f"{authority.host}: the name look-up took too long") from error
+        raise TunnelRefused(504, f"regproxy refused {authority.host}: the name look-up took too long") from error
     except OSError as error:
-        raise TunnelRefused(502, f"{authority.host}: the name does not resolve") from error
+        raise TunnelRefused(502, f"regproxy refused {authority.host}: the name does not resolve") from error
     refused = f"{authority.host}: no address"
     status = 502
     for family, kind, protocol, _, address in found[:MAX_ADDRESSES]:
@@ -43,18 +62,18 @@ async def dial(authority: Authority, reach: Reach) -> socket.socket:
             refused, status = f"{authority.host}: {reason}; list it in tunnel {{ allow-address }}", 403
             continue
         try:
-            return await _connected(socket.socket(family, kind, protocol), address)
+            return await _connected(socket.socket(family, kind, protocol), address, seconds)
         except OSError as error:
             why = "timed out" if isinstance(error, TimeoutError) else os.strerror(error.errno or 0)
             refused, status = f"{authority.name}: {why}", 504 if isinstance(error, TimeoutError) else 502
-    raise TunnelRefused(status, refused)
+    raise TunnelRefused(status, f"regproxy refused {refused}")
 
 
-async def _connected(connection: socket.socket, address: Any) -> socket.socket:
-    """The connection, made within its time, or closed; raises OSError, TimeoutError included."""
+async def _connected(connection: socket.socket, address: Any, seconds: float) -> socket.socket:
+    """The connection, made within so many seconds, or closed; raises OSError, TimeoutError included."""
     connection.setblocking(False)
     try:
-        async with asyncio.timeout(DIAL_SECONDS):
+        async with asyncio.timeout(seconds):
             await asyncio.get_running_loop().sock_connect(connection, address)
     except BaseException:
         connection.close()
@@ -71,8 +90,8 @@ class Traffic:
     active_at: float = 0.0
 
 
-async def relay(client: socket.socket, upstream: socket.socket, ahead: bytes) -> Traffic:
-    """Carry bytes both ways until both sides have ended or nothing passed for ten minutes; closes both sockets."""
+async def relay(client: socket.socket, upstream: socket.socket, ahead: bytes, idle: float) -> Traffic:
+    """Carry bytes both ways until both sides have ended or nothing passed for `idle` seconds; closes both sockets."""
     traffic = Traffic(active_at=time.monotonic())
     loop = asyncio.get_running_loop()
 
@@ -98,7 +117,7 @@ async def relay(client: socket.socket, upstream: socket.socket, ahead: bytes) ->
     try:
         pending = ways
         while pending:
-            left = traffic.active_at + IDLE_SECONDS - time.monotonic()
+            left = traffic.active_at + idle - time.monotonic()
             if left <= 0:
                 break
             done, pending = await asyncio.wait(pending, timeout=left, return_when=asyncio.FIRST_EXCEPTION)

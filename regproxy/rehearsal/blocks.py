@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 
 from regproxy.model.access import Access
+from regproxy.model.address import Network
 from regproxy.model.entry import CacheLimits
 from regproxy.model.group import ClientGroup
 from regproxy.model.registry import Registry
+from regproxy.model.tunnel import TunnelRules
 from regproxy.model.warm import Warm
 from regproxy.policy.images import image_name
 from regproxy.policy.policy import Policy
@@ -32,8 +34,7 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
     yield from _change("cache max-object", _largest(before), _largest(after))
     yield from _change("cache evict", before.evict, after.evict)
     yield from _change("cache durability", before.durability, after.durability)
-    allowed = [" ".join(sorted(map(str, one.connecting.tunnel.allow_address))) or "none" for one in (old, new)]
-    yield from _change("tunnel allow-address", *allowed)
+    yield from _tunnel_changes(old.connecting.tunnel, new.connecting.tunnel)
     yield from _change("access", *map(_access, (old.access, new.access)))
     if _hashes(old) != _hashes(new):
         yield Change("users of the proxy", "as they are", "others, or other passwords")
@@ -44,6 +45,22 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
         changed = _changed(before_block, after_block)
         if changed:
             yield Change(f"settings of registry {after_block.name}", "as they are", f"other {', '.join(changed)}")
+
+
+def _tunnel_changes(old: TunnelRules, new: TunnelRules) -> Iterator[Change]:
+    rules = old, new
+    yield from _change("tunnel allow-address", *(_networks(one.allow_address) for one in rules))
+    yield from _change("tunnel proxy", *(str(one.proxy.authority) if one.proxy else "none" for one in rules))
+    if old.proxy != new.proxy and (old.proxy and old.proxy.authority) == (new.proxy and new.proxy.authority):
+        yield Change("tunnel proxy's credential", "as it is", "another, or from elsewhere")
+    spared = (f"{' '.join(sorted(one.no_proxy))} {_networks(one.no_proxy_address)}".strip() for one in rules)
+    yield from _change("tunnel no-proxy", *spared)
+    yield from _change("tunnel connect-timeout", *(duration(one.connect) for one in rules))
+    yield from _change("tunnel idle-timeout", *(duration(one.idle) for one in rules))
+
+
+def _networks(networks: Iterable[Network]) -> str:
+    return " ".join(sorted(map(str, networks))) or "none"
 
 
 def _access(access: Access) -> str:

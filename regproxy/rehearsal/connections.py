@@ -46,8 +46,8 @@ def _effect(decision: ConnectDecision) -> object:
     match decision:
         case Intercept(authority, _, scheme):
             return authority, scheme
-        case Tunnel(allow, named):
-            return frozenset(allow), named
+        case Tunnel(allow, named, parent):
+            return frozenset(allow), named, parent
         case Refuse(status, _):
             return status
         case _:
@@ -79,7 +79,7 @@ def _authorities(policies: Sequence[Policy], budget: Budget) -> Iterator[Authori
         )
     )
     rules = [policy.connecting.tunnel for policy in policies]
-    globs = dict.fromkeys(glob for rule in rules for glob in (*rule.allow, *rule.deny))
+    globs = dict.fromkeys(glob for rule in rules for glob in (*rule.allow, *rule.deny, *rule.no_proxy))
     tests: dict[Test, None] = {}
     for pattern in patterns:
         glob = compile_glob(f"*.{pattern.host}", Anchor.HOST) if pattern.wildcard else None
@@ -100,7 +100,11 @@ def _literals(policies: Sequence[Policy]) -> Iterator[str]:
     networks = dict.fromkeys(
         network
         for policy in policies
-        for allowed in (policy.connecting.tunnel.allow_address, *(one.allow_address for one in policy.registries))
+        for allowed in (
+            policy.connecting.tunnel.allow_address,
+            policy.connecting.tunnel.no_proxy_address,
+            *(one.allow_address for one in policy.registries),
+        )
         for network in allowed
     )
     yield from dict.fromkeys([*_ADDRESSES, *(str(network.network_address) for network in networks)])

@@ -112,8 +112,9 @@ def connect_in_words(decision: ConnectDecision) -> str:
     match decision:
         case Intercept(authority, registry, _):
             return f"intercept as {authority.name} (registry {registry})"
-        case Tunnel(_, named):
-            return f"tunnel ({'named in a registry block' if named else 'allowed by the tunnel rules'})"
+        case Tunnel(named=named, parent=parent):
+            why = "named in a registry block" if named else "allowed by the tunnel rules"
+            return f"tunnel ({why}){' through a proxy' if parent else ''}"
         case Refuse(status, reason):
             return f"refuse {status}: {reason}"
         case _:

@@ -25,11 +25,13 @@ from regproxy.model.connect import Intercept, ProxyUser, Refuse, Tunnel
 from regproxy.model.event import Labels, Outcome
 from regproxy.model.leaf import NotValidNow
 from regproxy.model.refusal import refusal
+from regproxy.wire.beside import in_memory
 from regproxy.wire.channel import FrameError
 from regproxy.wire.frames import (
     MAX_INLINE,
     Advanced,
     Asked,
+    Connected,
     Connecting,
     FillEnded,
     Frame,
@@ -107,6 +109,8 @@ class Asks:
         match frame:
             case Identifying():
                 self._start(frame.id, self._identify(frame))
+            case Connecting(through=True):
+                self._start(frame.id, self._through_parent(frame, _authority(frame.authority)))
             case Connecting():
                 self._start(frame.id, self._connect(frame, _authority(frame.authority)))
             case LeafWanted():
@@ -180,7 +184,7 @@ class Asks:
 
     def _give_reply(self, number: int, reply: Reply) -> None:
         size = len(reply.body)
-        inline, fd = (reply.body, None) if size <= MAX_INLINE else (b"", _in_memory(reply.body))
+        inline, fd = (reply.body, None) if size <= MAX_INLINE else (b"", in_memory(reply.body))
         labels, until, audience = reply.labels, reply.until, reply.audience
         self._send(GaveReply(number, reply.head, inline, size if fd is not None else 0, labels, until, audience), fd)
 
@@ -251,12 +255,21 @@ class Asks:
         match decision:
             case Intercept():
                 self._send(Intercepted(frame.id, decision))
-            case Tunnel(allow, named):
-                self._send(Tunnelled(frame.id, tuple(str(network) for network in allow), named))
+            case Tunnel(allow, named, parent, connect, idle):
+                networks = tuple(str(network) for network in allow)
+                self._send(Tunnelled(frame.id, networks, named, parent, connect, idle))
             case Refuse(status, reason):
                 self._send(Refused(frame.id, status, reason))
             case _:
                 assert_never(decision)
+
+    async def _through_parent(self, frame: Connecting, authority: Authority) -> None:
+        found = await self._core.through_parent(authority, frame.client, frame.user)
+        match found:
+            case Refuse(status, reason):
+                self._send(Refused(frame.id, status, reason))
+            case int():
+                self._send(Connected(frame.id), found)
 
     async def _leaf(self, frame: LeafWanted) -> None:
         try:
@@ -281,15 +294,3 @@ def _authority(text: str) -> Authority:
 def _close(fd: int | None) -> None:
     if fd is not None:
         os.close(fd)
-
-
-def _in_memory(data: bytes) -> int:
-    """A file in memory with these bytes."""
-    fd = os.memfd_create("reply", os.MFD_CLOEXEC)
-    try:
-        with open(fd, "wb", closefd=False) as out:
-            out.write(data)
-    except BaseException:
-        os.close(fd)
-        raise
-    return fd

@@ -28,7 +28,7 @@ from regproxy.model.sighting import Sighting
 from regproxy.model.trace import Span
 
 # Both ends are the same program, but a new version may be installed under a running parent.
-VERSION = 4
+VERSION = 5
 # A request's head is at most 64 KiB, twice that in UTF-8; Linux's smallest usual send buffer holds this.
 MAX_FRAME = 192 * 1024
 # Larger bodies of small answers travel as a file in memory.
@@ -73,12 +73,13 @@ class Identifying(Frame, frozen=True):
 
 
 class Connecting(Frame, frozen=True):
-    """What does a CONNECT of this client to this authority lead to?"""
+    """What does a CONNECT of this client to this authority lead to? `through` the parent proxy, make the connection."""
 
     id: int
     authority: str
     client: str
     user: str
+    through: bool = False
 
 
 class LeafWanted(Frame, frozen=True):
@@ -157,11 +158,20 @@ class Intercepted(Frame, frozen=True):
 
 
 class Tunnelled(Frame, frozen=True):
-    """Relay bytes; `allow` are networks."""
+    """Relay bytes; `allow` are networks, the rest is as in `model.Tunnel`."""
 
     id: int
     allow: tuple[str, ...]
     named: bool
+    parent: bool
+    connect: float
+    idle: float
+
+
+class Connected(Frame, frozen=True):
+    """A socket that leads through the parent proxy travels along."""
+
+    id: int
 
 
 class Refused(Frame, frozen=True):
@@ -276,6 +286,7 @@ Given = (
     | Identified
     | Intercepted
     | Tunnelled
+    | Connected
     | Refused
     | LeafGiven
     | NoLeaf

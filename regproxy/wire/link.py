@@ -4,13 +4,16 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from regproxy.model.answer import Answer, Filling, Reply, Stored, Streaming
+from regproxy.wire.beside import from_memory
 from regproxy.wire.bodies import RemoteEnding, RemoteFill
 from regproxy.wire.channel import Channel, FrameError
 from regproxy.wire.frames import (
     VERSION,
     Advanced,
+    Connected,
     FillEnded,
     Forgotten,
     Frame,
@@ -33,10 +36,17 @@ from regproxy.wire.frames import (
     Welcome,
 )
 
-Found = Answer | Identified | Intercepted | Tunnelled | Refused | LeafGiven | NoLeaf | SightingsGiven
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A connected socket, owned by whoever asked for it."""
+
+    fd: int
+
+
+Found = Answer | Identified | Intercepted | Tunnelled | Connection | Refused | LeafGiven | NoLeaf | SightingsGiven
 
 LOST = "the core ended"
-MAX_REPLY = 16 * 1024 * 1024
 
 
 class Lost(Exception):  # noqa: N818 -- what happened, not whose fault it was
@@ -172,7 +182,7 @@ class Link:
                 return Stored(head, digest, size, labels, frame.until, frame.audience)
             case GaveReply(head=head, body=body, labels=labels):
                 if fd is not None:
-                    body = _from_memory(fd, frame.size)
+                    body = from_memory(fd, frame.size)
                 return Reply(head, body, labels, frame.until, frame.audience)
             case GaveFilling(id=number, fill=fill, head=head, size=size, labels=labels) if fd is not None:
                 shared = self._fills.setdefault(fill, RemoteFill())
@@ -181,8 +191,10 @@ class Link:
             case GaveStreaming(id=number, head=head, labels=labels) if fd is not None:
                 ending = self._streams[number] = RemoteEnding()
                 return Streaming(head, fd, ending, labels)
-            case GaveFilling() | GaveStreaming():
-                raise FrameError("a body without its descriptor")
+            case Connected() if fd is not None:
+                return Connection(fd)
+            case GaveFilling() | GaveStreaming() | Connected():
+                raise FrameError("what a frame is about did not travel along")
             case _:
                 return frame
 
@@ -193,15 +205,7 @@ def _discard(found: Found) -> None:
         case Filling(fd=fd, progress=progress):
             progress.leave()
             os.close(fd)
-        case Streaming(fd=fd):
+        case Streaming(fd=fd) | Connection(fd=fd):
             os.close(fd)
         case _:
             pass
-
-
-def _from_memory(fd: int, size: int) -> bytes:
-    """The bytes of a file in memory, which is closed."""
-    try:
-        return os.pread(fd, min(size, MAX_REPLY), 0)
-    finally:
-        os.close(fd)

@@ -31,7 +31,7 @@ from regproxy.wire.frames import (
     Tunnelled,
     Welcome,
 )
-from regproxy.wire.link import Found, Link, Lost
+from regproxy.wire.link import Connection, Found, Link, Lost
 from regproxy.wire.reports import Reports
 
 WAIT_SECONDS = 5.0
@@ -195,6 +195,16 @@ class RemoteCore:
             case _:
                 raise CoreAway(CONFUSED)
 
+    async def through_parent(self, authority: Authority, client: str, user: str) -> int | Refuse:
+        """A socket that leads through the parent proxy, asked for each time."""
+        match await self._asked(lambda number: Connecting(number, str(authority), client, user, through=True)):
+            case Connection(fd=fd):
+                return fd
+            case Refused(status=status, reason=reason):
+                return Refuse(status, reason)
+            case _:
+                raise CoreAway(CONFUSED)
+
     def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         """What this client was told, if it was since the policy last changed."""
         key = authority, client, user
@@ -234,8 +244,8 @@ def _decision(found: Found) -> ConnectDecision:
     match found:
         case Intercepted(decision=decision):
             return decision
-        case Tunnelled(allow=allow, named=named):
-            return Tunnel(tuple(ip_network(text) for text in allow), named)
+        case Tunnelled(allow=allow, named=named, parent=parent):
+            return Tunnel(tuple(ip_network(text) for text in allow), named, parent, found.connect, found.idle)
         case Refused(status=status, reason=reason):
             return Refuse(status, reason)
         case _:

@@ -129,7 +129,9 @@ class Machine(RuleBasedStateMachine):
     def _listen(self) -> None:
         self.port = free_port()
         listening = bind(f"127.0.0.1:{self.port}")
-        seam = Seam(self.world.core.cache, lambda: Holdings(self.ca), None, time.time, lambda _: ())
+        seam = Seam(
+            self.world.core.cache, self.world.core.tunnels, lambda: Holdings(self.ca), None, time.time, lambda _: ()
+        )
         pages = Pages(lambda: self.ca.pem, lambda: self.ca.fingerprint, lambda: "", seam.sightings)
         memory = Memory(lambda: self.world.now, lambda: self.world.now)
         contexts = Contexts(seam.leaf, time.time)

@@ -60,6 +60,50 @@ def test_token_hosts_redirect_hosts_and_blocks_that_do_not_intercept_are_tunnell
     assert decision.named
 
 
+PARENT = (
+    'tunnel {{ proxy "http://parent.lan:3128"; no-proxy "**.near.example" "near.example" "10.0.0.0/8" "fd00::1/128"; '
+    'allow-address "10.0.0.0/8" "fd00::/8"; connect-timeout 2s; idle-timeout 1m; {more} }}\n'
+    'registry own {{ hosts "a.example"; token-hosts "login.example" "b.near.example"; '
+    'upstream {{ proxy "http://own.lan:3128"; }} }}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("authority", "parent"),
+    [
+        ("github.com:443", "parent.lan:3128"),
+        ("1.1.1.1:443", "parent.lan:3128"),
+        ("auth.docker.io:443", "parent.lan:3128"),
+        ("off.lan:443", "parent.lan:3128"),
+        ("login.example:443", "own.lan:3128"),
+        ("near.example:443", None),
+        ("a.b.near.example:443", None),
+        ("b.near.example:443", None),
+        ("10.1.2.3:443", None),
+        ("[fd00::1]:443", None),
+        ("[fd00::2]:443", "parent.lan:3128"),
+        # A name is the proxy's to look up: no network holds it.
+        ("10.0.0.0.example:443", "parent.lan:3128"),
+    ],
+)
+def test_a_tunnel_leads_through_the_proxy_but_to_who_is_spared(authority: str, parent: str | None) -> None:
+    found = policy(PARENT.format(more=""))
+    decision = found.on_connect(parse_authority(authority), "192.0.2.1")
+    assert isinstance(decision, Tunnel)
+    assert (decision.parent, decision.connect, decision.idle) == (parent is not None, 2.0, 60.0)
+    way = found.connecting.parent(parse_authority(authority))
+    assert (str(way.authority) if way is not None else None) == parent
+
+
+@pytest.mark.parametrize("authority", ["169.254.169.254:443", "127.0.0.1:443", "github.com:22", "deny.example:443"])
+def test_the_proxy_is_no_way_around_the_rules(authority: str) -> None:
+    assert isinstance(decide(authority, PARENT.format(more='deny "deny.example";')), Refuse)
+
+
+def test_without_a_proxy_tunnels_lead_straight() -> None:
+    assert decide("github.com:443") == Tunnel((), named=False)
+
+
 def test_a_named_tunnel_reaches_what_its_blocks_allow() -> None:
     decision = decide("off.lan:443")
     assert isinstance(decision, Tunnel)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from regproxy.model.connect import TunnelRules
 from regproxy.model.decision import Cached, Decision, Failures, Negative, Revalidation, StaleIfError, Terms
 from regproxy.model.entry import CacheLimits
 from regproxy.model.registry import HostPattern, Registry
+from regproxy.model.tunnel import TunnelRules
 from regproxy.policy.condition import Condition
 from regproxy.policy.format import formatted
 from regproxy.policy.load import load
@@ -58,7 +58,11 @@ registry corp {
 registry plain { hosts $corp "[2001:db8::1]:5000"; scheme http; }
 registry off { hosts "off.corp.example"; intercept off; tls { verify off; } }
 registry pushed { hosts "pushed.corp.example"; push allow; }
-tunnel { allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7"; }
+tunnel {
+    allow "**.corp.example" "git?.{a,b}.example"; deny "*.bad.example"; ports any 8443; allow-address "fc00::/7";
+    proxy "http://parent.corp.example:3128"; no-proxy "**.near.example" "10.0.0.0/8";
+    connect-timeout 2500ms; idle-timeout 1h;
+}
 defaults { stale if-error 7d on $outage; revalidate head within 0s; negative 404 410 for 10s; max-object 500MB; }
 tier users { match client in ["10.0.0.0/8", "::1"] and host is "registry.corp.example:8443"; deny 403 "see \"wiki\""; }
 tier prod { match client in [prod, "::2"] or client is not prod; fresh 1h; }

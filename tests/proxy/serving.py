@@ -46,6 +46,8 @@ class ScriptedCore:
     kept_out: set[str] = field(default_factory=set)
     identified: list[str] = field(default_factory=list)
     identifying: Callable[[str], None] = lambda _: None
+    led: int | Refuse = field(default_factory=lambda: Refuse(502, "regproxy cannot reach it"))
+    led_for: list[tuple[Authority, str, str]] = field(default_factory=list)
     asked: list[Ask] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     ca: CertificateAuthority | None = None
@@ -73,6 +75,11 @@ class ScriptedCore:
             return None
         known = self.decisions.get(authority, INTERCEPTED if authority in KNOWN else None)
         return known if isinstance(known, Intercept) else None
+
+    async def through_parent(self, authority: Authority, client: str, user: str) -> int | Refuse:
+        """As scripted: the other end of what is put there."""
+        self.led_for.append((authority, client, user))
+        return self.led
 
     async def answer(self, ask: Ask) -> Answer:
         """As scripted."""

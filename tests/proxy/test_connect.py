@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from regproxy.model.address import Authority
-from regproxy.model.connect import Intercept, Tunnel
+from regproxy.model.connect import Intercept, Refuse, Tunnel
 from regproxy.model.event import ConnectFinished, TunnelClosed
 from regproxy.model.leaf import Leaf, NotValidNow
 from tests.lab.client import Refused, connect, plain
@@ -251,6 +251,41 @@ def test_a_tunnel_carries_bytes_both_ways_and_half_closes(tmp_path: Path) -> Non
         closed = serving.core.events[-1]
         assert isinstance(closed, TunnelClosed)
         assert (closed.sent, closed.received) == (1_000_000, 1_000_000)
+
+    told(story, tmp_path)
+
+
+THROUGH = Tunnel((), named=False, parent=True)
+GITHUB = Authority("github.com", 443)
+
+
+def test_a_tunnel_through_a_parent_proxy_is_connected_by_the_core(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        ours, theirs = socket.socketpair()
+        serving.core.decisions[GITHUB], serving.core.led = THROUGH, ours.detach()
+
+        def run() -> bytes:
+            with connect(serving.port, "github.com:443") as client, theirs:
+                theirs.sendall(b"hello")
+                client.sendall(b"HELLO")
+                return client.recv(5) + theirs.recv(5)
+
+        assert await asyncio.to_thread(run) == b"helloHELLO"
+        assert serving.core.led_for == [(GITHUB, "127.0.0.1", "")]
+
+    told(story, tmp_path)
+
+
+@pytest.mark.parametrize(("status", "decision"), [(502, "failed"), (504, "failed"), (503, "failed"), (403, "refuse")])
+def test_why_there_is_no_way_through_the_parent_proxy_is_told(status: int, decision: str, tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        reason = "regproxy cannot reach github.com: the parent proxy answered 407 Who are you?"
+        serving.core.decisions[GITHUB], serving.core.led = THROUGH, Refuse(status, reason)
+        with pytest.raises(Refused) as caught:
+            await asyncio.to_thread(connect, serving.port, "github.com:443")
+        assert (caught.value.status, caught.value.reason) == (status, reason)
+        (noted,) = (event for event in serving.core.events if isinstance(event, ConnectFinished))
+        assert (noted.decision, noted.status, noted.reason) == (decision, status, reason)
 
     told(story, tmp_path)
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import pytest
 
 from regproxy.model.address import Authority, Reach
-from regproxy.proxy import tunnel
 from regproxy.proxy.tunnel import TunnelRefused, dial, relay
 
 UNKNOWN = 4711  # no family of addresses
@@ -24,13 +23,11 @@ def pairs() -> tuple[socket.socket, socket.socket, socket.socket, socket.socket]
     return client, ours, theirs, upstream
 
 
-def test_a_tunnel_in_which_nothing_moves_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tunnel, "IDLE_SECONDS", 0.5)
-
+def test_a_tunnel_in_which_nothing_moves_ends() -> None:
     async def story() -> None:
         client, ours, theirs, upstream = pairs()
         began = time.monotonic()
-        relaying = asyncio.create_task(relay(ours, theirs, b"ahead"))
+        relaying = asyncio.create_task(relay(ours, theirs, b"ahead", 0.5))
         loop = asyncio.get_running_loop()
         assert await loop.sock_recv(upstream, 100) == b"ahead"
         await asyncio.sleep(0.3)
@@ -49,7 +46,7 @@ def test_a_tunnel_in_which_nothing_moves_ends(monkeypatch: pytest.MonkeyPatch) -
 def test_who_sends_what_nobody_takes_is_not_read_on() -> None:
     async def story() -> None:
         client, ours, theirs, upstream = pairs()
-        relaying = asyncio.create_task(relay(ours, theirs, b""))
+        relaying = asyncio.create_task(relay(ours, theirs, b"", 60))
         sent = 0
         quiet = 0
         while quiet < 20:
@@ -81,7 +78,7 @@ def test_without_ipv6_no_tunnel_leads_there(ipv6: bool, families: list[int]) -> 
             authority = Authority("::1", server.getsockname()[1])
             reach = Reach(allow=(ipaddress.ip_network("::1/128"),), ipv6=ipv6)
             try:
-                with await dial(authority, reach) as connection:
+                with await dial(authority, reach, 5) as connection:
                     dialled.append(connection.family)
             except TunnelRefused as refused:
                 assert (refused.status, "IPv6 is off" in str(refused)) == (403, True)
@@ -95,7 +92,7 @@ def test_without_ipv6_a_name_is_looked_up_in_ipv4_alone() -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             authority = Authority("localhost", server.getsockname()[1])
             reach = Reach(allow=(ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")), ipv6=False)
-            with await dial(authority, reach) as connection:
+            with await dial(authority, reach, 5) as connection:
                 assert connection.family == socket.AF_INET
 
     asyncio.run(story())
@@ -113,11 +110,11 @@ def test_an_address_of_a_family_that_the_kernel_lacks_is_passed_over(monkeypatch
             monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolved, raising=False)
             authority, reach = Authority("both.example", port), Reach(allow=(ipaddress.ip_network("127.0.0.0/8"),))
             several = 2
-            with await dial(authority, reach) as connection:
+            with await dial(authority, reach, 5) as connection:
                 assert connection.getpeername() == ("127.0.0.1", port)
             several = 1
             with pytest.raises(TunnelRefused, match="not supported") as refused:
-                await dial(authority, reach)
+                await dial(authority, reach, 5)
             assert refused.value.status == 502
 
     asyncio.run(story())

@@ -35,6 +35,7 @@ class Script:
 
     script: Callable[[Ask], Answer | Awaitable[Answer]] = lambda _: Reply(Head(200), b"hello", LABELS)
     decision: ConnectDecision = field(default_factory=lambda: Refuse(403, "no"))
+    led: int | Refuse = field(default_factory=lambda: Refuse(502, "regproxy cannot reach it"))
     asked: list[Ask] = field(default_factory=list)
     connected: list[tuple[Authority, str, str]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
@@ -49,6 +50,10 @@ class Script:
 
     def decided(self, authority: Authority, client: str, user: str) -> ConnectDecision | None:
         return self.decision
+
+    async def through_parent(self, authority: Authority, client: str, user: str) -> int | Refuse:
+        self.connected.append((authority, client, user))
+        return self.led
 
     async def leaf(self, name: str) -> Leaf:
         if name != "quay.io":

@@ -101,6 +101,7 @@ def test_a_head_too_large_for_a_frame_is_a_502() -> None:
     [
         Intercept(QUAY, "quay", "https"),
         Tunnel((ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8")), named=True),
+        Tunnel((), named=False, parent=True, connect=2.5, idle=60.0),
         Refuse(403, "regproxy refused x: because"),
     ],
 )
@@ -119,6 +120,26 @@ def test_a_connect_is_decided_once_for_each_client_until_the_policy_changes(deci
         await until(lambda: both.forgotten[-1] == Forget())
         await both.edge.on_connect(QUAY, "a", "")
         assert len(both.core.connected) == 4
+
+    told(story)
+
+
+def test_a_socket_through_the_parent_proxy_comes_along_and_nothing_else_stays_open() -> None:
+    async def story(both: Joined) -> None:
+        before = descriptors()
+        near, far = socket.socketpair()
+        both.core.led = near.detach()
+        found = await both.edge.through_parent(QUAY, "a", "ann")
+        assert isinstance(found, int)
+        with socket.socket(fileno=found) as led:
+            led.sendall(b"through")
+            assert far.recv(7) == b"through"
+        assert far.recv(1) == b"", "nobody else holds it"
+        far.close()
+        assert both.core.connected == [(QUAY, "a", "ann")]
+        both.core.led = Refuse(502, "regproxy cannot reach quay.io: because")
+        assert await both.edge.through_parent(QUAY, "a", "") == both.core.led
+        assert descriptors() == before
 
     told(story)
 
