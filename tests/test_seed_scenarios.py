@@ -10,7 +10,7 @@ TESTS = Path(__file__).parent
 TEXT = (TESTS.parent / "docs" / "seed-scenarios.md").read_text(encoding="utf-8")
 _TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 SCENARIOS = 46
-FEATURES = 18
+FEATURES = 19
 
 
 def rows(heading: str) -> list[list[str]]:

@@ -132,6 +132,12 @@ class Policy:
         )
         return replace(self, connecting=replace(self.connecting, registries=registries))
 
+    def with_tunnels(self, connect: float | None, idle: float | None) -> "Policy":
+        """The same policy with these time-outs for tunnels, where there are any."""
+        rules = self.connecting.tunnel
+        rules = replace(rules, connect=connect or rules.connect, idle=idle or rules.idle)
+        return replace(self, connecting=replace(self.connecting, tunnel=rules))
+
     def with_pushes(self) -> "Policy":
         """The same policy with pushes allowed to every registry that it names."""
         registries = tuple(replace(registry, push=True) for registry in self.registries)

@@ -11,7 +11,13 @@ from regproxy.settings.files import PolicyFiles, Variables
 from regproxy.settings.packaged import known_sources, packaged_source
 from regproxy.settings.quoting import unquoted
 from regproxy.settings.seed import CACHE_VARIABLES, allows_push, cache_limits, seed_policy, triggers
-from regproxy.settings.seed_upstream import UPSTREAM_VARIABLES, seed_timeouts, upstream_warnings, verifies
+from regproxy.settings.seed_upstream import (
+    UPSTREAM_VARIABLES,
+    seed_timeouts,
+    seed_tunnel_times,
+    upstream_warnings,
+    verifies,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,5 +93,6 @@ def _default(environ: Mapping[str, str]) -> Chosen:
         inactive=limits.inactive if inactive is None else float(inactive),
     )
     policy = policy.with_cache(limits).with_upstream(seed_timeouts(environ), verify=verifies(environ))
+    policy = policy.with_tunnels(*seed_tunnel_times(environ))
     changed = replace(loaded, policy=policy.with_pushes() if push else policy)
     return Chosen(changed, f"policy: default (packaged), with {' and '.join(overlay)} from the environment", warnings)

@@ -10,7 +10,7 @@ from regproxy.settings.nginx import nginx_size, nginx_time
 from regproxy.settings.seed_logins import is_placeholder
 from regproxy.settings.seed_regex import regex_literal, seed_difference
 from regproxy.settings.seed_registries import seed_registries
-from regproxy.settings.seed_upstream import upstream_text, upstream_warnings, verifies
+from regproxy.settings.seed_upstream import tunnel_text, upstream_text, upstream_warnings, verifies
 
 TRIGGERS = ("REGISTRIES", "AUTH_REGISTRIES", "ENABLE_MANIFEST_CACHE")
 CACHE_VARIABLES = ("CACHE_MAX_SIZE", "CACHE_INACTIVE")
@@ -22,8 +22,7 @@ TIERS = (
 )
 NO_EFFECT = (
     *("DEBUG DEBUG_HUB DEBUG_NGINX SEND_TIMEOUT CLIENT_BODY_TIMEOUT".split()),
-    *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_SEND_TIMEOUT".split()),
-    *("PROXY_CONNECT_READ_TIMEOUT PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
+    *("CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT PROXY_SEND_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
 )
 _HEAD = """\
 # The policy that the environment means, in the words of the seed.
@@ -36,6 +35,7 @@ tunnel {{
     allow "**";
     ports any;
     allow-address "10.0.0.0/8" "100.64.0.0/10" "172.16.0.0/12" "192.168.0.0/16" "fc00::/7";
+    {times}
 }}
 
 tier blob-by-digest     {{ match kind is blob and digest like "sha256:*"; fresh 60d; }}
@@ -93,6 +93,7 @@ def seed_policy(environ: Mapping[str, str]) -> SeedPolicy | None:
         size=size_in_words(32 * 1024**3 if size is None else size),
         inactive=duration(60 * 86400 if inactive is None else inactive),
         registries=registries.text,
+        times=tunnel_text(environ),
         tiers="".join(_TIER.format(**tier) for tier in _tiers(environ, manifest_cache)),
     )
     warnings = (*registries.warnings, *_warnings(environ))

@@ -1,4 +1,4 @@
-"""The seed's variables about its way to registries: time-outs, and whether to believe who answers."""
+"""The seed's variables about its way to registries and tunnels: time-outs, and whether to believe who answers."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,7 +6,13 @@ from regproxy.model.egress import MAX_TIMEOUT, Timeouts
 from regproxy.policy.words import duration
 from regproxy.settings.nginx import nginx_time
 
-UPSTREAM_VARIABLES = ("VERIFY_SSL", "PROXY_CONNECT_TIMEOUT", "PROXY_READ_TIMEOUT")
+UPSTREAM_VARIABLES = (
+    "VERIFY_SSL",
+    "PROXY_CONNECT_TIMEOUT",
+    "PROXY_READ_TIMEOUT",
+    "PROXY_CONNECT_CONNECT_TIMEOUT",
+    "PROXY_CONNECT_READ_TIMEOUT",
+)
 _OFF = frozenset({"false", "0", "no", "off"})
 
 
@@ -14,6 +20,17 @@ def seed_timeouts(environ: Mapping[str, str]) -> Timeouts:
     """The bounds on waiting that are set; raises ValueError naming the variable at fault."""
     read = _seconds(environ, "PROXY_READ_TIMEOUT")
     return Timeouts(_seconds(environ, "PROXY_CONNECT_TIMEOUT"), read, read)
+
+
+def seed_tunnel_times(environ: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """How long a tunnel waits for its other end, and lives without a byte; None where not set; raises ValueError."""
+    return _seconds(environ, "PROXY_CONNECT_CONNECT_TIMEOUT"), _seconds(environ, "PROXY_CONNECT_READ_TIMEOUT")
+
+
+def tunnel_text(environ: Mapping[str, str]) -> str:
+    """The same, as it stands in the `tunnel` block of a policy."""
+    settings = zip(("connect-timeout", "idle-timeout"), seed_tunnel_times(environ), strict=True)
+    return "".join(f"{key} {duration(seconds)}; " for key, seconds in settings if seconds is not None)
 
 
 def verifies(environ: Mapping[str, str]) -> bool:

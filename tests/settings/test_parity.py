@@ -208,13 +208,14 @@ def test_manifest_cache_tiers(environ: Mapping[str, str], lifetimes: Mapping[str
         pytest.param({"VERIFY_SSL": "false"}, 1, id="VERIFY_SSL false: off, and said"),
         pytest.param({"PROXY_CONNECT_TIMEOUT": "60s"}, 0, id="PROXY_CONNECT_TIMEOUT"),
         pytest.param({"PROXY_READ_TIMEOUT": "900s"}, 0, id="PROXY_READ_TIMEOUT"),
+        pytest.param({"PROXY_CONNECT_CONNECT_TIMEOUT": "60s"}, 0, id="PROXY_CONNECT_CONNECT_TIMEOUT"),
+        pytest.param({"PROXY_CONNECT_READ_TIMEOUT": "60s"}, 0, id="PROXY_CONNECT_READ_TIMEOUT"),
         pytest.param({"DISABLE_IPV6": "true"}, 0, id="DISABLE_IPV6"),
         *(
             pytest.param({name: "5s"}, 1, id=f"{name}: not yet, named")
             for name in (
                 *("SEND_TIMEOUT CLIENT_BODY_TIMEOUT CLIENT_HEADER_TIMEOUT KEEPALIVE_TIMEOUT".split()),
-                *("PROXY_SEND_TIMEOUT PROXY_CONNECT_READ_TIMEOUT".split()),
-                *("PROXY_CONNECT_CONNECT_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
+                *("PROXY_SEND_TIMEOUT PROXY_CONNECT_SEND_TIMEOUT".split()),
             )
         ),
         *(
@@ -269,6 +270,25 @@ def test_every_outcome_has_a_word_of_nginx_for_the_header_that_people_script_aga
 )
 def test_the_tunnel(authority: str, decision: type) -> None:
     assert isinstance(meaning(ON).policy.on_connect(parse_authority(authority), "192.0.2.1"), decision)
+
+
+@pytest.mark.parametrize(
+    ("environ", "times"),
+    [
+        pytest.param(ON, (5.0, 600.0), id="5s and 10m where not set"),
+        pytest.param({**ON, "PROXY_CONNECT_CONNECT_TIMEOUT": "1m"}, (60.0, 600.0), id="until the other end answers"),
+        pytest.param({**ON, "PROXY_CONNECT_READ_TIMEOUT": "2h"}, (5.0, 3600.0), id="while nothing moves, 1h at most"),
+        pytest.param(
+            {"PROXY_CONNECT_CONNECT_TIMEOUT": "10", "PROXY_CONNECT_READ_TIMEOUT": "60"},
+            (10.0, 60.0),
+            id="over the default policy, too",
+        ),
+    ],
+)
+def test_time_outs_of_tunnels(environ: Mapping[str, str], times: tuple[float, float]) -> None:
+    tunnel = meaning(environ).policy.on_connect(parse_authority("github.com:443"), "192.0.2.1")
+    assert isinstance(tunnel, Tunnel)
+    assert (tunnel.connect, tunnel.idle) == times
 
 
 @pytest.mark.parametrize(
