@@ -14,3 +14,19 @@ class CredentialRejected:
     authority: str
     account: str
     detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HelperFailed:
+    """A credential helper of the policy did not say a login for a registry; `detail` says why, and nothing of a login.
+
+    What it said before goes on, if it did. Once each time that it is asked.
+    """
+
+    registry: str
+    authority: str
+    command: str
+    detail: str
+
+
+CredentialEvent = CredentialRejected | HelperFailed

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Literal
 
 from regproxy.model.ca_event import Certified
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialEvent
 from regproxy.model.exchange import Traced
 from regproxy.model.measure import Pulse
 from regproxy.model.oci import Digest
@@ -291,7 +291,7 @@ Event = (
     | StoreFailed
     | PolicyStarted
     | PolicyReloaded
-    | CredentialRejected
+    | CredentialEvent
     | PullEvent
     | Certified
     | BodyBegan

@@ -174,6 +174,12 @@ UPSTREAM = (
         "Refusals of credentials that the policy lends, by a registry or its token service; then they rest for 30 s.",
         (by.REGISTRY,),
     ),
+    Metric(
+        "credential_helper_failures",
+        "counter",
+        "Times that a credential helper of the policy was asked and gave no login; it is asked again after 10 s.",
+        (by.REGISTRY,),
+    ),
     Metric("upstream_up", "gauge", "0 while an authority of the registry is not asked, for it failed.", (by.REGISTRY,)),
     Metric(
         "upstream_last_success_timestamp_seconds",

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any, assert_never
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialEvent, CredentialRejected, HelperFailed
 from regproxy.model.event import (
     BodyBegan,
     BreakerChanged,
@@ -44,7 +44,7 @@ def fields_of(event: Event) -> Fields | None:
             return _request(event)
         case ConnectFinished() | TunnelClosed() | HandshakeFailed():
             return _connection(event)
-        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | CredentialRejected():
+        case UpstreamFinished() | UpstreamThrottled() | BreakerChanged() | CredentialRejected() | HelperFailed():
             return _upstream(event)
         case ImageWarmed():
             return _warmed(event)
@@ -135,7 +135,7 @@ def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fiel
             assert_never(event)
 
 
-def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged | CredentialRejected) -> Fields | None:
+def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged | CredentialEvent) -> Fields | None:
     match event:
         case UpstreamFinished(failure=""):
             return None
@@ -154,6 +154,9 @@ def _upstream(event: UpstreamFinished | UpstreamThrottled | BreakerChanged | Cre
         case CredentialRejected(registry=registry, authority=authority):
             where = {"registry": registry, "authority": authority}
             return {"event": "credential", **where, "account": event.account, "message": event.detail}
+        case HelperFailed(registry=registry, authority=authority):
+            where = {"registry": registry, "authority": authority}
+            return {"event": "credential", **where, "account": f"helper {event.command}", "message": event.detail}
         case BreakerChanged(registry=registry, authority=authority):
             where = {"registry": registry, "authority": authority}
             return {"event": "breaker", **where, "state": "open" if event.is_open else "closed", "cause": event.cause}

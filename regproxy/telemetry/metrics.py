@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from regproxy.model.ca_event import CaNoticed, CaReloaded, CertificatesFetched, LeafIssued
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialRejected, HelperFailed
 from regproxy.model.event import (
     BodyBegan,
     BreakerChanged,
@@ -97,7 +97,9 @@ class Metrics:
         match event:
             case ExchangeFinished() | ConnectFinished() | TunnelClosed() | HandshakeFailed():
                 self._clients.observe(event)
-            case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged() | CredentialRejected():
+            case UpstreamFinished() | UpstreamThrottled() | UpstreamRetried() | BreakerChanged():
+                self._upstream.observe(event)
+            case CredentialRejected() | HelperFailed():
                 self._upstream.observe(event)
             case QuotaObserved() | HoldChanged() | PullSpent() | PullFinished() | LayersPrefetched():
                 self._pulls.observe(event)

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import assert_never
 
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialEvent, CredentialRejected, HelperFailed
 from regproxy.model.event import BreakerChanged, UpstreamFinished, UpstreamThrottled
 from regproxy.model.pull_event import UpstreamRetried
 from regproxy.telemetry.lately import Lately
 from regproxy.telemetry.tally import Tally
 
 _DENIED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerChanged | CredentialRejected
+Upstreamed = UpstreamFinished | UpstreamThrottled | UpstreamRetried | BreakerChanged | CredentialEvent
 
 
 class UpstreamMetrics:
@@ -43,6 +43,8 @@ class UpstreamMetrics:
                 self._add("upstream_retries", registry, failure)
             case CredentialRejected():
                 self._add("credential_rejected", registry)
+            case HelperFailed():
+                self._add("credential_helper_failures", registry)
             case BreakerChanged(is_open=is_open):
                 self._open[registry] = self._open.get(registry, 0) + (1 if is_open else -1)
                 self._set("upstream_up", registry, value=not self._open[registry])

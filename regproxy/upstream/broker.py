@@ -6,7 +6,7 @@ from typing import assert_never
 
 from regproxy.model.account import ANONYMOUS, Account, Anonymous, Lent, Own
 from regproxy.model.address import Authority
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialRejected, HelperFailed
 from regproxy.model.entry import Challenge
 from regproxy.model.event import Event
 from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
@@ -55,7 +55,11 @@ class Broker:
         if challenge.scheme == "basic":
             return None
         token = await self._tokens.get(request, challenge, scope, account, login)
-        if token == _WRONG and login is not None and (renewed := await self._renewed(account, login)) is not None:
+        if (
+            token == _WRONG
+            and login is not None
+            and (renewed := await self._renewed(request, account, login)) is not None
+        ):
             self._tokens.forget(account)
             token = await self._tokens.get(request, challenge, scope, account, renewed)
         if isinstance(token, str):
@@ -101,18 +105,25 @@ class Broker:
         login = _login(account)
         if not isinstance(login, FromHelper):
             return login
-        said = await self._helpers.get(login)
+        said = await self._helpers.get(login, self._failed(request, login))
         if said.login is None:
             raise Rejected(f"{request.authority.name}: the proxy has no credential: {said.failure}", _WRONG)
         return said.login
 
-    async def _renewed(self, account: Account, refused: Login) -> Password | IdentityToken | None:
+    async def _renewed(
+        self, request: UpstreamRequest, account: Account, refused: Login
+    ) -> Password | IdentityToken | None:
         """What a helper says instead of what was refused; None where it says the same, or there is none."""
         login = _login(account)
         if not isinstance(login, FromHelper) or isinstance(refused, BearerToken):
             return None
-        renewed = (await self._helpers.renewed(login, refused)).login
+        renewed = (await self._helpers.renewed(login, refused, self._failed(request, login))).login
         return renewed if renewed != refused else None
+
+    def _failed(self, request: UpstreamRequest, login: FromHelper) -> Callable[[str], None]:
+        """Who tells that this helper failed."""
+        where = request.registry.name, request.authority.name
+        return lambda why: self._report(HelperFailed(*where, login.command, why))
 
     def _known(self, account: Account) -> Login | None:
         login = _login(account)

@@ -37,17 +37,22 @@ class Helpers:
         self._flights: SingleFlight[FromHelper, Said] = SingleFlight()
         self._turn = asyncio.Semaphore(MAX_AT_ONCE)
 
-    async def get(self, asked: FromHelper) -> Said:
-        """What the helper says, or said a moment ago; where it fails, what it said before goes on."""
+    async def get(self, asked: FromHelper, failed: Callable[[str], None]) -> Said:
+        """What the helper says, or said a moment ago; where it fails, what it said before goes on.
+
+        `failed` hears why it did, from one of those who wait for the same.
+        """
         said = self._said.get(asked)
         if said is None or self._monotonic() >= said.until:
-            said = await self._flights.run(asked, lambda: self._ask(asked))
+            said = await self._flights.run(asked, lambda: self._ask(asked, failed))
         return said
 
-    async def renewed(self, asked: FromHelper, refused: Password | IdentityToken) -> Said:
+    async def renewed(
+        self, asked: FromHelper, refused: Password | IdentityToken, failed: Callable[[str], None]
+    ) -> Said:
         """The same after the registry refused what was said: asked for anew, unless somebody else did that already."""
         self.drop(asked, refused)
-        return await self.get(asked)
+        return await self.get(asked, failed)
 
     def drop(self, asked: FromHelper, refused: Password | IdentityToken) -> None:
         """Forget what was refused."""
@@ -64,12 +69,13 @@ class Helpers:
         await self._flights.close()
         self._said.clear()
 
-    async def _ask(self, asked: FromHelper) -> Said:
+    async def _ask(self, asked: FromHelper, failed: Callable[[str], None]) -> Said:
         try:
             async with self._turn:
                 path = await asyncio.to_thread(program, self._directory, asked.command)
                 login = await ask(path, asked.authority)
         except ValueError as error:
+            failed(str(error))
             before = self._said.get(asked)
             at, login_before = (before.at, before.login) if before is not None else (time.time(), None)
             said = Said(login_before, at, self._monotonic() + FAILED_SECONDS, str(error))

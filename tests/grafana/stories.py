@@ -142,7 +142,8 @@ STORIES = (
     Story(
         "RegproxyCredentialsRejected",
         {f"regproxy_credential_rejected_total{{{HUB}}}": "0+1x200"},
-        "docker.io rejects a credential; pulls of private images fail, others count against the anonymous limit.",
+        "A credential for docker.io is rejected, or its helper has none; pulls of private images fail, "
+        "others count against the anonymous limit.",
         {"registry": "docker.io"},
         {f"regproxy_credential_rejected_total{{{HUB}}}": "7x200"},
     ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from regproxy.model.ca_event import LeafIssued
-from regproxy.model.credential_event import CredentialRejected
+from regproxy.model.credential_event import CredentialRejected, HelperFailed
 from regproxy.model.event import (
     BreakerChanged,
     ConnectFinished,
@@ -107,6 +107,10 @@ def series(metrics: Metrics) -> list[str]:
         (
             CredentialRejected("quay", "quay.io", "basic me", "so"),
             'regproxy_credential_rejected_total{registry="quay"} 1.0',
+        ),
+        (
+            HelperFailed("quay", "quay.io", "docker-credential-x", "so"),
+            'regproxy_credential_helper_failures_total{registry="quay"} 1.0',
         ),
         (
             BreakerChanged("quay", "quay.io", is_open=True, cause="refused"),

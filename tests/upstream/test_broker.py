@@ -12,6 +12,7 @@ import pytest
 
 from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, OnReject, Own
 from regproxy.model.address import Authority
+from regproxy.model.credential_event import HelperFailed
 from regproxy.model.decision import FailureClass
 from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.upstream.failure import Rejected, UpstreamFailed
@@ -302,6 +303,9 @@ def test_without_a_helper_to_run_the_failure_says_so_and_what_is_public_goes_on(
     async def private(stage: Stage) -> None:
         with pytest.raises(Rejected, match="the proxy has no credential: docker-credential-x cannot be run"):
             await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+        (told,) = (event for event in stage.events if isinstance(event, HelperFailed))
+        assert (told.registry, told.authority, told.command) == (stage.block.name, HERE.name, command)
+        assert told.detail.startswith("docker-credential-x cannot be run")
 
     async def public(stage: Stage) -> None:
         head, _, by = await stage.upstream.fetch(stage.ask(), "a/b", 100, account)

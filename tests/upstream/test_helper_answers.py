@@ -22,6 +22,7 @@ class Keychain:
         program.write_text(f"#!/bin/sh\necho >>{self._count}\nexec cat {self._secret}\n")
         program.chmod(0o755)
         self.helpers = Helpers(directory, lambda: self.now)
+        self.failures: list[str] = []
 
     @property
     def asked(self) -> int:
@@ -31,7 +32,7 @@ class Keychain:
         self._secret.write_text(f'{{"Username": "me", "Secret": "{secret}"}}' if secret else "nothing")
 
     async def password(self) -> str | None:
-        said = await self.helpers.get(ASKED)
+        said = await self.helpers.get(ASKED, self.failures.append)
         return said.login.password if isinstance(said.login, Password) else None
 
 
@@ -61,9 +62,10 @@ def test_where_it_fails_what_it_said_goes_on_until_that_is_refused(keychain: Key
         keychain.says(None)
         keychain.now = KEPT_SECONDS
         assert (await keychain.password(), await keychain.password(), keychain.asked) == ("one", "one", 2)
-        said = await keychain.helpers.renewed(ASKED, Password("me", "one"))
+        said = await keychain.helpers.renewed(ASKED, Password("me", "one"), keychain.failures.append)
         assert (said.login, said.failure) == (None, "docker-credential-x answered no JSON")
         assert (await keychain.password(), keychain.asked) == (None, 3), "not asked by each pull"
+        assert keychain.failures == ["docker-credential-x answered no JSON"] * 2, "told each time that it was asked"
         keychain.says("two")
         keychain.now += FAILED_SECONDS
         assert (await keychain.password(), keychain.asked) == ("two", 4)
@@ -77,7 +79,9 @@ def test_what_is_refused_is_asked_for_anew_by_one_of_many(keychain: Keychain) ->
         await keychain.password()
         keychain.says("two")
         refused = Password("me", "one")
-        found = await asyncio.gather(*(keychain.helpers.renewed(ASKED, refused) for _ in range(50)))
+        found = await asyncio.gather(
+            *(keychain.helpers.renewed(ASKED, refused, keychain.failures.append) for _ in range(50))
+        )
         assert ({said.login for said in found}, keychain.asked) == ({Password("me", "two")}, 2)
 
     asyncio.run(story())

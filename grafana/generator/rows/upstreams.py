@@ -93,7 +93,8 @@ UPSTREAMS = Row(
         ),
         Graph(
             title="Are our credentials accepted?",
-            description="Requests for tokens per second, denied ones too; rejected: a credential of the policy.",
+            description="Requests for tokens per second, denied ones too; rejected: a credential of the policy; "
+            "no helper: one that gave none.",
             empty="none",
             unit="reqps",
             queries=(
@@ -104,8 +105,12 @@ UPSTREAMS = Row(
                 Query(
                     occurring("regproxy_credential_rejected_total", REGISTRY, by=("registry",)), "{{registry}} rejected"
                 ),
+                Query(
+                    occurring("regproxy_credential_helper_failures_total", REGISTRY, by=("registry",)),
+                    "{{registry}} no helper",
+                ),
             ),
-            colours={".* ok": "green", ".* (denied|rejected)": "red", ".* error": "orange"},
+            colours={".* ok": "green", ".* (denied|rejected|no helper)": "red", ".* error": "orange"},
         ),
         Graph(
             title="When did each registry last answer well?",
