@@ -54,14 +54,17 @@ def fields_of(event: Event) -> Fields | None:
             return _trouble(event)
         case PolicyStarted() | PolicyReloaded() | CaReloaded() | CaNoticed():
             return _running(event)
-        case EntryStored() | EntryEvicted() | LeafIssued() | QuotaObserved() | UpstreamRetried() | BodyBegan():
-            return None
-        case AskAnswered() | UpstreamAnswered():
-            return None
         case PullFinished():
             return _pull(event)
         case (
-            CertificatesFetched()
+            EntryStored()
+            | EntryEvicted()
+            | LeafIssued()
+            | QuotaObserved()
+            | UpstreamRetried()
+            | AskAnswered()
+            | UpstreamAnswered()
+            | CertificatesFetched()
             | BodyBegan()
             | PullSpent()
             | HoldChanged()
@@ -120,11 +123,11 @@ def _pull(event: PullFinished) -> Fields:
 
 
 def _connection(event: ConnectFinished | TunnelClosed | HandshakeFailed) -> Fields | None:
+    if isinstance(event, ConnectFinished) and event.decision in ("intercept", "tunnel"):
+        return None  # what follows is told
     user = "" if isinstance(event, HandshakeFailed) else event.user
     who = {**_who(event.client, user), "authority": event.authority}
     match event:
-        case ConnectFinished(decision="intercept" | "tunnel"):
-            return None
         case ConnectFinished(decision=decision, status=status, reason=reason):
             return {"event": "connect", **who, "decision": decision, "status": status, "reason": reason}
         case TunnelClosed(sent=sent, received=received, milliseconds=spent):
