@@ -73,8 +73,8 @@ class Edge:
     disk: Disk = field(default_factory=Disk)
     # Where every stream puts the plaintext of one batch for the length of one call.
     scratch: memoryview = field(default_factory=lambda: memoryview(bytearray(TURN_BYTES)))
-    # The keys alone count, in the order in which they came.
-    streams: dict[ClientStream, None] = field(default_factory=dict)
+    # In the order in which they came, each with what carries TLS with the proxy around it, where that is.
+    streams: dict[ClientStream, asyncio.Task[None] | None] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def __post_init__(self) -> None:

@@ -70,9 +70,11 @@ class Listener:
 
     def _make_room(self) -> None:
         """Close some that wait for a request of which no byte has come, the oldest first: clients expect that."""
-        idle = (stream for stream in tuple(self._edge.streams) if stream.idle)
-        for stream in itertools.islice(idle, max(1, self._edge.crowd.capacity.total // IDLE_SHARE)):
+        idle = (each for each in tuple(self._edge.streams.items()) if each[0].idle)
+        for stream, carrying in itertools.islice(idle, max(1, self._edge.crowd.capacity.total // IDLE_SHARE)):
             stream.close()
+            if carrying is not None:
+                carrying.cancel()  # Else its place is held until the client has said goodbye, too.
             self._edge.turned_away = replace(self._edge.turned_away, idle=self._edge.turned_away.idle + 1)
 
     def _accept(self, listening: socket.socket) -> None:
@@ -150,6 +152,7 @@ class Listener:
             # The TLS around it may outlive what is inside, and is the connection.
             carrying = edge.spawn(self._carry(connection, outside, context, client), stream)
             carrying.add_done_callback(lambda _: edge.crowd.left(client))
+            edge.streams[stream] = carrying
         Front(self._edge, stream, client).serve()
 
     async def _carry(

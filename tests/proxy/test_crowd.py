@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -81,6 +82,26 @@ def test_idle_connections_make_room_and_busy_ones_are_waited_for(tmp_path: Path)
             go.set()
             assert {(await each).body for each in busy} == {b"hello"}
             held.enter_context(await asyncio.wait_for(waiting, 5))
+
+    told(story, tmp_path)
+
+
+def test_idle_connections_inside_tls_make_room_at_once_and_no_more_of_them_than_needed(tmp_path: Path) -> None:
+    async def story(serving: Serving) -> None:
+        context = ssl.create_default_context(cafile=str(serving.ca_file))
+
+        def silent() -> ssl.SSLSocket:
+            """It says nothing, to a close_notify neither."""
+            connection = socket.create_connection(("127.0.0.1", serving.secured_port), 5)
+            return context.wrap_socket(connection, server_hostname="quay.io")
+
+        with room(serving, 3, 100), ExitStack() as held:
+            for _ in range(3):
+                held.enter_context(await asyncio.to_thread(silent))
+            newcomer = await asyncio.to_thread(Client, serving.port, serving.ca_file, "quay.io:443")
+            assert (await asyncio.to_thread(held.enter_context(newcomer).get, "/v2/")).body == b"hello"
+            assert serving.edge.crowd.total == 3
+            assert serving.edge.measure("").turned_away == TurnedAway(idle=1)
 
     told(story, tmp_path)
 
