@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 
 import click
 
-from regproxy.admin.token import TokenFile
-from regproxy.cli.administering import TOKEN_FILE_HELP
+from regproxy.cli.administering import TOKEN_FILE_HELP, token_of
+from regproxy.cli.sentence import sentence
 from regproxy.settings.admin import admin_socket, told_apart
 from regproxy.settings.directories import default_cache_directory
 
@@ -60,13 +60,18 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
     try:
         connection, place, headers = _way(admin)
     except (ValueError, OSError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(sentence(error)) from error
     try:
         connection.request(method, f"/api/v1{path}" + (f"?{urlencode(query)}" if query else ""), headers=headers)
         response = connection.getresponse()
-        answer: dict[str, object] = json.loads(response.read(MAX_ANSWER))
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise click.ClickException(f"no proxy answers at {place}: {error}; is it running? see --admin") from error
+        answer = json.loads(response.read(MAX_ANSWER))
+        if not isinstance(answer, dict):
+            raise ValueError("not an object")
+    except ValueError as error:
+        raise click.ClickException(f"what answers at {place} is not where a regproxy is asked; see --admin") from error
+    except (OSError, http.client.HTTPException) as error:
+        why = sentence(error)
+        raise click.ClickException(f"no proxy answers at {place}: {why}; is it running? see --admin") from error
     finally:
         connection.close()
     if response.status != 200:
@@ -93,8 +98,8 @@ def _by_address(text: str) -> tuple[http.client.HTTPConnection, str, dict[str, s
     token_file = context.meta.get(_TOKEN_FILE) if context is not None else None
     if token_file is None:
         raise ValueError(f"{text} asks for a token; give --admin-token-file FILE")
-    headers = {"Authorization": f"Bearer {TokenFile(token_file).read()[0]}"}
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    headers = {"Authorization": f"Bearer {token_of(token_file)}"}
     return kind(url.hostname, url.port, timeout=SECONDS), text, headers
 
 

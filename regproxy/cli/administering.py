@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from regproxy.admin.token import TokenFile
+from regproxy.cli.sentence import sentence
 from regproxy.settings.admin import AdminSettings, admin_settings, admin_socket, told_apart
 from regproxy.settings.directories import default_cache_directory
 
@@ -70,10 +71,16 @@ def _settled(admin: tuple[str, ...], token_file: Path | None, names: tuple[str, 
             admin = ("off", *admin)
     try:
         settings = admin_settings(admin, token_file, names, directory)
-        if settings.addresses and token_file is not None:
-            TokenFile(token_file).read()
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    except OSError as error:
-        raise click.UsageError(f"--admin-token-file {token_file}: {error.strerror}") from error
+    if settings.addresses and token_file is not None:
+        token_of(token_file)
     return settings
+
+
+def token_of(path: Path) -> str:
+    """The first token of a file; one that cannot be used is a usage error."""
+    try:
+        return TokenFile(path).read()[0]
+    except (OSError, ValueError) as error:
+        raise click.UsageError(f"--admin-token-file: {sentence(error)}") from error

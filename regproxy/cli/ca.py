@@ -12,6 +12,7 @@ import click
 
 from regproxy.cli.deferred import Deferred, named
 from regproxy.cli.options import json_option
+from regproxy.cli.sentence import sentence
 from regproxy.policy.diagnostic import render
 from regproxy.policy.policy import Policy
 from regproxy.settings.choose import choose_policy
@@ -91,7 +92,7 @@ def init(ca_dir: Path | None, ca_permit: tuple[str, ...], policy: Path | None, c
             return
         ca = create(directory, permits, time.time())
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
     if as_json:
         click.echo(json.dumps(_object(Holdings(ca), ()), indent=2))
         return
@@ -108,7 +109,7 @@ def show(ca_dir: Path | None, ca_passphrase_file: Path | None, as_json: bool) ->
     try:
         holdings = read_holdings(ca_directory(ca_dir), ca_passphrase_file)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
     now = time.time()
     warnings = (*holdings.warnings, *holdings.notices(now))
     if as_json:
@@ -128,7 +129,7 @@ def chosen_policy(policy: Path | None) -> Policy:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
     if loaded.policy is None:
         raise click.ClickException("\n".join(render(finding) for finding in loaded.diagnostics))
     return loaded.policy

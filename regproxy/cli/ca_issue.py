@@ -9,6 +9,7 @@ import click
 
 from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option, requested
 from regproxy.cli.options import json_option
+from regproxy.cli.sentence import sentence
 from regproxy.model.address import canonical_host
 from regproxy.model.leaf import NotValidNow
 from regproxy.tls.authority import load
@@ -75,4 +76,4 @@ def issue(
         words = "\n".join(f"wrote     {path}" for path in paths.values())
         click.echo(json.dumps({what: str(path) for what, path in paths.items()}) if as_json else words)
     except (ValueError, OSError, NotValidNow) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error

@@ -10,6 +10,7 @@ import click
 
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, chosen_policy, passphrase_option
+from regproxy.cli.sentence import sentence
 from regproxy.policy.cover import uncovered
 from regproxy.policy.diagnostic import in_brief
 from regproxy.policy.policy import Policy
@@ -71,7 +72,7 @@ def rotate(
             case _:
                 assert_never(step)
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
 
 
 def _check_covered(found: Rotation, policy: Policy) -> None:
@@ -84,10 +85,11 @@ def _check_covered(found: Rotation, policy: Policy) -> None:
 
 def _status(found: Rotation, admin: str | None, *, as_json: bool) -> None:
     word = {Stage.PREPARED: "next", Stage.ACTIVATED: "previous"}.get(found.stage, "")
+    clients, why_not = {}, "the proxy that answers signs by another CA"
     try:
         clients = call(admin, "GET", "/ca", {})
-    except click.ClickException:
-        clients = {}
+    except click.ClickException as error:
+        why_not = error.message
     known = clients if clients.get("fingerprint") == found.ca.fingerprint else {}
     if as_json:
         other = {word: {"fingerprint": found.other.fingerprint, "since": found.since}} if found.other else {}
@@ -97,7 +99,7 @@ def _status(found: Rotation, admin: str | None, *, as_json: bool) -> None:
     rows = [("stage", str(found.stage)), ("signs", f"{found.ca.fingerprint}, until {_date(found.ca.not_after)}")]
     if found.other is not None and found.since is not None:
         rows.append((word, f"{found.other.fingerprint}, since {_date(found.since)}"))
-    rows += _clients(known) if known else [("clients", "no running proxy tells of them; see --admin")]
+    rows += _clients(known) if known else [("clients", f"not known: {why_not}")]
     click.echo("\n".join(f"{label:<10}{value}" for label, value in rows))
 
 

@@ -12,6 +12,7 @@ import click
 
 from regproxy.cli.deferred import Deferred, named
 from regproxy.cli.options import cache_dir_option, json_option
+from regproxy.cli.sentence import sentence
 from regproxy.policy.words import size as size_in_words
 from regproxy.settings.directories import default_cache_directory
 from regproxy.store.scrub import Directory, Holding, looked_over
@@ -109,7 +110,7 @@ def opened(given: Path | None, *, make: bool = False) -> Iterator[Directory]:
     except BlockingIOError as error:
         raise click.ClickException(f"{path}: a regproxy runs on this cache; stop it first") from error
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
 
 
 class Progress:

@@ -12,6 +12,7 @@ import click
 from regproxy.cli.cache import Progress, opened
 from regproxy.cli.options import cache_dir_option, json_option
 from regproxy.cli.policy.given import POLICY_PATH, running
+from regproxy.cli.sentence import sentence
 from regproxy.cli.table import rounded
 from regproxy.model.address import Authority
 from regproxy.model.entry import BindingKey
@@ -63,7 +64,7 @@ def export_command(layout: Path, images: str, cache_dir: Path | None, policy: Pa
             if entries:
                 write_entries(layout, entries)
         except (OSError, ValueError) as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(sentence(error)) from error
     if not entries and not failed:
         raise click.ClickException(
             f"nothing in the cache matches {images[:80]!r}; `regproxy cache ls` lists what is there"
@@ -88,7 +89,7 @@ def _copy(piece: Piece, where: Where, layout: Path) -> bool:
     try:
         return copied(where.path(digest), layout, digest)
     except OSError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
 
 
 def _told(name: str, found: Iterable[Piece], platforms: list[str], absent: list[str], *, as_json: bool) -> None:
@@ -151,7 +152,7 @@ def _take_layout(intake: Intake, table: ConnectTable, layout: Path, repository: 
     try:
         entries = read_entries(layout)
     except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
     good = bool(entries)
     for entry in entries:
         try:

@@ -7,8 +7,7 @@ import click
 
 from regproxy.admin.hooks import HOOKS, hook_secret
 from regproxy.admin.pushed import SENDERS
-from regproxy.admin.token import TokenFile
-from regproxy.cli.administering import TOKEN_FILE_HELP
+from regproxy.cli.administering import TOKEN_FILE_HELP, token_of
 from regproxy.cli.options import json_option
 
 
@@ -27,10 +26,7 @@ def hooks_command(admin_token_file: Path, as_json: bool) -> None:
     Send it as the sender can: `Authorization: Bearer SECRET`, GitLab's secret token, GitHub's webhook secret, or, where
     there is only a URL, as `?token=SECRET`. `?registry=HOST` says what clients call the registry, if it does not know.
     """
-    try:
-        secret = hook_secret(TokenFile(admin_token_file).read()[0])
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    secret = hook_secret(token_of(admin_token_file))
     paths = {sender: f"{HOOKS}{sender}" for sender in SENDERS}
     if as_json:
         click.echo(json.dumps({"secret": secret, "paths": paths}))

@@ -18,6 +18,7 @@ from regproxy.app.supervisor import Plan, become
 from regproxy.cli.administering import admin_options
 from regproxy.cli.ca import ca_dir_option, ca_directory, ca_permit_option, passphrase_option
 from regproxy.cli.listening import Listening, listening_options, listening_settings
+from regproxy.cli.sentence import sentence
 from regproxy.settings.admin import AdminSettings
 from regproxy.settings.floors import below_floors
 from regproxy.settings.otel import EXTRA, can_send, collector
@@ -181,7 +182,7 @@ def serve_command(
     try:
         serve(prepared, log)
     except (OSError, ValueError) as error:
-        _fail(f"error: {error}")
+        _fail(f"error: {sentence(error)}")
 
 
 def _seconds(text: str) -> float:
@@ -212,7 +213,7 @@ def _prepare(settings: ServeSettings, handed: Handed | None) -> Prepared:
     except ValueError as error:
         raise click.UsageError(f"{error}; write host:port") from error
     except OSError as error:
-        _fail(f"error: {error}")
+        _fail(f"error: {sentence(error)}")
         raise
     return Prepared(settings, start, holdings, proxy_sockets, metrics_sockets, admin_sockets, handed)
 

@@ -9,6 +9,7 @@ import click
 
 from regproxy.cli.ca import ca_dir_option, ca_directory, chosen_policy, passphrase_option
 from regproxy.cli.options import json_option
+from regproxy.cli.sentence import sentence
 from regproxy.model.address import Authority, parse_authority
 from regproxy.setup.facts import Facts, probe
 from regproxy.setup.platforms import PLATFORMS
@@ -57,10 +58,8 @@ def setup_command(
     """
     try:
         holdings = read_holdings(ca_directory(ca_dir), ca_passphrase_file)
-    except FileNotFoundError as error:
-        raise click.ClickException(f"{error}; `regproxy ca init` or a first start makes one") from error
     except (ValueError, OSError) as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(sentence(error)) from error
     certificates = holdings.bundle(time.time()).decode("ascii")
     facts = Facts(proxy, certificates, holdings.ca.fingerprint, probe(chosen_policy(policy).registries))
     one = _NAMES[platform]

@@ -20,7 +20,7 @@ def run(*arguments: str, **environ: str) -> Result:
 
 
 @contextmanager
-def answering(path: Path, answer: Mapping[str, object]) -> Iterator[None]:
+def answering(path: Path, answer: Mapping[str, object] | str) -> Iterator[None]:
     """A proxy that gives this one answer to whatever it is asked."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -85,6 +85,21 @@ def test_a_socket_that_is_named_comes_before_the_cache_directory(tmp_path: Path)
         run("reload", REGPROXY_ADMIN=f"unix:{named}", REGPROXY_CACHE_DIR="/nonexistent"),
     ):
         assert f"no proxy answers at {named}: " in result.stderr
+
+
+def test_a_port_of_something_else_is_told_from_a_proxy_that_is_away(tmp_path: Path) -> None:
+    path = tmp_path / "admin.sock"
+    with answering(path, "alive"):
+        result = run("reload", "--admin", f"unix:{path}")
+    assert result.exit_code == 1
+    assert f"what answers at {path} is not where a regproxy is asked" in result.stderr
+
+
+def test_a_token_file_that_is_not_there_is_named_with_its_flag(tmp_path: Path) -> None:
+    missing = tmp_path / "token"
+    result = run("reload", "--admin", "http://127.0.0.1:9", "--admin-token-file", str(missing))
+    assert result.exit_code == 2
+    assert f"--admin-token-file: {missing}: No such file or directory" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_steps_from_prepare_to_finish(environ: dict[str, str]) -> None:
     assert last["fingerprint"] != first["fingerprint"]
     said = run_regproxy("ca", "rotate", **environ).stdout
     assert said.startswith("stage     steady\nsigns     ")
-    assert "no running proxy tells of them" in said
+    assert "not known: no proxy answers at" in said
     shown = json.loads(run_regproxy("ca", "show", "--json", **environ).stdout)
     assert (shown["fingerprint"], shown["also_trusted"]) == (last["fingerprint"], [])
 

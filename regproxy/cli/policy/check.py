@@ -12,6 +12,7 @@ from regproxy import __version__
 from regproxy.cli.ca import ca_dir_option, ca_directory, passphrase_option
 from regproxy.cli.policy.given import POLICY_PATH, json_option, load_named, paint, running
 from regproxy.cli.policy.rewrite import rewrite
+from regproxy.cli.sentence import sentence
 from regproxy.policy.cover import uncovered
 from regproxy.policy.diagnostic import Diagnostic, Severity, render
 from regproxy.policy.fixing import fixed
@@ -131,7 +132,7 @@ def _permits(directory: Path, passphrase_file: Path | None) -> Callable[[str], b
     except FileNotFoundError:
         return lambda host: as_address(host) is None
     except (OSError, ValueError) as error:
-        click.echo(f"warning: the CA is not looked at: {error}", err=True)
+        click.echo(f"warning: the CA is not looked at: {sentence(error)}", err=True)
         return lambda _: True
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from regproxy.cli.sentence import sentence
 from regproxy.policy.diagnostic import Paint, plain
 from regproxy.policy.load import Loaded
 from regproxy.settings.choose import choose_policy, load_file
@@ -29,7 +30,7 @@ def load_named(path: Path) -> Loaded:
     try:
         return load_file(path)
     except OSError as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(sentence(error)) from error
 
 
 def running(path: Path | None) -> tuple[str, Loaded]:
@@ -39,7 +40,7 @@ def running(path: Path | None) -> tuple[str, Loaded]:
     try:
         chosen = choose_policy(path, os.environ)
     except (OSError, ValueError) as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError(sentence(error)) from error
     for warning in chosen.warnings:
         click.echo(f"warning: {warning}", err=True)
     return chosen.sentence, chosen.loaded
