@@ -42,7 +42,11 @@ class Prefetch:
         """Fetch an image for these platforms, None: for all; raises ValueError, a sentence, when it cannot be had."""
         wanted = None if platforms is None else frozenset(platforms)
         listed = descriptors(await self._manifest(key, key.tag, fetched))
-        manifests = [one for one in listed if one.role == "manifest" and _is_wanted(one, wanted)]
+        offered = [one for one in listed if one.role == "manifest"]
+        manifests = [one for one in offered if _is_wanted(one, wanted)]
+        if wanted and offered and not manifests:
+            there = ", ".join(sorted({one.platform for one in offered if one.platform})) or "none that it names"
+            raise ValueError(f"{key.repository}:{key.tag} is not for {', '.join(sorted(wanted))}: it is for {there}")
         for manifest in manifests:
             listed = (*listed, *descriptors(await self._manifest(key, str(manifest.digest), fetched)))
         blobs = tuple({one.digest: one for one in listed if one.role != "manifest"}.values())

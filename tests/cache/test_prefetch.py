@@ -46,7 +46,7 @@ def blobs_asked(world: World) -> int:
 
 @pytest.mark.parametrize(
     ("platforms", "contents"),
-    [(None, 5), (["linux/amd64"], 3), (["linux/arm64"], 3), (["linux/arm64/v8"], 3), (["windows/amd64"], 1), ([], 1)],
+    [(None, 5), (["linux/amd64"], 3), (["linux/arm64"], 3), (["linux/arm64/v8"], 3), ([], 1)],
 )
 def test_an_image_is_fetched_whole_for_the_platforms_that_are_wanted(
     platforms: list[str] | None, contents: int, tmp_path: Path
@@ -79,6 +79,17 @@ def test_what_cannot_be_had_is_said(answer: Answer | None, key: TagKey, sentence
             world.hostile.on("quay.io", PATH, answer)
         with pytest.raises(ValueError, match=sentence):
             await world.core.cache.prefetch.run(key, None, Fetched())
+
+    told(story, tmp_path)
+
+
+def test_an_image_that_is_not_for_the_platform_that_is_wanted_is_told_of(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        put(world)
+        said = r"^a/b:latest is not for linux/amd46: it is for linux/amd64, linux/arm64/v8$"
+        with pytest.raises(ValueError, match=said):
+            await world.core.cache.prefetch.run(LATEST, ["linux/amd46"], Fetched())
+        assert blobs_asked(world) == 0
 
     told(story, tmp_path)
 
