@@ -1,7 +1,7 @@
 """What the running proxy would do with a request: its own policy, and what it has stored."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from regproxy.cache.answer import Cache
 from regproxy.cache.kept import Kept
@@ -33,7 +33,9 @@ class Live:
             place = registry, registry.canonical(rehearsed.authority), resource.repository
             account = policy.account(*place, client, user) if client or user else policy.own_account(*place)
             found = await self._cache.kept(place[1], resource, account)
-        given = Circumstances(found.stored, Working.SAME)
+        # Whole seconds, as lifetimes mostly are: who reads it wants no milliseconds.
+        entry = replace(found.stored, age=float(int(found.stored.age))) if found.stored is not None else None
+        given = Circumstances(entry, Working.SAME)
         explanation, happening = explain(policy, rehearsed), happen(policy, rehearsed, given)
         told = outlook(explanation, happening, given)
         text = render_explanation(explanation) + (render_outlook(told) if told is not None else "")

@@ -36,7 +36,9 @@ def findings(sightings: Sequence[Sighting], facts: Facts, client: str, now: floa
         if one.deed == "intercepted" and one.authority in went_on:
             continue
         cured = one.deed in _BROKEN_OFF and answered_at.get(one.authority, 0.0) > one.at
-        found.append(_finding(words["cured" if cured else one.deed], values | _of(one, now)))
+        failed = one.deed == "answered" and one.detail.startswith("5")
+        told = words["cured" if cured else one.deed] | (words["unanswered"] if failed else {})
+        found.append(_finding(told, values | _of(one, now)))
     return tuple(found)
 
 

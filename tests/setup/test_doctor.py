@@ -15,6 +15,7 @@ NOW = 1_800_000_000.0
     ("deed", "detail", "sentence", "fix"),
     [
         ("answered", "200", "quay.io: answered 3 times, 10 s ago, the last time with status 200.", ""),
+        ("answered", "502", "the last time with status 502.", "`regproxy upstream test quay.io`"),
         ("intercepted", "", "asked for nothing", "/setup/node"),
         ("tunnelled", "", "the policy does not name it", 'registry NAME { hosts "quay.io"; }'),
         ("refused", "add it to tunnel { ports }", "refused 3 times", "add it to tunnel { ports }"),
