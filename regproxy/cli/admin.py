@@ -63,11 +63,9 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
         raise click.UsageError(sentence(error)) from error
     try:
         connection.request(method, f"/api/v1{path}" + (f"?{urlencode(query)}" if query else ""), headers=headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read(MAX_ANSWER))
-        if not isinstance(answer, dict):
-            raise ValueError("not an object")
-    except ValueError as error:
+        with connection.getresponse() as response:
+            answer: dict[str, object] = dict(json.loads(response.read(MAX_ANSWER)))
+    except (ValueError, TypeError) as error:
         raise click.ClickException(f"what answers at {place} is not where a regproxy is asked; see --admin") from error
     except (OSError, http.client.HTTPException) as error:
         why = sentence(error)
