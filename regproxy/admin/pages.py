@@ -179,11 +179,14 @@ class Pages:
         return {"fetches": fetches, "jobs": jobs, "live": query.get("live") == "1"}
 
 
-@cache
 def file(path: str) -> Page | None:
     """A file that pages need, if that is one."""
-    kind = _FILES.get(path)
-    return Page(200, kind, (_TEMPLATES / path[1:]).read_bytes(), headers=HEADERS) if kind is not None else None
+    return _read(path) if path in _FILES else None
+
+
+@cache
+def _read(path: str) -> Page:
+    return Page(200, _FILES[path], (_TEMPLATES / path[1:]).read_bytes(), headers=HEADERS)
 
 
 def _pattern(text: str) -> str:
