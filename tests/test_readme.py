@@ -50,6 +50,7 @@ PAGES = (
     "SECURITY.md",
     "docs/ca.md",
     "docs/moving-from-docker-registry-proxy.md",
+    "docs/policy.md",
     "docs/recipes.md",
     "docs/tutorial.md",
 )
@@ -170,20 +171,23 @@ def test_every_variable_of_ours_is_one_that_a_flag_reads(page: str) -> None:
     assert set(re.findall(r"\bREGPROXY_[A-Z_]+\b", page)) <= read
 
 
-def test_every_policy_checks_clean(readme: str) -> None:
-    blocks = _blocks(readme, "policy")
-    assert blocks, "the README shows no policy"
+@pytest.mark.parametrize("name", ["README.md", "docs/policy.md"])
+def test_every_policy_checks_clean(name: str) -> None:
+    blocks = _blocks((ROOT / name).read_text(encoding="utf-8"), "policy")
+    assert blocks, "the page shows no policy"
     for block in blocks:
         # A fragment gets the first statement; it may leave requests uncovered, but holds no error.
-        whole = re.search(r"^policy \d", block.text, re.MULTILINE) is not None
-        text = block.text if whole else f"policy 1;\n{block.text}"
-        loaded = load(Source(f"README.md (block on line {block.line})", text), known_sources(), Reader())
-        findings = loaded.diagnostics if whole else loaded.errors
+        complete = re.search(r"^policy \d", block.text, re.MULTILINE) is not None
+        text = block.text if complete else f"policy 1;\n{block.text}"
+        loaded = load(Source(f"{name} (block on line {block.line})", text), known_sources(), Reader())
+        findings = loaded.diagnostics if complete else loaded.errors
         failed = failures(loaded.policy) if loaded.policy is not None else ()
         assert not (*findings, *failed), "\n".join(render(one) for one in (*findings, *failed))
         assert formatted(block.text) == block.text, f"line {block.line}: regproxy policy fmt"
 
 
-def test_every_relative_link_leads_somewhere(readme: str) -> None:
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", readme) if "://" not in target]
-    assert {target for target in targets if target and not (ROOT / target).exists()} == set()
+@pytest.mark.parametrize("name", [*PAGES, "docs/README.md", "docs/how-it-works.md"])
+def test_every_relative_link_leads_somewhere(name: str) -> None:
+    found = re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    targets = [(ROOT / name).parent / target.partition("#")[0] for target in found if "://" not in target]
+    assert [target for target in targets if not target.exists()] == []
