@@ -67,6 +67,8 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
             answer: dict[str, object] = dict(json.loads(response.read(MAX_ANSWER)))
     except (ValueError, TypeError) as error:
         raise click.ClickException(f"what answers at {place} is not where a regproxy is asked; see --admin") from error
+    except PermissionError as error:
+        raise click.ClickException(f"{place} is for the proxy's own user, and for root; be one of them") from error
     except (OSError, http.client.HTTPException) as error:
         why = sentence(error)
         raise click.ClickException(f"no proxy answers at {place}: {why}; is it running? see --admin") from error

@@ -67,7 +67,7 @@ def export_command(layout: Path, images: str, cache_dir: Path | None, policy: Pa
             raise click.ClickException(sentence(error)) from error
     if not entries and not failed:
         raise click.ClickException(
-            f"nothing in the cache matches {images[:80]!r}; `regproxy cache ls` lists what is there"
+            f"nothing in the cache matches {images[:80]!r}; `regproxy cache du` says what is there"
         )
     sys.exit(1 if failed else 0)
 

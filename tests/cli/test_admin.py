@@ -1,5 +1,6 @@
 """Asking the running proxy: which socket is meant, and what is said when nobody is there."""
 
+import errno
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -93,6 +94,15 @@ def test_a_port_of_something_else_is_told_from_a_proxy_that_is_away(tmp_path: Pa
         result = run("reload", "--admin", f"unix:{path}")
     assert result.exit_code == 1
     assert f"what answers at {path} is not where a regproxy is asked" in result.stderr
+
+
+def test_who_may_not_open_the_socket_learns_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("regproxy.cli.admin._Connection.connect", refuse)
+    result = run("reload", "--admin", f"unix:{tmp_path / 'admin.sock'}")
+    assert (result.exit_code, "is for the proxy's own user" in result.stderr) == (1, True)
 
 
 def test_a_token_file_that_is_not_there_is_named_with_its_flag(tmp_path: Path) -> None:
