@@ -9,7 +9,8 @@ from regproxy.setup.template import fill, template
 
 def as_text(facts: Facts, version: str, client: str) -> str:
     """Plain text; its first line is the one that the seed's probes look for."""
-    commands = "\n".join(f"  {one.title:22}  {one.command(facts)}" for one in PLATFORMS)
+    width = max(len(one.title) for one in PLATFORMS)
+    commands = "\n".join(f"  {one.title:{width}}  {one.command(facts)}" for one in PLATFORMS)
     return fill(template("index.txt"), facts.values() | {"VERSION": version, "CLIENT": client, "COMMANDS": commands})
 
 

@@ -127,3 +127,31 @@ def test_the_registry_to_try_is_the_first_that_is_named_in_full_and_intercepted(
     port = Registry("port", (HostPattern("harbor.example", 8443), HostPattern("quay.io", 443)))
     assert probe([wild, plain, tunnelled, port]) == "harbor.example:8443"
     assert probe([wild]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("docker", "there is no docker.service on this machine"),
+        ("k3s", "there is no k3s.service k3s-agent.service on this machine"),
+        ("node", "no dockerd, containerd, CRI-O, BuildKit, k3s or RKE2 is installed here"),
+    ],
+)
+def test_a_machine_without_the_daemon_is_left_as_it_is(name: str, said: str, tmp_path: Path) -> None:
+    stubs, etc = tmp_path / "bin", tmp_path / "etc"
+    stubs.mkdir()
+    for command, body in (("systemctl", "exit 1"), ("id", "echo 0")):
+        (stubs / command).write_text(f"#!/bin/sh\n{body}\n")
+        (stubs / command).chmod(0o755)
+    found = platform(name)
+    assert found is not None
+    done = subprocess.run(
+        ["sh", "-s"],
+        input=found.text(FACTS).replace("/etc/", f"{etc}/"),
+        text=True,
+        capture_output=True,
+        check=False,
+        env={"PATH": f"{stubs}:/usr/bin:/bin"},
+        timeout=20,
+    )
+    assert (done.returncode, said in done.stderr, done.stdout, etc.exists()) == (1, True, "", False)
