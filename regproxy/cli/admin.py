@@ -18,6 +18,7 @@ from regproxy.settings.directories import default_cache_directory
 
 SECONDS = 30.0
 MAX_ANSWER = 16 * 1024 * 1024
+SERVICE_SOCKET = Path("/run/regproxy/admin.sock")  # deploy/systemd/regproxy.service
 _TOKEN_FILE = "regproxy.admin_token_file"  # noqa: S105 -- a key of click's notes
 
 
@@ -27,7 +28,7 @@ def admin_option(command: Callable[..., Any]) -> Callable[..., Any]:
         "--admin",
         metavar="unix:PATH|http://HOST:PORT",
         envvar="REGPROXY_ADMIN",
-        help="Where the running proxy is asked. [default: admin.sock in the cache directory]",
+        help="Where the running proxy is asked. [default: admin.sock in the cache directory, or the service's own]",
     )
     token_file = click.option(
         "--admin-token-file",
@@ -84,10 +85,17 @@ def _way(admin: str | None) -> tuple[http.client.HTTPConnection, str, dict[str, 
     sockets, addresses = told_apart((admin or "").split())
     if addresses and (not sockets or sockets[0] == "off"):
         return _by_address(addresses[0])
-    path = admin_socket(sockets[0] if sockets else None, _cache_directory())
+    path = admin_socket(sockets[0], _cache_directory()) if sockets else _default_socket()
     if path is None:
         raise ValueError("--admin is off: there is no socket to ask")
     return _Connection(path), str(path), {}
+
+
+def _default_socket() -> Path | None:
+    """That of a `serve` in this environment; where there is none, that of the service on this machine."""
+    own = admin_socket(None, _cache_directory())
+    named = "REGPROXY_CACHE_DIR" in os.environ
+    return own if named or own is None or own.exists() or not SERVICE_SOCKET.exists() else SERVICE_SOCKET
 
 
 def _by_address(text: str) -> tuple[http.client.HTTPConnection, str, dict[str, str]]:

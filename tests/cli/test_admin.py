@@ -12,6 +12,7 @@ from socketserver import UnixStreamServer
 import pytest
 from click.testing import CliRunner, Result
 
+from regproxy.cli.admin import SERVICE_SOCKET
 from regproxy.cli.policy import policy_group
 
 
@@ -86,6 +87,26 @@ def test_a_socket_that_is_named_comes_before_the_cache_directory(tmp_path: Path)
         run("reload", REGPROXY_ADMIN=f"unix:{named}", REGPROXY_CACHE_DIR="/nonexistent"),
     ):
         assert f"no proxy answers at {named}: " in result.stderr
+
+
+def test_the_service_of_the_machine_is_asked_where_nothing_else_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "service.sock"
+    monkeypatch.setattr("regproxy.cli.admin.SERVICE_SOCKET", path)
+    monkeypatch.setattr("regproxy.cli.admin.default_cache_directory", lambda _: tmp_path)
+    assert f"no proxy answers at {tmp_path / 'admin.sock'}" in run("reload").stderr
+    with answering(path, {"result": "unchanged"}):
+        assert (
+            f"no proxy answers at {tmp_path}/own/admin.sock"
+            in run("reload", REGPROXY_CACHE_DIR=str(tmp_path / "own")).stderr
+        )
+        assert run("reload").exit_code == 0
+
+
+def test_the_unit_has_its_socket_where_commands_look_for_it() -> None:
+    unit = Path(__file__).parents[2] / "deploy" / "systemd" / "regproxy.service"
+    assert f"REGPROXY_ADMIN=unix:{SERVICE_SOCKET}\n" in unit.read_text()
 
 
 def test_a_port_of_something_else_is_told_from_a_proxy_that_is_away(tmp_path: Path) -> None:
