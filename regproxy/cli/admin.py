@@ -13,6 +13,7 @@ import click
 
 from regproxy.cli.administering import TOKEN_FILE_HELP, token_of
 from regproxy.cli.sentence import sentence
+from regproxy.policy.diagnostic import visible
 from regproxy.settings.admin import admin_socket, told_apart
 from regproxy.settings.directories import default_cache_directory
 
@@ -76,7 +77,7 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
     finally:
         connection.close()
     if response.status != 200:
-        raise click.UsageError(str(answer.get("detail", response.reason)))
+        raise click.UsageError(visible(str(answer.get("detail", response.reason))))
     return answer
 
 

@@ -13,7 +13,7 @@ import click
 from regproxy.cli.deferred import Deferred, named
 from regproxy.cli.options import cache_dir_option, json_option
 from regproxy.cli.sentence import sentence
-from regproxy.policy.words import size as size_in_words
+from regproxy.cli.table import rounded
 from regproxy.settings.directories import default_cache_directory
 from regproxy.store.scrub import Directory, Holding, looked_over
 
@@ -62,7 +62,7 @@ def verify(cache_dir: Path | None, remove: bool, as_json: bool) -> None:
     else:
         wrong = ", ".join(f"{count} {fault}" for fault, count in sorted(found.items())) or "nothing is wrong"
         done = ", removed" if found and remove else ""
-        click.echo(f"{entries} entries, {size_in_words(progress.total)} read: {wrong}{done}")
+        click.echo(f"{entries} entries, {rounded(progress.total)} read: {wrong}{done}")
     if found:
         sys.exit(1)
 

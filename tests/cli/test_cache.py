@@ -37,14 +37,14 @@ def _filled(directory: Path) -> None:
 def test_verify_finds_and_removes_what_does_not_match(tmp_path: Path) -> None:
     _filled(tmp_path)
     good = _regproxy("verify", "--cache-dir", str(tmp_path))
-    assert (good.returncode, good.stdout, good.stderr) == (0, "2 entries, 8005B read: nothing is wrong\n", "")
+    assert (good.returncode, good.stdout, good.stderr) == (0, "2 entries, 7.8 KiB read: nothing is wrong\n", "")
     path = tmp_path / content_path(digest_of(BODY))
     path.chmod(0o600)
     path.write_bytes(bytes(len(BODY)))
     bad = _regproxy("verify", REGPROXY_CACHE_DIR=str(tmp_path))
     assert (bad.returncode, bad.stdout) == (
         1,
-        f"damaged  {digest_of(BODY)} 8000\n2 entries, 8005B read: 1 damaged\n",
+        f"damaged  {digest_of(BODY)} 8000\n2 entries, 7.8 KiB read: 1 damaged\n",
     )
     removed = _regproxy("verify", "--remove", "--json", "--cache-dir", str(tmp_path))
     lines = [json.loads(line) for line in removed.stdout.splitlines()]
