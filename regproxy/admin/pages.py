@@ -11,7 +11,7 @@ from tornado.template import Loader
 
 from regproxy.admin.api import Api
 from regproxy.admin.server import Page
-from regproxy.model.brief import exchange, rounded, short, span, took
+from regproxy.model.brief import exchange, rounded, short, span, standing, took
 from regproxy.model.hit_ratio import asked_and_kept
 
 LINKS = (
@@ -91,7 +91,7 @@ class Pages:
         requests, kept = asked_and_kept(status["requests"])
         sent = status["response_bytes"]
         upstreams = status["upstreams"]
-        standings = [(one["authority"], *_standing(one, time.time())) for one in upstreams]
+        standings = [(one["authority"], *standing(one, time.time())) for one in upstreams]
         return {
             "status": status,
             "cache": status["cache"],
@@ -137,7 +137,7 @@ class Pages:
     async def _upstreams(self) -> dict[str, Any]:
         now = time.time()
         found = (await self._get("/upstreams"))["upstreams"]
-        return {"upstreams": [(one, *_standing(one, now)) for one in found], "acts": _ACTS}
+        return {"upstreams": [(one, *standing(one, now)) for one in found], "acts": _ACTS}
 
     async def _policy(self, query: Mapping[str, str]) -> dict[str, Any]:
         policy = await self._get("/policy")
@@ -197,15 +197,3 @@ def _pattern(text: str) -> str:
 def _nodes(node: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[str, Any]]]:
     """A tree as rows, each with its depth."""
     return [(depth, node), *(row for child in node.get("children", ()) for row in _nodes(child, depth + 1))]
-
-
-def _standing(one: Mapping[str, Any], now: float) -> tuple[str, str]:
-    """How a registry stands, in words and as a tone."""
-    for key, word, tone in (
-        ("blocked_until", "blocked", "bad"),
-        ("open_until", "failing", "bad"),
-        ("held_until", "limited (429)", "warn"),
-    ):
-        if one[key] > now:
-            return f"{word} for {span(one[key] - now)}", tone
-    return ("failed last", "warn") if one["cause"] else ("ok", "good")

@@ -11,7 +11,7 @@ import click
 from regproxy.cli.admin import admin_option, call
 from regproxy.cli.options import json_option
 from regproxy.cli.table import columns, rounded, span
-from regproxy.model.brief import took
+from regproxy.model.brief import standing, took
 from regproxy.model.hit_ratio import asked_and_kept
 from regproxy.policy.diagnostic import visible
 
@@ -92,11 +92,8 @@ def upstreams(rows: list[dict[str, Any]]) -> str:
 
 
 def _standing(one: Mapping[str, Any], now: float) -> str:
-    for key, word in (("blocked_until", "blocked"), ("open_until", "failing"), ("held_until", "limited (429)")):
-        if one[key] > now:
-            why = f": {visible(one['cause'])}" if key == "open_until" else ""
-            return f"{word} for {span(one[key] - now)}{why}"
-    return f"failed: {visible(one['cause'])}" if one["cause"] else "ok"
+    words, _ = standing(one, now)
+    return f"{words}: {visible(one['cause'])}" if one["cause"] and words.startswith("fail") else words
 
 
 @click.command("ratelimit")

@@ -29,6 +29,18 @@ def took(milliseconds: float) -> str:
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
 
 
+def standing(one: Mapping[str, Any], now: float) -> tuple[str, str]:
+    """How a registry stands, in words, and whether that is `good`, `warn` or `bad`."""
+    for key, words, tone in (
+        ("blocked_until", "blocked", "bad"),
+        ("open_until", "failing", "bad"),
+        ("held_until", "limited (429)", "warn"),
+    ):
+        if one[key] > now:
+            return f"{words} for {span(one[key] - now)}", tone
+    return ("failed last", "warn") if one["cause"] else ("ok", "good")
+
+
 def exchange(one: Mapping[str, Any]) -> str:
     """One of the exchanges about an image, without its fields: a client's, our answer, or one with a registry."""
     match one["event"]:
