@@ -6,13 +6,15 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, ResponseStartLine
-from tornado.iostream import StreamClosedError
+from tornado.iostream import IOStream, StreamClosedError
 
 IDLE_SECONDS = 60
 BODY_SECONDS = 10
+MAX_CONNECTIONS = 100  # of one server; what it has no room for is closed, so that registries keep their descriptors
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,23 @@ class Page:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class _Bounded(HTTPServer):
+    """Serves MAX_CONNECTIONS at once, and closes others."""
+
+    _open = 0
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        if self._open >= MAX_CONNECTIONS:
+            stream.close()
+            return
+        self._open += 1
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: object) -> None:
+        self._open -= 1
+        super().on_close(server_conn)
+
+
 class Server:
     """Answers each request with the page that `answer` makes of it, or with `fault` where it makes none.
 
@@ -35,7 +54,7 @@ class Server:
     def __init__(self, answer: Callable[[HTTPServerRequest], Awaitable[Page]], fault: Page, max_body: int) -> None:
         self._answer = answer
         self._fault = fault
-        self._server = HTTPServer(
+        self._server = _Bounded(
             self._handle, idle_connection_timeout=IDLE_SECONDS, body_timeout=BODY_SECONDS, max_body_size=max_body
         )
         self._tasks: set[asyncio.Task[None]] = set()
