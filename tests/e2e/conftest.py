@@ -153,7 +153,7 @@ def quay_block(quay: Registry, pki: Pki) -> Block:
     return Block("quay", (QUAY,), {QUAY: quay.port}, pki.root)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def both(hub: Registry, quay: Registry, pki: Pki) -> str:
     """The packaged tiers over both registries."""
     return policy(hub_block(hub, pki), quay_block(quay, pki))

@@ -14,6 +14,7 @@ from tests.lab.client import Client, Refused, connect
 from tests.lab.hostile import Hostile
 from tests.lab.images import sha256
 from tests.lab.policies import Block, policy
+from tests.lab.proxy import Proxy
 
 OPEN_PORTS = "tunnel { ports any; }\n"  # so that only the address stands in the way
 
@@ -33,6 +34,12 @@ def _untouched(trap: socket.socket) -> bool:
         trap.accept()[0].close()
         return False
     return True
+
+
+@pytest.fixture(scope="module")
+def open_ports(shared_story: Story) -> Proxy:
+    """A proxy that tunnels to any port, of addresses that are not closed."""
+    return shared_story.proxy(policy(head=OPEN_PORTS))
 
 
 @pytest.mark.parametrize(
@@ -58,11 +65,10 @@ def _untouched(trap: socket.socket) -> bool:
     ],
 )
 def test_connect_to_an_address_of_ours_is_refused_and_opens_no_socket(
-    host: str, story: Story, trap: socket.socket
+    host: str, open_ports: Proxy, trap: socket.socket
 ) -> None:
-    proxy = story.proxy(policy(head=OPEN_PORTS))
     with pytest.raises(Refused) as refused:
-        connect(proxy.port, f"{host}:{trap.getsockname()[1]}").close()
+        connect(open_ports.port, f"{host}:{trap.getsockname()[1]}").close()
     assert refused.value.status in {400, 403}
     assert refused.value.reason.isascii()
     assert refused.value.reason.isprintable()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Story
+from tests.e2e.test_cache_commands import empty
 from tests.e2e.test_live import run, running, socket_path
 from tests.e2e.test_reload import HOST, TAG, TYPE
 from tests.lab.answers import Answer
@@ -13,7 +14,7 @@ from tests.lab.certificates import Pki
 from tests.lab.client import Client
 from tests.lab.hostile import Hostile
 
-__all__ = ["socket_path"]
+__all__ = ["empty", "socket_path"]
 REPOSITORY = f"{HOST}/team/app"
 
 
@@ -42,9 +43,6 @@ def test_an_operator_sees_who_may_read_and_takes_it_back(
         (("ls", "nowhere.test/a/b"), "names no registry nowhere.test"),
     ],
 )
-def test_what_names_no_grant_is_said(
-    arguments: tuple[str, ...], sentence: str, story: Story, hostile: Hostile, pki: Pki, socket_path: Path
-) -> None:
-    running(story, hostile, pki, socket_path)
-    said = run("grants", *arguments, "--admin", f"unix:{socket_path}")
+def test_what_names_no_grant_is_said(arguments: tuple[str, ...], sentence: str, empty: str) -> None:
+    said = run("grants", *arguments, "--admin", empty)
     assert (said.returncode, sentence in said.stderr) == (2, True), said.stderr

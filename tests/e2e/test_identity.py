@@ -9,6 +9,7 @@ from tests.lab.client import Client
 from tests.lab.hostile import Hostile
 from tests.lab.images import sha256
 from tests.lab.policies import policy
+from tests.lab.proxy import Proxy
 from tests.lab.registry import Registry
 
 pytestmark = pytest.mark.real
@@ -95,6 +96,12 @@ def test_another_registrys_host_field_gets_421_and_changes_nothing(
         assert client.get(path, Accept=accept).digest == ours
 
 
+@pytest.fixture(scope="module")
+def before_quay(shared_story: Story, quay: Registry, pki: Pki) -> Proxy:
+    """A proxy that is asked for what it refuses."""
+    return shared_story.proxy(policy(quay_block(quay, pki)))
+
+
 @pytest.mark.parametrize(
     "target",
     [
@@ -107,10 +114,9 @@ def test_another_registrys_host_field_gets_421_and_changes_nothing(
     ],
 )
 def test_what_the_oci_grammar_does_not_know_never_goes_upstream(
-    target: str, story: Story, quay: Registry, pki: Pki
+    target: str, before_quay: Proxy, quay: Registry
 ) -> None:
-    proxy = story.proxy(policy(quay_block(quay, pki)))
     quay.forget()
-    with Client(proxy.port, proxy.ca_file, f"{QUAY}:443") as client:
+    with Client(before_quay.port, before_quay.ca_file, f"{QUAY}:443") as client:
         assert client.get(target).status in {400, 404}
     assert quay.requests() == []

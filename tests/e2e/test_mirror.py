@@ -81,6 +81,12 @@ def test_a_client_that_knows_a_mirror_pulls_without_a_proxy(
         puller.remove(reference)
 
 
+@pytest.fixture(scope="module")
+def mirror(shared_story: Story, both: str) -> Proxy:
+    """A proxy that is asked for what it refuses."""
+    return shared_story.proxy(both)
+
+
 @pytest.mark.parametrize(
     ("method", "target", "status", "sentence"),
     [
@@ -92,9 +98,9 @@ def test_a_client_that_knows_a_mirror_pulls_without_a_proxy(
     ],
 )
 def test_what_is_not_mirrored_is_refused_in_words(
-    method: str, target: str, status: int, sentence: str, story: Story, both: str
+    method: str, target: str, status: int, sentence: str, mirror: Proxy
 ) -> None:
-    reply = plain(story.proxy(both).port, method, target)
+    reply = plain(mirror.port, method, target)
     assert (reply.status, sentence in reply.reason) == (status, True), reply.reason
 
 
