@@ -9,8 +9,19 @@ from grafana_foundation_sdk.builders import dashboard as builders
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models import heatmap as heat
 
-from grafana.generator.fields import coloured, columns_of, named, transformations_of
-from grafana.generator.panel import Graph, Heatmap, LogGraph, LogLines, Number, Panel, Table, Timeline, TopLogs
+from grafana.generator.fields import DASHED, coloured, columns_of, named, transformations_of, whole
+from grafana.generator.panel import (
+    PER_MINUTE,
+    Graph,
+    Heatmap,
+    LogGraph,
+    LogLines,
+    Number,
+    Panel,
+    Table,
+    Timeline,
+    TopLogs,
+)
 from grafana.generator.targets import source_of, targets_of
 
 LAST = options.ReduceDataOptions().calcs(["lastNotNull"]).values(False).fields("")
@@ -79,16 +90,21 @@ def _number(panel: Number) -> dashboard.Panel:
 
 
 def _graph(panel: Graph | LogGraph) -> dashboard.Panel:
-    lines = timeseries.Panel().min(0).line_width(1).fill_opacity(10).show_points(common.VisibilityMode.NEVER)
+    lines = timeseries.Panel().min(0).line_width(1).fill_opacity(10).show_points(common.VisibilityMode.AUTO)
     lines.tooltip(ALL_SORTED).legend(BELOW)
     if panel.most is not None:
         lines.max(panel.most)
+    if panel.unit == PER_MINUTE:
+        # Grafana would hold nothing at all against a hundred.
+        lines.axis_soft_max(1)
     if panel.empty:
         lines.no_value(panel.empty)
     if panel.stacked:
         lines.fill_opacity(60).stacking(options.StackingConfig().mode(common.StackingMode.NORMAL).group("A"))
     for pattern, properties in coloured(panel.colours):
         lines.override_by_regexp(pattern, properties)
+    if panel.bounds:
+        lines.override_by_regexp(whole(panel.bounds), DASHED)
     return lines.build()
 
 

@@ -8,6 +8,10 @@ from grafana_foundation_sdk.models import dashboard
 from grafana.generator.panel import Colour, States, Table
 
 Properties = list[dashboard.DynamicConfigValue]
+DASHED: Properties = [
+    dashboard.DynamicConfigValue("custom.fillOpacity", 0),
+    dashboard.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [10, 10]}),
+]
 
 
 def named(states: States) -> dashboard.ValueMapping:
@@ -20,11 +24,16 @@ def named(states: States) -> dashboard.ValueMapping:
     )
 
 
+def whole(pattern: str) -> str:
+    """The pattern, of whole names."""
+    return f"^(?:{pattern})$"
+
+
 def coloured(colours: Mapping[str, Colour]) -> Iterator[tuple[str, Properties]]:
     """For each pattern of names the override that gives its series their colour; where it fits several, shades."""
     for pattern, colour in colours.items():
         value = {"mode": "fixed" if pattern.replace(" ", "_").isidentifier() else "shades", "fixedColor": colour}
-        yield f"^(?:{pattern})$", [dashboard.DynamicConfigValue("color", value)]
+        yield whole(pattern), [dashboard.DynamicConfigValue("color", value)]
 
 
 def columns_of(table: Table) -> Iterator[tuple[str, Properties]]:

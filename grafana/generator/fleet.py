@@ -10,15 +10,17 @@ INSTANCES = Row(
     (
         Table(
             title="How is each instance?",
-            description="One row for each instance. Served: share of requests that cost no new fetch; lag: how late 1% "
-            "of the event loop's timers are; policy: whether what the file says is what runs, and since when.",
+            description="One row for each instance. Registries down: not asked, for they failed. Served: share of "
+            "requests that cost no new fetch. Lag: how late 1% of the event loop's timers are. "
+            "Policy: whether what the file says is what runs, and since when.",
             unit="short",
             height=7,
             rows=(("instance", "Instance"),),
             columns=(
+                Column(name="Up", expression=greatest(series("up"), "instance"), unit="short", states=OK),
                 Column(
-                    name="Registries up",
-                    expression=total(series("regproxy_upstream_up", 'registry!="other"'), "instance"),
+                    name="Registries down",
+                    expression=total(f"1 - {series('regproxy_upstream_up')}", "instance"),
                     unit="short",
                 ),
                 Column(

@@ -8,6 +8,7 @@ REQUESTS = f'{LINES} | event="request"'
 PULLS = f'{LINES} | event="pull"'
 IMAGE = ("authority, repository, reference", "{{authority}}/{{repository}} {{reference}}")
 FAILED = 'status=~"429|5.."'
+FAILURES = "upstream|throttled|breaker|credential|connect|handshake|mismatch|store"
 
 
 def _top(by: str, what: str) -> str:
@@ -92,12 +93,12 @@ TROUBLE = Row(
         ),
         LogGraph(
             title="Which failures are logged?",
-            description="Lines per second about upstreams, limits, circuits, handshakes, digests and the disk.",
+            description="Lines per second about upstreams, limits, circuits, credentials, CONNECTs, handshakes, "
+            "digests and the disk.",
             unit="ops",
             queries=(
                 Query(
-                    f'sum by (event) (rate({LINES} | event=~"upstream|throttled|breaker|handshake|mismatch|store" '
-                    "[$__auto]))",
+                    f'sum by (event) (rate({LINES} | event=~"{FAILURES}" [$__auto]))',
                     "{{event}}",
                 ),
             ),
@@ -118,9 +119,9 @@ TROUBLE = Row(
         ),
         LogLines(
             title="What went wrong, line by line?",
-            description="Requests that failed, and everything that is not a request.",
+            description="Requests and pulls that failed, and what is told beside requests, pulls and tunnels.",
             unit="short",
-            queries=(Query(f'{LINES} | event!="request" or {FAILED}', ""),),
+            queries=(Query(f'{LINES} | event!~"request|pull|tunnel" or {FAILED} or pull="failed"', ""),),
             height=12,
         ),
         LogLines(

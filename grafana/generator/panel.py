@@ -9,6 +9,7 @@ Colour = Literal[
     "dark-red", "blue", "light-blue", "semi-dark-blue", "purple", "gray",
 ]  # fmt: skip
 GRID = 24
+PER_MINUTE = "opm"  # the unit of what happens seldom
 States = tuple[tuple[int, str, Colour], ...]
 
 
@@ -51,11 +52,12 @@ class Number(Asked):
 class Graph(Asked):
     """Lines over time; `colours` gives series whose names match a pattern their colour on every dashboard.
 
-    `empty` is shown where there is no series at all.
+    `empty` is shown where there is no series at all; `bounds` is the pattern of series that others are held against.
     """
 
     stacked: bool = False
     colours: Mapping[str, Colour] = field(default_factory=dict)
+    bounds: str = ""
     most: float | None = None
     empty: str = ""
 

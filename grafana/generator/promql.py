@@ -40,6 +40,16 @@ def quantile(share: float, histogram: str, *by: str, matchers: tuple[str, ...] =
     return f"histogram_quantile({share}, {buckets})"
 
 
+def quantile_shown(share: float, histogram: str) -> str:
+    """The value below which `share` of all that the dashboard shows lies; nothing where nothing was observed."""
+    return f"histogram_quantile({share}, {total(growth(f'{histogram}_bucket'), 'le')}) >= 0"
+
+
+def per_minute(expression: str) -> str:
+    """What happens so seldom that a second's share of it says nothing."""
+    return f"60 * ({expression})"
+
+
 def ratio(part: str, whole: str) -> str:
     """A part of a whole, each summed on its own; nothing where there is no whole."""
     return f"{part}\n/ ({whole} > 0)"

@@ -74,7 +74,7 @@ CLIENTS = Row(
             description="Requests for manifests, blobs and lists per second, by outcome.",
             unit="reqps",
             queries=(
-                Query(total(rate("regproxy_cache_requests_total", REGISTRY, CACHEABLE), "outcome"), "{{outcome}}"),
+                Query(occurring("regproxy_cache_requests_total", REGISTRY, CACHEABLE, by=("outcome",)), "{{outcome}}"),
             ),
             stacked=True,
             colours=OUTCOMES,
@@ -113,8 +113,9 @@ CLIENTS = Row(
         Graph(
             title="Why are its stale copies served?",
             description="Stale answers per second, by what kept us from a fresh one.",
+            empty="none",
             unit="reqps",
-            queries=(Query(total(rate("regproxy_cache_stale_served_total", REGISTRY), "reason"), "{{reason}}"),),
+            queries=(Query(occurring("regproxy_cache_stale_served_total", REGISTRY, by=("reason",)), "{{reason}}"),),
             stacked=True,
             colours=REASONS,
         ),
@@ -141,6 +142,7 @@ UPSTREAM = Row(
                 ),
             ),
             stacked=True,
+            colours={f".* {code}": colour for code, colour in CODES.items()},
         ),
         Graph(
             title="How long does it take to answer?",
@@ -169,8 +171,9 @@ UPSTREAM = Row(
         Graph(
             title="How does it limit us?",
             description="Its answers 429 per second, by the limit that they are about.",
+            empty="it does not",
             unit="reqps",
-            queries=(Query(total(rate("regproxy_upstream_throttled_total", REGISTRY), "reason"), "{{reason}}"),),
+            queries=(Query(occurring("regproxy_upstream_throttled_total", REGISTRY, by=("reason",)), "{{reason}}"),),
         ),
         Graph(
             title="What has each of our accounts left?",

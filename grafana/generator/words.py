@@ -41,5 +41,6 @@ REASONS: Mapping[str, Colour] = {
     "upstream_timeout": "orange",
     "circuit_open": "dark-red",
     "while_revalidate": "blue",
+    "client": "gray",
 }
 SOURCES: Mapping[str, Colour] = {"cache": "green", "fill": "blue", "upstream": "orange", "proxy": "gray"}

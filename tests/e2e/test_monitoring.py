@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.grafana.shipped import FOLDER, VARIABLES, Panel, alerts, panels, resolved, rules
+from tests.grafana.shipped import FOLDER, VARIABLES, Panel, alerts, choices, marks, panels, resolved, rules
 from tests.grafana.traffic import GCR, GHCR, HUB, QUAY, TOKENS, Registries, Traffic, happen
 from tests.lab.certificates import Pki
 from tests.lab.hostile import Hostile
@@ -99,6 +99,8 @@ def watched(pki: Pki, soak: float, request: pytest.FixtureRequest) -> Iterator[W
         files = [shortened(file, folder) for file in ("rules.yaml", "alerts.yaml")]
         targets = [f"127.0.0.1:{proxy.metrics_port}", f"127.0.0.1:{free_port()}"]
         prometheus = Prometheus(owner, folder / "prometheus", targets, files).start()
+        # Prometheus looks for targets every five seconds; what happened before its first look would not be seen.
+        until(lambda: prometheus.api.query("up == 1"), 20, "the first scrape")
         traffic = Traffic(proxy, registries, pki.root, prometheus.port)
         start = time.time()
         traffic.start()
@@ -136,6 +138,11 @@ def test_every_column_of_a_table_has_data(watched: Watched, panel: Panel) -> Non
     assert all(columns)
     labels = {label for series in columns[0] for label in series.labels}
     assert {name for name in names if not name.startswith("Value")} <= labels
+
+
+@pytest.mark.parametrize(("place", "expression"), [*marks(), *choices()], ids=lambda text: text[:40])
+def test_what_marks_the_graphs_and_what_can_be_chosen_has_data(watched: Watched, place: str, expression: str) -> None:
+    assert watched.prometheus.api.over(resolved(expression, watched.shown), watched.start, watched.end), place
 
 
 def test_the_alerts_that_should_fire_do_and_the_others_do_not(watched: Watched) -> None:

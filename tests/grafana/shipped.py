@@ -71,15 +71,29 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for rule in groups("alerts.yaml")}
 
 
-def expressions() -> list[tuple[str, str]]:
-    """Every PromQL expression that is shipped, with the place where it stands."""
-    asked = [(str(panel), target["expr"]) for panel in panels() for target in panel.targets]
-    marks = [
+def marks() -> list[tuple[str, str]]:
+    """The queries of annotations, with the place where each stands."""
+    return [
         (f"{path.stem}: {mark['name']}", mark["expr"])
         for path in DASHBOARDS
         for mark in dashboard(path)["annotations"].get("list", [])
     ]
-    return [*asked, *marks, *((name, rule["expr"]) for name, rule in (rules() | alerts()).items())]
+
+
+def choices() -> list[tuple[str, str]]:
+    """The series that the variables' values come from, with the place where each stands."""
+    return [
+        (f"{path.stem}: ${variable['name']}", selector)
+        for path in DASHBOARDS
+        for variable in dashboard(path)["templating"]["list"]
+        for selector in re.findall(r"^label_values\((.+), \w+\)$", str(variable["query"]))
+    ]
+
+
+def expressions() -> list[tuple[str, str]]:
+    """Every PromQL expression that is shipped, with the place where it stands."""
+    asked = [(str(panel), target["expr"]) for panel in panels() for target in panel.targets]
+    return [*asked, *marks(), *((name, rule["expr"]) for name, rule in (rules() | alerts()).items())]
 
 
 def selectors(expression: str) -> list[Selector]:

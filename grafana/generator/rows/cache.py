@@ -1,7 +1,18 @@
 """Cache: is it large enough, and is it healthy?"""
 
-from grafana.generator.panel import Graph, Query, Row
-from grafana.generator.promql import REGISTRY, least, occurring, quantile, rate, ratio, seconds_since, series, total
+from grafana.generator.panel import PER_MINUTE, Graph, Query, Row
+from grafana.generator.promql import (
+    REGISTRY,
+    least,
+    occurring,
+    per_minute,
+    quantile,
+    rate,
+    ratio,
+    seconds_since,
+    series,
+    total,
+)
 from grafana.generator.words import CACHEABLE, OUTCOMES, REASONS, SERVED
 
 CACHE = Row(
@@ -12,7 +23,7 @@ CACHE = Row(
             description="Requests for manifests, blobs and lists per second, by outcome.",
             unit="reqps",
             queries=(
-                Query(total(rate("regproxy_cache_requests_total", REGISTRY, CACHEABLE), "outcome"), "{{outcome}}"),
+                Query(occurring("regproxy_cache_requests_total", REGISTRY, CACHEABLE, by=("outcome",)), "{{outcome}}"),
             ),
             stacked=True,
             colours=OUTCOMES,
@@ -35,8 +46,9 @@ CACHE = Row(
         Graph(
             title="Why are stale copies served?",
             description="Stale answers per second, by what kept us from a fresh one.",
+            empty="none",
             unit="reqps",
-            queries=(Query(total(rate("regproxy_cache_stale_served_total", REGISTRY), "reason"), "{{reason}}"),),
+            queries=(Query(occurring("regproxy_cache_stale_served_total", REGISTRY, by=("reason",)), "{{reason}}"),),
             stacked=True,
             colours=REASONS,
         ),
@@ -63,6 +75,7 @@ CACHE = Row(
                 Query(total(series("regproxy_cache_limit_bytes")), "limit"),
             ),
             colours={"content": "blue", "set aside": "light-blue", "pinned": "purple", "limit": "red"},
+            bounds="limit",
         ),
         Graph(
             title="How many contents are stored or coming?",
@@ -90,8 +103,9 @@ CACHE = Row(
             title="Why is content evicted?",
             description="Contents per second. size: the limit; min-free: the filesystem; inactive: unused for too "
             "long; damaged: the disk gave back other bytes.",
+            empty="nothing is",
             unit="ops",
-            queries=(Query(total(rate("regproxy_cache_evicted_objects_total"), "reason"), "{{reason}}"),),
+            queries=(Query(occurring("regproxy_cache_evicted_objects_total", by=("reason",)), "{{reason}}"),),
             stacked=True,
             colours={"size": "yellow", "min-free": "orange", "inactive": "blue", "damaged": "red"},
         ),
@@ -124,13 +138,13 @@ CACHE = Row(
         ),
         Graph(
             title="Do bytes match their digests?",
-            description="Bodies per second that did not hash to their digest and were thrown away. "
+            description="Bodies per minute that did not hash to their digest and were thrown away. "
             "upstream: what a registry sent; disk: what we had stored.",
             empty="none",
-            unit="ops",
+            unit=PER_MINUTE,
             queries=(
                 Query(
-                    occurring("regproxy_cache_integrity_failures_total", by=("where", "kind")),
+                    per_minute(occurring("regproxy_cache_integrity_failures_total", by=("where", "kind"))),
                     "{{where}}: {{kind}}",
                 ),
             ),

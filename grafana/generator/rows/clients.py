@@ -2,7 +2,7 @@
 
 from grafana.generator.panel import Graph, Heatmap, Query, Row
 from grafana.generator.promql import REGISTRY, occurring, quantile, rate, series, total
-from grafana.generator.words import CODES, PULLS, SOURCES
+from grafana.generator.words import CODES, OUTCOMES, PULLS, SOURCES
 
 CLIENTS = Row(
     "Clients",
@@ -48,6 +48,7 @@ CLIENTS = Row(
             "Hits should take milliseconds; misses take what the upstream takes.",
             unit="s",
             queries=(Query(quantile(0.99, "regproxy_http_first_byte_seconds", "outcome"), "{{outcome}}"),),
+            colours=OUTCOMES,
         ),
         Heatmap(
             title="How are the waits spread?",

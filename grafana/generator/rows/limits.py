@@ -22,6 +22,7 @@ LIMITS = Row(
                 ),
             ),
             colours={"limit of .*": "gray"},
+            bounds="limit of .*",
         ),
         Graph(
             title="Are we limited, and do clients notice?",
@@ -89,6 +90,7 @@ LIMITS = Row(
                 ),
             ),
             colours={"window of .*": "gray"},
+            bounds="window of .*",
         ),
     ),
 )
