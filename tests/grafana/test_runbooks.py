@@ -10,6 +10,8 @@ from tests.test_readme import ours, unknown_in
 
 PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
 SECTIONS = ["## What it means", "## What to look at", "## What to do"]
+# What can be typed on the machine at night, as it stands.
+RUN = re.compile(r"(regproxy [a-z]|curl |df |du |dmesg|journalctl |systemctl |docker ps|kubectl |top |ls |ss |getent )")
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -38,3 +40,9 @@ def test_a_page_names_commands_and_pages_that_are_there(page: Path) -> None:
     spans = re.findall(r"`(regproxy [^`]*)`", text)
     assert {span: unknown for span in spans if (unknown := unknown_in(ours(span) or []))} == {}
     assert {link for link in re.findall(r"\]\(([^)]+)\)", text) if not (page.parent / link).exists()} == set()
+
+
+@every_page
+def test_a_page_says_what_to_run(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert [span for span in re.findall(r"`([^`\n]+)`", text) if RUN.match(span)]
