@@ -12,9 +12,12 @@ FROM debian AS build
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv
 WORKDIR /src
-COPY deploy/requirements.lock deploy/build.lock deploy/sbom.py deploy/
+COPY deploy/requirements.lock deploy/build.lock deploy/otel.lock deploy/sbom.py deploy/
+# otel: the image can send traces to a collector (--otel-endpoint); nothing: what they need is not in it.
+ARG EXTRA=
 RUN python3 -m venv /opt/regproxy \
  && /opt/regproxy/bin/pip install --no-cache-dir --no-deps --only-binary :all: --require-hashes -r deploy/requirements.lock \
+        ${EXTRA:+-r "deploy/$EXTRA.lock"} \
  && python3 -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --no-deps --require-hashes -r deploy/build.lock
 COPY pyproject.toml README.md LICENSE ./

@@ -35,6 +35,7 @@ ALL: dict[str, Any] = {
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     },
+    "traces": {"endpoint": "http://otel-collector:4318"},
     "dashboards": {"sidecar": {"enabled": True, "annotations": {"folder": "regproxy"}}, "operator": {"enabled": True}},
 }
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -101,6 +102,14 @@ def test_the_container_has_no_right_that_it_does_not_need_and_time_to_drain(helm
     environment = {one["name"]: one["value"] for one in container["env"]}
     assert environment["REGPROXY_DRAIN"] == "60s"
     assert pod(objects)["terminationGracePeriodSeconds"] == 80
+
+
+def test_traces_go_to_the_collector_that_is_named_and_nowhere_unasked(helm: Helm) -> None:
+    told = {"name": "REGPROXY_OTEL_ENDPOINT", "value": "http://otel-collector:4318"}
+    for values, there in ((ALL, True), ({}, False)):
+        (container,) = pod(helm.render(values))["containers"]
+        assert (told in container["env"]) is there
+        assert any(one["name"] == told["name"] for one in container["env"]) is there
 
 
 def test_a_policy_is_mounted_as_a_folder_so_that_it_can_change_while_it_runs(helm: Helm) -> None:

@@ -213,6 +213,21 @@ def test_the_image_copies_only_what_exists_and_is_not_ignored() -> None:
         assert source.partition("/")[0] not in ignored, source
 
 
+@pytest.mark.parametrize("extra", ["", "otel"])
+def test_the_image_installs_what_is_locked_and_the_extra_that_its_builder_names(extra: str) -> None:
+    text = re.sub(r"\\\n", " ", (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    (install,) = re.findall(r"/opt/regproxy/bin/(pip install [^&]* -r deploy/requirements\.lock[^&]*)&&", text)
+    # The shell of the build puts the argument in, as this one does.
+    words = ["sh", "-c", f"printf '%s\n' {install}"]
+    ran = subprocess.run(words, env={"EXTRA": extra}, capture_output=True, text=True, check=True)
+    files = re.findall(r"^-r\n(.+)$", ran.stdout, re.MULTILINE)
+    assert files == ["deploy/requirements.lock", *(f"deploy/{one}.lock" for one in [extra] if one)]
+    assert "--require-hashes" in ran.stdout
+    copied = {word for step in _dockerfile() if step[0] == "COPY" for word in step}
+    assert set(files) <= copied
+    assert ["ARG", "EXTRA="] in _dockerfile(), "and none is in it unasked"
+
+
 def test_every_stage_of_the_image_begins_with_a_debian_that_is_named_by_its_digest() -> None:
     steps = _dockerfile()
     assert re.fullmatch(r"BASE=debian:[a-z]+-slim@sha256:[0-9a-f]{64}", steps[0][1])
