@@ -145,6 +145,10 @@ def test_what_watches_the_proxy_is_what_the_repository_holds(helm: Helm) -> None
     assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
     assert labels[monitor["spec"]["jobLabel"]] == "regproxy"
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    (scraped,) = yaml.safe_load((REPOSITORY / "deploy" / "prometheus.yml").read_text(encoding="utf-8"))[
+        "scrape_configs"
+    ]
+    assert monitor["spec"]["sampleLimit"] == scraped["sample_limit"]
 
 
 @pytest.mark.parametrize(

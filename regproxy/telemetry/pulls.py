@@ -109,9 +109,7 @@ class Pulls:
             pull.spent += event.labels.kind == "manifest" and event.method == "GET" and event.status == HTTPStatus.OK
         elif source != "proxy":
             pull.hit += event.bytes
-        # A client without a token is told to get one; that is no failure of a pull.
-        told = event.labels.outcome is Outcome.LOCAL or event.status == HTTPStatus.UNAUTHORIZED
-        if not event.complete or (event.status >= HTTPStatus.BAD_REQUEST and not told):
+        if not event.complete or (event.status >= HTTPStatus.BAD_REQUEST and not _told(event)):
             pull.failed = True
 
     def _end(self, key: _Key) -> None:
@@ -143,3 +141,8 @@ class Pulls:
             self._end(key)
         done, self._done = self._done, []
         yield from done
+
+
+def _told(event: ExchangeFinished) -> bool:
+    """Whether a client without a token was told to get one; that is no failure of a pull."""
+    return event.labels.outcome is Outcome.LOCAL or event.status == HTTPStatus.UNAUTHORIZED
