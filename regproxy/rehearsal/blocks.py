@@ -49,18 +49,17 @@ def setting_changes(old: Policy, new: Policy, budget: Budget) -> Iterator[Change
 
 def _tunnel_changes(old: TunnelRules, new: TunnelRules) -> Iterator[Change]:
     rules = old, new
-    yield from _change("tunnel allow-address", *(_networks(one.allow_address) for one in rules))
+    yield from _change("tunnel allow-address", *(_listed(one.allow_address) for one in rules))
     yield from _change("tunnel proxy", *(str(one.proxy.authority) if one.proxy else "none" for one in rules))
     if old.proxy != new.proxy and (old.proxy and old.proxy.authority) == (new.proxy and new.proxy.authority):
         yield Change("tunnel proxy's credential", "as it is", "another, or from elsewhere")
-    spared = (f"{' '.join(sorted(one.no_proxy))} {_networks(one.no_proxy_address)}".strip() for one in rules)
-    yield from _change("tunnel no-proxy", *spared)
+    yield from _change("tunnel no-proxy", *(_listed((*one.no_proxy, *one.no_proxy_address)) for one in rules))
     yield from _change("tunnel connect-timeout", *(duration(one.connect) for one in rules))
     yield from _change("tunnel idle-timeout", *(duration(one.idle) for one in rules))
 
 
-def _networks(networks: Iterable[Network]) -> str:
-    return " ".join(sorted(map(str, networks))) or "none"
+def _listed(places: Iterable[str | Network]) -> str:
+    return " ".join(sorted(map(str, places))) or "none"
 
 
 def _access(access: Access) -> str:

@@ -125,6 +125,45 @@ def test_what_is_only_written_otherwise_is_equal_and_a_new_name_is_told() -> Non
             ],
         ),
         (
+            "",
+            "tunnel { proxy 'http://p.example:3128'; no-proxy '**.near.example' '10.0.0.0/8'; }",
+            [
+                ("tunnel proxy", "none", "p.example:3128"),
+                ("tunnel no-proxy", "none", "**.near.example 10.0.0.0/8"),
+                (
+                    "CONNECT example.com:443",
+                    "tunnel (allowed by the tunnel rules)",
+                    "tunnel (allowed by the tunnel rules) through a proxy",
+                ),
+            ],
+        ),
+        (
+            "tunnel { proxy 'http://p.example:3128'; no-proxy '**.near.example'; }",
+            "tunnel { proxy 'http://p.example:3128'; connect-timeout 9s; idle-timeout 1h; }",
+            [
+                ("tunnel no-proxy", "**.near.example", "none"),
+                ("tunnel connect-timeout", "5s", "9s"),
+                ("tunnel idle-timeout", "10m", "1h"),
+                (
+                    "CONNECT a.near.example:443",
+                    "tunnel (allowed by the tunnel rules)",
+                    "tunnel (allowed by the tunnel rules) through a proxy",
+                ),
+            ],
+        ),
+        (
+            'registry a { hosts "a.example"; token-hosts "t.example"; }',
+            'registry a { hosts "a.example"; token-hosts "t.example"; upstream { proxy "http://p.example:3128"; } }',
+            [
+                ("settings of registry a", "as they are", "other proxy"),
+                (
+                    "CONNECT t.example:443",
+                    "tunnel (named in a registry block)",
+                    "tunnel (named in a registry block) through a proxy",
+                ),
+            ],
+        ),
+        (
             'registry a { hosts "a.example:80"; }',
             'registry a { hosts "a.example:80"; scheme http; allow-address "10.0.0.0/8"; }',
             [
