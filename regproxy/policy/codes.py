@@ -187,6 +187,11 @@ CODES: Mapping[str, Code] = {
         "logins that clients send. What is asked for by digest is checked all the same. `ca file` trusts the "
         "certificate of a registry of one's own, and no other.",
     ),
+    "RP308": Code(
+        "exception to a proxy that is not named",
+        "`no-proxy` says which tunnels lead past the parent proxy. No `proxy` is named, in `tunnel` or in a registry "
+        "block, so all of them do, and the exception says nothing.",
+    ),
     "RP310": Code(
         "host that the CA does not cover",
         "The CA may sign for a limited set of names. A registry outside of them could only be tunnelled, and then "

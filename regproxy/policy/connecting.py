@@ -54,7 +54,8 @@ class ConnectTable:
         return tuple(compile_glob(glob, Anchor.HOST) for glob in self.tunnel.no_proxy)
 
     @cached_property
-    def _has_parents(self) -> bool:
+    def has_parents(self) -> bool:
+        """Whether any tunnel may lead through a proxy."""
         return self.tunnel.proxy is not None or any(block.proxy is not None for block in self.registries)
 
     def registry_of(self, authority: Authority) -> Registry | None:
@@ -83,7 +84,7 @@ class ConnectTable:
 
     def parent(self, authority: Authority) -> ParentProxy | None:
         """The proxy through which a tunnel to this authority leads, first that of a block that names it."""
-        if not self._has_parents or self._goes_straight(authority.host):
+        if not self.has_parents or self._goes_straight(authority.host):
             return None
         own = (block.proxy for block in self._naming(authority) if block.proxy is not None)
         return next(own, self.tunnel.proxy)

@@ -22,7 +22,7 @@ from regproxy.policy.source import Source, Span
 from regproxy.policy.syntax import Item, Let, Text
 from regproxy.policy.tier import build_tiers
 from regproxy.policy.times import surprising_times
-from regproxy.policy.tunnelling import build_tunnel
+from regproxy.policy.tunnelling import build_tunnel, needless_exceptions
 from regproxy.policy.warming import build_warm
 
 ALONE = Alone()
@@ -81,6 +81,7 @@ def load(source: Source, known: Mapping[str, Source], files: Files = ALONE) -> L
         found += surprising_times(tiers, top.inner("tier"), common, cache)
         found += open_to_anyone([*top.inner("defaults"), *top.inner("tier")])
     table = ConnectTable(registries.blocks, build_tunnel(top, files, found))
+    found += needless_exceptions(top, table) if not any(one.is_error for one in found) else ()
     named = frozenset(block.name for block in top.inner("tier"))
     tests = build_scenarios(top.inner("test"), table, TierNames(named, complete=_whole(top, gathered, "tier")), found)
     warm = build_warm(top.inner("warm"), table, found)

@@ -1,10 +1,13 @@
 """The `tunnel` block: where tunnels may lead, and by which way."""
 
+from collections.abc import Iterator
+
 from regproxy.model.address import Network
 from regproxy.model.secret import Origin
 from regproxy.model.tunnel import TunnelRules
 from regproxy.policy.check import Checked
-from regproxy.policy.diagnostic import Diagnostic, error
+from regproxy.policy.connecting import ConnectTable
+from regproxy.policy.diagnostic import Diagnostic, error, warning
 from regproxy.policy.egress import parent_proxy, seconds
 from regproxy.policy.given import Cidr, Given
 from regproxy.policy.include import Files
@@ -32,6 +35,15 @@ def build_tunnel(top: Checked, files: Files, found: list[Diagnostic]) -> TunnelR
         connect=seconds(blocks, "connect-timeout") or usual.connect,
         idle=seconds(blocks, "idle-timeout") or usual.idle,
     )
+
+
+def needless_exceptions(top: Checked, table: ConnectTable) -> Iterator[Diagnostic]:
+    """RP308, for a `no-proxy` where there is no proxy at all."""
+    if not table.has_parents:
+        for block in top.inner("tunnel"):
+            for entry in (*block.all("no-proxy"), *block.all("no-proxy env")):
+                help_ = 'write `proxy "http://proxy.example:3128";` beside it, or remove it'
+                yield warning("RP308", entry.span, "no proxy is named that this would be an exception to", help=help_)
 
 
 def _named_by_variable(
