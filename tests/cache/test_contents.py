@@ -204,6 +204,26 @@ def test_a_digest_that_left_is_asked_for_once_in_a_while(tmp_path: Path) -> None
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("by_tag", [True, False])
+def test_what_an_edge_could_not_read_and_nobody_can_remove_is_fetched_again(
+    by_tag: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        digest = world.tag("1", b'{"schemaVersion":2}')
+        path = f"/v2/a/b/manifests/{'1' if by_tag else digest}"
+        await world.get(path)
+        assert await world.outcome(path) is Outcome.HIT
+
+        async def refuses(*_: object) -> None:
+            raise OSError("no")
+
+        monkeypatch.setattr(type(world.core._engines.store), "discard", refuses)
+        world.core.cache.report([StoreFailed("read", "I/O error", parse_digest(digest))])
+        assert await world.outcome(path) is Outcome.MISS
+
+    told(story, tmp_path)
+
+
 @pytest.mark.parametrize(("over", "asked"), [(0, 1), (1, 2)])
 def test_an_absence_is_remembered_with_a_body_of_some_size_and_no_more(over: int, asked: int, tmp_path: Path) -> None:
     async def story() -> None:
