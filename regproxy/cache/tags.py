@@ -215,8 +215,8 @@ class Tags:
         return self._flights.join((key, lookup.party), lambda: resolve(lookup, key, binding, method))
 
     async def _fetch(self, lookup: Lookup, key: BindingKey) -> Answer:
-        # What the caller may not be served yet is asked about by a HEAD, which costs no pull.
-        kept = await self._engines.store.binding(key)
+        # What came later than the caller's admittance is asked about by a HEAD, which costs no pull.
+        kept = await self._engines.store.binding(key) if lookup.as_of is not None else None
         method = "full" if kept is None and lookup.ask.method != "HEAD" else "head"
         task, joined_other = self._join(lookup, key, kept, method)
         try:

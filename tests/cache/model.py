@@ -168,6 +168,8 @@ class Model:
             return 500, -1
         self.limits.pop(host, None)
         status, found = self.registry.find(place, reference)
+        if status == 403:
+            self.public.discard(place)
         if status == 200 and pull and fault in ("cut", "broken", "wrong"):
             return NO_ANSWER, -1
         return status, found
@@ -187,8 +189,6 @@ class Model:
         here = number in self.held and any((other, number) in self.links for other in PLACES if other[0] == place[0])
         if method == "HEAD" or here:
             status, _ = self._ask("HEAD", place, digest, number)
-            if status == 403:
-                self.public.discard(place)
             if status == 404:
                 self.links.discard((place, number))
             if status == 200 and here:
@@ -235,8 +235,6 @@ class Model:
         """Ask by HEAD what a tag means; a new meaning counts once its bytes are here."""
         status, number = self._ask("HEAD", place, tag, 0)
         key = place, tag
-        if status == 403:
-            self.public.discard(place)
         if status == 404 and known is not None:
             self.meanings[key] = replace(known, gone=True)
         if status != 200:
@@ -260,8 +258,6 @@ class Model:
         if status == 200:
             self._keep(place, number)
             self.meanings[place, tag] = Meaning(number, self.now)
-        if status == 403:
-            self.public.discard(place)
         if status == 429:
             freely, found = self._learn(place, tag, None, fetch=False)
             if found is not None:
