@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
+from regproxy.app.lasting import lasting
 from regproxy.cache.answer import Cache
 from regproxy.cache.lookup import Engines
 from regproxy.cache.manifests import record
@@ -83,7 +84,7 @@ class Core:
         self._client = client
         self._challenges = challenges
         self._due = asyncio.Event()
-        self._maintenance = asyncio.get_running_loop().create_task(self._maintain())
+        self._maintenance = asyncio.get_running_loop().create_task(lasting("maintenance", self._maintain))
 
     @classmethod
     async def open(

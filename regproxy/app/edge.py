@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from regproxy.app.handed import Handed, end_with
+from regproxy.app.lasting import lasting
 from regproxy.app.listeners import Sockets
 from regproxy.app.pages import Pages
 from regproxy.app.pulse import Heart
@@ -84,7 +85,7 @@ async def _accept(core: RemoteCore, handed: Handed, stop: asyncio.Event, stop_no
     listener.start()
     # The core puts its own name for this edge in place of ours.
     heart = Heart("", lambda pulse: core.report([pulse]), lambda: (listener.measure(""),))
-    beating = asyncio.ensure_future(heart.run())
+    beating = asyncio.ensure_future(lasting("measuring", heart.run))
     await stopping
     at_once = asyncio.ensure_future(stop_now.wait())
     drained = asyncio.ensure_future(listener.drain(handed.drain))

@@ -8,7 +8,7 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from regproxy.app.core import Core
 from regproxy.app.former_ca import remember
 from regproxy.app.front import Front, front
 from regproxy.app.handed import Handed
+from regproxy.app.lasting import lasting
 from regproxy.app.listeners import Sockets, reached_by
 from regproxy.app.notify import Notifier
 from regproxy.app.pulse import Heart
@@ -136,7 +137,7 @@ class Service:
         seam = Seam(core.cache, core.tunnels, lambda: ca.holdings, own, time.time, self._sightings.of)
         self._front = front(seam, lambda: self._welcome(listeners, ca), prepared.proxy_sockets, prepared.handed)
         self._front.start()
-        self._watching.append(asyncio.ensure_future(self._heart(self._front).run()))
+        self._begin("measuring", self._heart(self._front).run)
         admin = self._administer(core, ca)
         self._state = "ready"
         self._announce()
@@ -219,9 +220,14 @@ class Service:
             self._reloader = Reloader(self._active, start.reading, steps)
             await self._reloader.begin()
             self._watchers.append(Watcher(self._reloader))
-        kept = core.cache.warming.run(), core.cache.ahead.run()
-        works = [ca.attend(), *kept, *(watcher.run() for watcher in self._watchers)]
-        self._watching = [asyncio.get_running_loop().create_task(work) for work in works]
+        self._begin("reminding of dates", ca.attend)
+        self._begin("warming", core.cache.warming.run)
+        self._begin("prefetching", core.cache.ahead.run)
+        for watcher in self._watchers:
+            self._begin("watching files", watcher.run)
+
+    def _begin(self, name: str, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._watching.append(asyncio.get_running_loop().create_task(lasting(name, run)))
 
     async def _stop_watching(self) -> None:
         for task in self._watching:
