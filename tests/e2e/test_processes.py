@@ -5,6 +5,7 @@ import http.client
 import os
 import random
 import signal
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -431,4 +432,5 @@ def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_no
         assert whole == [True] * PULLS, f"life {number}, death of {victim}: a key is stuck"
         assert len(hostile.requests) - asked <= PULLS, "one transfer is enough for each"
         assert life.wrong == []
+    assert statistics.median(seconds) < WAIT_SECONDS
     record_property("seconds until ready again", sorted(seconds)[-10:])
