@@ -137,8 +137,9 @@ def _fields(text: str) -> dict[str, str]:
 
 
 def _local(place: str) -> str:
-    """Where to go back to: a page of ours, and no other site's."""
-    return place if place.startswith("/") and not place.startswith(("//", "/\\")) and len(place) < MAX_BACK else "/"
+    """Where to go back to: a page of ours, and no other site's; browsers drop tabs and ends of lines from addresses."""
+    ours = place.startswith("/") and not place.startswith(("//", "/\\")) and place.isprintable()
+    return place if ours and len(place) < MAX_BACK else "/"
 
 
 def _led_to(place: str, *headers: tuple[str, str]) -> Page:
