@@ -68,7 +68,15 @@ def issue(
             words = f"request   {path}\nHave it signed, then put certificate and chain into {answer}."
             click.echo(requested(path, answer) if as_json else words)
             return
-        certificate, key = load(directory, ca_passphrase_file).certify(names, time.time(), days * 86400.0)
+        ca = load(directory, ca_passphrase_file)
+        closed = [name for name in names if not ca.permits(name)]
+        if closed:
+            raise ValueError(
+                f"the CA {ca.path} does not permit {', '.join(closed)}: clients would refuse the certificate; ask "
+                "another CA by --csr, or make the next one permit it: "
+                f"regproxy ca rotate --prepare --ca-permit {closed[0]}"
+            )
+        certificate, key = ca.certify(names, time.time(), days * 86400.0)
         stem = file_stem(names[0])
         paths = {what: out / f"{stem}{suffix}" for what, suffix in _SUFFIXES.items()}
         write_file(paths["key"], key, 0o600)

@@ -35,6 +35,7 @@ def test_a_name_that_the_ca_does_not_permit_is_refused_and_can_be_asked_for_else
     refused = run_regproxy("ca", "issue", "--out", str(tmp_path / "out"), "harbor.bank.example", **environ)
     assert refused.returncode == 1
     assert "does not permit harbor.bank.example" in refused.stderr
+    assert "ca rotate --prepare --ca-permit harbor.bank.example" in refused.stderr
     assert not (tmp_path / "out").exists()
     asked = run_regproxy("ca", "issue", "--csr", "harbor.bank.example", **environ)
     assert (asked.returncode, asked.stderr) == (0, "")
