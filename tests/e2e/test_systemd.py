@@ -49,7 +49,9 @@ class Installed:
         machine.write("/etc/systemd/system/regproxy.service.d/here.conf", here)
         listen = f"[Socket]\nListenStream=\nListenStream=127.0.0.1:{self.port}\n"
         machine.write("/etc/systemd/system/regproxy.socket.d/here.conf", listen)
-        machine.write("/etc/default/regproxy", "REGPROXY_POLICY=/etc/regproxy/my.policy\n")
+        # Where nothing is handed over by the socket: the network is this machine's, and its 3128 may be another's.
+        settings = f"REGPROXY_POLICY=/etc/regproxy/my.policy\nREGPROXY_LISTEN=127.0.0.1:{self.port}\n"
+        machine.write("/etc/default/regproxy", settings)
         machine.write("/etc/regproxy/my.policy", policy())
         machine.run("systemctl", "daemon-reload").check_returncode()
 
