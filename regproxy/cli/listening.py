@@ -79,7 +79,7 @@ _OPTIONS = (
         type=click.IntRange(1),
         show_default="half of all",
         envvar="REGPROXY_MAX_CONNECTIONS_PER_CLIENT",
-        help="Connections at once from one address; more are turned away.",
+        help="Connections at once from one address, or one IPv6 /64; more are turned away.",
     ),
     click.option(
         "--ipv6",

@@ -1,14 +1,18 @@
 """How many clients are connected to an edge, in all and from each address, and how many may be."""
 
+import ipaddress
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+# One machine has as many IPv6 addresses as it likes within a network of this size (RFC 4291 §2.5.1, RFC 6177).
+IPV6_PREFIX = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The most connections of one edge: `total` of all clients, `each` of one address."""
+    """The most connections of one edge: `total` of all clients, `each` of one address, or of one /64 of IPv6."""
 
     total: int
     each: int
@@ -34,19 +38,20 @@ class Crowd:
 
     def fits(self, client: str) -> bool:
         """Whether one more from this address is not too many."""
-        return self._connections[client] < self._capacity.each
+        return self._connections[_origin(client)] < self._capacity.each
 
     def came(self, client: str) -> None:
         """One more."""
         self.total += 1
-        self._connections[client] += 1
+        self._connections[_origin(client)] += 1
 
     def left(self, client: str) -> None:
         """One less."""
         self.total -= 1
-        self._connections[client] -= 1
-        if not self._connections[client]:
-            del self._connections[client]
+        origin = _origin(client)
+        self._connections[origin] -= 1
+        if not self._connections[origin]:
+            del self._connections[origin]
 
     @contextmanager
     def counted(self, client: str) -> Iterator[None]:
@@ -56,3 +61,14 @@ class Crowd:
             yield
         finally:
             self.left(client)
+
+
+def _origin(client: str) -> str:
+    """An address, or the network in which one machine may have many; neighbours on a link share no such network."""
+    if ":" not in client:
+        return client
+    try:
+        address = ipaddress.IPv6Address(client)
+    except ValueError:
+        return client
+    return client if address.is_link_local else str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False))

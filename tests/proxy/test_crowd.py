@@ -29,6 +29,25 @@ def room(serving: Serving, total: int, each: int) -> Iterator[None]:
     serving.edge.crowd._capacity = Capacity(1000, 1000)
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "together"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8:1:2::1", "2001:db8:1:2:aaaa::9", True),
+        ("fe80::1%eth0", "fe80::2%eth0", False),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("unix:", "unix:", True),
+    ],
+)
+def test_addresses_that_one_machine_may_have_count_together(first: str, second: str, together: bool) -> None:
+    crowd = Crowd(Capacity(10, 1))
+    crowd.came(first)
+    assert crowd.fits(second) is not together
+    crowd.left(first)
+    assert crowd.fits(second)
+    assert crowd.total == 0
+
+
 def test_who_has_too_many_is_told_so_and_may_come_again(tmp_path: Path) -> None:
     async def story(serving: Serving) -> None:
         with room(serving, 100, 3), ExitStack() as held:
