@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlencode
 from tornado.httputil import HTTPServerRequest
 
 from regproxy.admin.openapi import document
-from regproxy.admin.route import Route
+from regproxy.admin.route import NotHereError, Route
 from regproxy.admin.server import Page
 
 PREFIX = "/api/v1"
@@ -41,8 +41,8 @@ class Api:
             found = await route.handler(query)
             status = 200
             return found
-        except ValueError:
-            status = 400
+        except ValueError as error:
+            status = _status(error)
             raise
         finally:
             if method != "GET":
@@ -63,8 +63,12 @@ class Api:
             query = parse_qs(request.query, strict_parsing=bool(request.query), max_num_fields=MAX_FIELDS)
             found = await self.call(who, method, path, {name: values[-1] for name, values in query.items()})
         except ValueError as error:
-            return problem(400, str(error))
+            return problem(_status(error), str(error))
         return answered(found)
+
+
+def _status(error: ValueError) -> int:
+    return 404 if isinstance(error, NotHereError) else 400
 
 
 def answered(found: Mapping[str, object]) -> Page:

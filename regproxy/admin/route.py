@@ -8,6 +8,10 @@ MAX_DIGITS = 12
 Handler = Callable[[Mapping[str, str]], Awaitable[Mapping[str, object]]]
 
 
+class NotHereError(ValueError):
+    """The query is right, and what it names is not in the cache."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One name of a query, and what its value says."""

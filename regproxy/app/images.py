@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from regproxy.admin.route import Parameter, Route, number
+from regproxy.admin.route import NotHereError, Parameter, Route, number
 from regproxy.cache.images import Images, ImageState, Node
 from regproxy.cache.purging import HELD_SECONDS, Depth, Purging, Refreshed
 from regproxy.model.address import parse_authority
@@ -74,7 +74,7 @@ class ImageCalls:
         image = self._one(query)
         tree = await self._images.tree(image)
         if tree is None:
-            raise ValueError(f"{query['ref'][:200]} is not in the cache")
+            raise NotHereError(f"{query['ref'][:200]} is not in the cache")
         return {"image": image_name(image.key) if image.key.tag else query["ref"], "tree": _node(tree)}
 
     async def history(self, query: Query) -> Told:
@@ -117,7 +117,10 @@ class ImageCalls:
         key = self._tag(query)
         digest = parse_digest(query["digest"]) if query.get("digest") else None
         seconds = number(query, "seconds", int(HELD_SECONDS), int(MAX_HELD_SECONDS))
-        past = await self._purging.restore(key, digest, seconds)
+        try:
+            past = await self._purging.restore(key, digest, seconds)
+        except ValueError as error:
+            raise NotHereError(str(error)) from error
         return {"image": image_name(key), "seconds": seconds, **_past(past)}
 
     def _one(self, query: Query) -> Image:

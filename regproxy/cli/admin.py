@@ -20,6 +20,8 @@ from regproxy.settings.directories import default_cache_directory
 SECONDS = 30.0
 MAX_ANSWER = 16 * 1024 * 1024
 SERVICE_SOCKET = Path("/run/regproxy/admin.sock")  # deploy/systemd/regproxy.service
+# Answers that say that the call is wrong, or not allowed.
+_OF_THE_QUERY = frozenset({400, 401, 403, 405})
 _TOKEN_FILE = "regproxy.admin_token_file"  # noqa: S105 -- a key of click's notes
 
 
@@ -58,7 +60,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) -> dict[str, object]:
-    """Call the running proxy; a wrong address or query is a usage error, no proxy there a plain one."""
+    """Call the running proxy; a wrong address or query is a usage error; no proxy, or not the thing, a plain one."""
     try:
         connection, place, headers = _way(admin)
     except (ValueError, OSError) as error:
@@ -77,7 +79,8 @@ def call(admin: str | None, method: str, path: str, query: Mapping[str, str]) ->
     finally:
         connection.close()
     if response.status != 200:
-        raise click.UsageError(visible(str(answer.get("detail", response.reason))))
+        kind = click.UsageError if response.status in _OF_THE_QUERY else click.ClickException
+        raise kind(visible(str(answer.get("detail", response.reason))))
     return answer
 
 

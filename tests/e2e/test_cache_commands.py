@@ -97,15 +97,15 @@ def empty(shared_story: Story, pki: Pki) -> str:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "code", "sentence"),
     [
-        (("show", f"{HOST}/team/none:1"), "is not in the cache"),
-        (("history", f"{HOST}/team/app@sha256:{'0' * 64}"), "names a digest, which never changes"),
-        (("purge", "*"), "begins with no registry"),
-        (("restore", f"{HOST}/team/app:9"), "never meant anything else here"),
-        (("show", f"{HOST}/**"), "is a pattern; name one image"),
+        (("show", f"{HOST}/team/none:1"), 1, "is not in the cache"),
+        (("history", f"{HOST}/team/app@sha256:{'0' * 64}"), 2, "names a digest, which never changes"),
+        (("purge", "*"), 2, "begins with no registry"),
+        (("restore", f"{HOST}/team/app:9"), 1, "never meant anything else here"),
+        (("show", f"{HOST}/**"), 2, "is a pattern; name one image"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], sentence: str, empty: str) -> None:
+def test_what_cannot_be_done_is_said(arguments: tuple[str, ...], code: int, sentence: str, empty: str) -> None:
     said = run("cache", *arguments, "--admin", empty)
-    assert (said.returncode, sentence in said.stderr) == (2, True), said.stderr
+    assert (said.returncode, sentence in said.stderr) == (code, True), said.stderr
