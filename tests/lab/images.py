@@ -18,6 +18,7 @@ from typing import Literal
 Compression = Literal["gzip", "zstd", "none"]
 Format = Literal["oci", "docker"]
 MIB = 1 << 20
+_PIECE = 128 * MIB
 
 _OCI = "application/vnd.oci.image."
 _DOCKER = "application/vnd.docker."
@@ -156,8 +157,14 @@ def _tar(seed: int, size: int) -> bytes:
     with tarfile.open(fileobj=out, mode="w") as archive:
         member = tarfile.TarInfo(f"data/blob-{seed}")
         member.size, member.mode = size, 0o644
-        archive.addfile(member, io.BytesIO(random.Random(seed).randbytes(size)))
+        archive.addfile(member, io.BytesIO(_random(seed, size)))
     return out.getvalue()
+
+
+def _random(seed: int, size: int) -> bytes:
+    """Made piece by piece: at once Python makes no more than 256 MiB of it."""
+    dice = random.Random(seed)
+    return b"".join(dice.randbytes(min(_PIECE, size - at)) for at in range(0, size, _PIECE))
 
 
 def _compress(tar: bytes, compression: Compression) -> bytes:
