@@ -85,7 +85,7 @@ class Blobs:
         """The fill of the caller's own account, or any that has begun where the caller may read."""
         label = lookup.account.label
         fills = self._fills.get(key, {})
-        if label in fills or not fills or (as_of := await self._engines.as_of(lookup)) is None:
+        if label in fills or not fills or lookup.lapsed or (as_of := await self._engines.as_of(lookup)) is None:
             return self._fills.get(key, {}).get(label)
         fills = self._fills.get(key, {})
         return fills.get(label) or next((fill for fill in fills.values() if _is_for(as_of, fill)), None)

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 from regproxy.cache.admittance import Admittance
@@ -65,6 +67,9 @@ class Contents:
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
         match step:
             case Serve() if link is not None:
+                asking = partial(self._prove, key=key)
+                if (closed := await self._admittance.recheck(lookup, asking)) is not None:
+                    return closed
                 if step.refresh:
                     self._join(lookup, key)
                 return self._stored(lookup, key, link, outcome_of_serving(step))
@@ -145,9 +150,10 @@ class Contents:
     async def _fetch(self, lookup: Lookup, key: LinkKey) -> Answer:
         store = self._engines.store
         here = await self._engines.content(key.digest) is not None and await store.linked_in(key.authority, key.digest)
-        if here and (link := await self._usable(key, await self._engines.as_of(lookup))) is not None:
+        as_of = await self._engines.as_of(lookup) if here and not lookup.lapsed else None
+        if (link := await self._usable(key, as_of)) is not None:
             # A fill that ended between the first look and this one.
-            return self._stored(lookup, key, link, Outcome.HIT)
+            return self._stored(replace(lookup, as_of=as_of), key, link, Outcome.HIT)
         try:
             if lookup.ask.method == "HEAD" or here:
                 answer = await self._by_head(lookup, key)

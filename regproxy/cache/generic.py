@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import assert_never
 from urllib.parse import urljoin, urlsplit
 
+from regproxy.cache.admittance import Admittance
 from regproxy.cache.fetches import Flights
 from regproxy.cache.landing import Failing, Kept, Landed, Landing, Passing
 from regproxy.cache.lookup import Engines
@@ -42,6 +43,7 @@ class Generics:
     def __init__(self, engines: Engines, passage: Passage) -> None:
         self._engines = engines
         self._passage = passage
+        self._admittance = Admittance(engines)
         self._variants = Variants(engines)
         self._landing = Landing(engines, self._variants)
         self._flights: Flights[tuple[Place, str], Landed] = Flights(engines)
@@ -86,6 +88,10 @@ class Generics:
                 if step.refresh:
                     task, joined = self._flights.join(_flight(wanted), lambda: self._landing.fetch(wanted, found))
                     _leave(task, joined=joined)
+                if wanted.lookup is not None:
+                    closed = await self._admittance.recheck_origin(wanted.lookup)
+                    if closed is not None:
+                        return closed
                 return await self._stored(wanted, found, outcome_of_serving(step), "client")
             case Refuse(status=status, text=text):
                 return refused(status, "UNAVAILABLE", f"regproxy: {text}", wanted.labels(Outcome.LOCAL))

@@ -1,8 +1,8 @@
 """Who may be served what is stored: grants, per authority and repository.
 
 A repository is public once strangers read it, and open to those who are lent a credential once that read it; both are
-on disk. What a caller with a login may read is what the registry let it read within `recheck`; that is in memory, under
-an identity that shows nothing of the login.
+on disk, and are asked for again after `recheck`. What a caller with a login may read is what the registry let it read
+within `recheck`; that is in memory, under an identity that shows nothing of the login.
 """
 
 import math
@@ -86,10 +86,20 @@ class Grants:
         """Whether the reader's grant is to be asked for again."""
         return self._held(reader) is not None and not self._within(reader, reader.recheck)
 
-    def until(self, reader: Reader) -> float:
-        """Until when an answer under the reader's own grant may be repeated; without one it is public, and forever."""
-        held = self._held(reader)
-        return held.at + reader.recheck if held is not None and not reader.anyone else math.inf
+    def until(self, reader: Reader, as_of: float | None) -> float:
+        """Until when a reader who was admitted so may be served without asking again, in seconds since the epoch.
+
+        In the past, where it is to be asked about now: by the reader's own grant where that admits to everything, else
+        by that of strangers or of the credential that is lent.
+        """
+        if as_of is None:
+            return -math.inf
+        if reader.anyone:
+            return math.inf
+        now, held = self._clock(), self._held(reader)
+        at = as_of if as_of < math.inf else held.at if held is not None else now
+        # A time that is still to come is of a clock that went back, and tells nothing.
+        return at + reader.recheck if at <= now else -math.inf
 
     def _held(self, reader: Reader) -> Held | None:
         account = reader.account

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import assert_never
 
 from regproxy.cache.admittance import Admittance
@@ -67,6 +68,9 @@ class Lists:
         step = plan(decision, known, self._engines.clock(), only_if_cached=lookup.only_if_cached)
         match step:
             case Serve() if row is not None:
+                asking = partial(self._prove, key=key)
+                if (closed := await self._admittance.recheck(lookup, asking)) is not None:
+                    return closed
                 if step.refresh:
                     self._join(lookup, key, row)
                 return self._stored(lookup, row, outcome_of_serving(step))
@@ -140,7 +144,7 @@ class Lists:
         head, body, now = said.head, said.body, said.at
         if head.status == 304 and row is not None:
             fresh = replace(row, validated_at=now)
-            await record(self._engines, Changes(generics=((key, fresh),)))
+            await record(self._engines, Changes(generics=((key, fresh),), granted=said.granted))
             return Listed(fresh, None, same=True)
         if head.status != 200:
             await record_refusal(self._engines, said)

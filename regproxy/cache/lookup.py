@@ -52,7 +52,8 @@ class Lookup:
     """What one request asks for and what the policy granted it; taken once, never looked up again.
 
     `at` is when it came, in seconds since the epoch; `account` goes upstream with what is asked there. `as_of`: the
-    caller was admitted, to what was stored by then (inf: to all that is).
+    caller was admitted, to what was stored by then (inf: to all that is); `lapsed`: so long ago that the registry is to
+    be asked before any of it is served.
     """
 
     ask: Ask
@@ -65,6 +66,7 @@ class Lookup:
     caller: Caller = STRANGER
     account: Account = ANONYMOUS
     as_of: float | None = None
+    lapsed: bool = False
 
     @property
     def party(self) -> Party:
@@ -215,12 +217,14 @@ class Engines:
         return lookup.as_of if lookup.as_of == math.inf else await self.grants.as_of(lookup.reader)
 
     async def admits(self, lookup: Lookup) -> bool:
-        """Whether the caller may be served what is stored."""
+        """Whether the caller may be served what is stored, and is not to be asked about first."""
+        if lookup.lapsed:
+            return False
         return lookup.as_of is not None or await self.grants.as_of(lookup.reader) is not None
 
     def until(self, lookup: Lookup, outcome: Outcome, known: Validated, now: float) -> float:
         """How long an edge may repeat an answer to the caller: the least of freshness, grant and token."""
-        return min(lookup.until(outcome, known, now), self.grants.until(lookup.reader))
+        return min(lookup.until(outcome, known, now), self.grants.until(lookup.reader, lookup.as_of))
 
     async def ask(self, lookup: Lookup, request: UpstreamRequest, limit: int) -> Said:
         """Ask upstream as the lookup's account, and take note of whom it lets read.

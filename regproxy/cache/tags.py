@@ -5,6 +5,7 @@ import contextlib
 import math
 from collections.abc import Awaitable
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 from regproxy.cache.admittance import Admittance
@@ -72,6 +73,9 @@ class Tags:
                 head, body = (negative.head, negative.body) if negative else (Head(404), b"")
                 return relayed(head, body, lookup.labels(outcome_of_serving(step)))
             case Serve() if binding is not None:
+                asking = partial(self._prove, tag=key.tag)
+                if (closed := await self._admittance.recheck(lookup, asking)) is not None:
+                    return closed
                 if step.refresh:
                     self._flights.join((key, lookup.party), lambda: self._refresh(lookup, key, binding))
                 return await self._serve(lookup, key, binding, outcome_of_serving(step))

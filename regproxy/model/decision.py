@@ -68,8 +68,8 @@ Keep = Literal["normal", "briefly", "pinned"]
 class Terms:
     """What a tier grants to an entry; blobs, and what the origin describes, are passed on beyond `max_object` bytes.
 
-    A caller's own grant is asked for again after `recheck`; in an outage it holds for `stale_auth` longer. `prefetch`:
-    behind a manifest that a client was fetched come the layers of its image.
+    Who may read is asked again after `recheck`. In an outage a caller's own grant holds for `stale_auth` longer; what
+    is public stays so. `prefetch`: behind a manifest that a client was fetched come the layers of its image.
     """
 
     fresh: float | Origin = 0.0

@@ -61,7 +61,11 @@ TERMS = directives(
         "granted",
     ),
     Directive(
-        "recheck", "DURATION", "ask the registry again after so long whether a caller with a login may still read", "1h"
+        "recheck",
+        "DURATION",
+        "ask the registry again after so long whether who reads a repository still may: strangers, whoever is lent a "
+        "credential, a caller with a login",
+        "1h",
     ),
     Directive(
         "keep",

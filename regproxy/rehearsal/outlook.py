@@ -196,14 +196,15 @@ def _readers(terms: Terms, client_auth: ClientAuth) -> str:
     if terms.readers == "anyone":
         return "anyone, whoever it was stored for"
     outage = f", and in an outage {duration(terms.stale_auth)} longer" if terms.stale_auth else ""
+    public = f"anyone where the repository is public, as is asked every {duration(terms.recheck)}"
     login = f"whoever's own login read the repository in the last {duration(terms.recheck)}{outage}"
     match client_auth:
         case "required":
             return login
         case "ours":
-            return "anyone where the repository is public; clients' own logins are ignored"
+            return f"{public}; clients' own logins are ignored"
         case "preferred":
-            return f"anyone where the repository is public, else {login}"
+            return f"{public}, else {login}"
         case _:
             assert_never(client_auth)
 

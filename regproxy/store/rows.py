@@ -13,6 +13,9 @@ from regproxy.store.index import Tables, Value
 
 Statement = tuple[str, tuple[Value, ...]]
 
+# No body takes so many seconds: a row that is so far ahead is of a clock that was wrong.
+CLOCK_WENT_BACK = 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
@@ -67,10 +70,11 @@ def _statements(changes: Changes) -> Iterator[Statement]:
     for authority, repository, account, checked_at in changes.granted:
         # A body that took long is written down late: it must not make what was asked meanwhile older.
         sql = (
-            "INSERT INTO granted VALUES (?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET checked_at = max(checked_at, excluded.checked_at)"
+            "INSERT INTO granted VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET checked_at = CASE"
+            " WHEN checked_at > excluded.checked_at + ? THEN excluded.checked_at"
+            " ELSE max(checked_at, excluded.checked_at) END"
         )
-        yield sql, (str(authority), repository, account, checked_at)
+        yield sql, (str(authority), repository, account, checked_at, CLOCK_WENT_BACK)
     for authority, challenge in changes.challenges:
         yield _put("challenge", str(authority), challenge.scheme, challenge.realm, challenge.service)
     for manifest, child in changes.references:

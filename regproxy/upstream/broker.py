@@ -85,9 +85,12 @@ class Broker:
             self._remember(request, account, rejection)
             raise rejection
 
-    def renew(self, account: Account) -> None:
-        """Let the account prove itself anew: what it was given before tells nothing of now."""
-        self._tokens.forget(account)
+    def renew(self, account: Account, authority: Authority | None = None, scope: str = "") -> None:
+        """Let the account prove itself anew, at an authority and for a scope or for all.
+
+        What it was given before tells nothing of now.
+        """
+        self._tokens.forget(account, authority, scope)
 
     def renew_all(self) -> None:
         """The same for all."""

@@ -168,9 +168,12 @@ class Upstream:
         """How the registry asks for credentials, as remembered or as GET /v2/ says; scheme `none`: it does not."""
         return await self._learning.ask(registry, authority, scheme)
 
-    def renew(self, account: Account) -> None:
-        """Let the account prove itself anew the next time."""
-        self._broker.renew(account)
+    def renew(self, account: Account, place: tuple[Authority, str] | None = None) -> None:
+        """Let the account prove itself anew the next time; for reading one repository of an authority, or anywhere."""
+        if place is None:
+            self._broker.renew(account)
+        else:
+            self._broker.renew(account, place[0], f"repository:{place[1]}:pull")
 
     def renew_all(self) -> None:
         """Let everybody prove themselves anew."""

@@ -86,9 +86,14 @@ class Tokens:
         if kept is not None and kept.token == token:
             del self._kept[key]
 
-    def forget(self, account: Account | None) -> None:
-        """Forget every token of an account, or of all."""
-        self._kept = {key: kept for key, kept in self._kept.items() if account not in (None, key.account)}
+    def forget(self, account: Account | None, authority: Authority | None = None, scope: str = "") -> None:
+        """Forget every token of an account, or of all; of an authority and a scope where they are given."""
+
+        def goes(key: _Key) -> bool:
+            there = authority in (None, key.authority) and scope in ("", key.scope)
+            return account in (None, key.account) and there
+
+        self._kept = {key: kept for key, kept in self._kept.items() if not goes(key)}
 
     async def close(self) -> None:
         """End what is under way and forget everything."""

@@ -23,6 +23,8 @@ DIGESTS = tuple(sha256(body) for body in BODIES)
 NUMBERS = {digest: number for number, digest in enumerate(DIGESTS)}
 TAGS = ("zero", "latest", "swr")
 RETRY_AFTER = 30
+# After so long whoever reads a public repository is asked about again: what a policy says that says nothing of it.
+RECHECK = 3600
 NO_ANSWER = 0
 
 
@@ -89,7 +91,7 @@ class Model:
     now: float
     meanings: dict[tuple[Place, str], Meaning] = field(default_factory=dict)
     links: set[tuple[Place, int]] = field(default_factory=set)
-    public: set[Place] = field(default_factory=set)
+    public: dict[Place, float] = field(default_factory=dict)
     held: set[int] = field(default_factory=set)
     limits: dict[str, float] = field(default_factory=dict)
     pull_limits: dict[str, float] = field(default_factory=dict)
@@ -103,7 +105,7 @@ class Model:
             self,
             meanings=dict(self.meanings),
             links=set(self.links),
-            public=set(self.public),
+            public=dict(self.public),
             held=set(self.held),
             limits=dict(self.limits),
             pull_limits=dict(self.pull_limits),
@@ -120,7 +122,7 @@ class Model:
 
     def repeatable(self, place: Place, reference: str) -> int:
         """The body that a fresh answer names, wherever its bytes are; -1 if there is none."""
-        if place not in self.public:
+        if not self._open(place):
             return -1
         if reference in NUMBERS:
             return NUMBERS[reference] if (place, NUMBERS[reference]) in self.links else -1
@@ -136,6 +138,10 @@ class Model:
         """Whether a slow registry would be answered for, with bytes that are here."""
         known = self.meanings.get((place, tag)) if place in self.public else None
         return known is not None and self._survives(tag, known) and self.usable(place, known.number)
+
+    def _open(self, place: Place) -> bool:
+        """Whether strangers were let in not long ago."""
+        return place in self.public and self.now - self.public[place] < RECHECK
 
     def _age(self, known: Meaning) -> float:
         return self.now - known.validated_at
@@ -169,7 +175,7 @@ class Model:
         self.limits.pop(host, None)
         status, found = self.registry.find(place, reference)
         if status == 403:
-            self.public.discard(place)
+            self.public.pop(place, None)
         if status == 200 and pull and fault in ("cut", "broken", "wrong"):
             return NO_ANSWER, -1
         return status, found
@@ -177,7 +183,7 @@ class Model:
     def _keep(self, place: Place, number: int) -> None:
         self.held.add(number)
         self.links.add((place, number))
-        self.public.add(place)
+        self.public[place] = self.now
 
     # By digest.
 
@@ -185,10 +191,12 @@ class Model:
         """A manifest or blob that never changes."""
         digest = DIGESTS[number]
         if place in self.public and self.usable(place, number):
+            if not self._open(place) and self._head(place, digest, number) == 403:
+                return _due(403, -1)
             return Due(200, Outcome.HIT, number)
         here = number in self.held and any((other, number) in self.links for other in PLACES if other[0] == place[0])
         if method == "HEAD" or here:
-            status, _ = self._ask("HEAD", place, digest, number)
+            status = self._head(place, digest, number)
             if status == 404:
                 self.links.discard((place, number))
             if status == 200 and here:
@@ -204,6 +212,13 @@ class Model:
         if status == 200:
             self._keep(place, number)
         return _due(status, number)
+
+    def _head(self, place: Place, digest: str, number: int) -> int:
+        """Ask whether the repository has it; the answer says whether strangers read there."""
+        status, _ = self._ask("HEAD", place, digest, number)
+        if status == 200:
+            self.public[place] = self.now
+        return status
 
     # By tag.
 
@@ -240,7 +255,7 @@ class Model:
         if status != 200:
             return status, None
         found = Meaning(number, self.now)
-        self.public.add(place)
+        self.public[place] = self.now
         here = self.usable(place, number)
         if known is None or number == known.number or here:
             self.meanings[key] = found

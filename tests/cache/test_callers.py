@@ -579,3 +579,29 @@ def test_a_restart_and_a_replica_take_a_pull_on_where_it_was(tmp_path: Path) -> 
         assert (await stage.world.get(MANIFEST, bearer))[0].head.status == 401, "it ran out long ago"
 
     on_stage(story, tmp_path)
+
+
+def test_the_disk_tells_nothing_of_a_login_so_a_restart_in_an_outage_knows_nobody(tmp_path: Path) -> None:
+    """An identity that stands there means nothing any more: no password can be tried against it."""
+
+    async def story(stage: Stage) -> None:
+        for path in (MANIFEST, BLOB):
+            assert (await stage.get(stage.alice, path))[0].head.status == 200
+        (held, *_) = stage.world.core.cache.granted.own(None, "", "")
+        _, bearer = await stage.login(stage.alice)
+        await stage.world.restart()
+        stored = b"".join(file.read_bytes() for file in sorted(stage.world.directory.rglob("*")) if file.is_file())
+        assert SECRET in stored
+        for word in ("alice", "wonderland", stage.alice[1].split()[1], bearer[1].split()[1]):
+            assert word.encode() not in stored
+        stage.world.hostile.stop()
+        assert (await stage.get(stage.alice, MANIFEST))[0].head.status == 503
+        answer, body = await stage.world.get(MANIFEST, bearer)
+        assert (answer.head.status, SECRET in body) == (503, False)
+        assert "cannot be asked now" in answer.head.reason
+        stage.world.hostile.start()
+        assert (await stage.get(stage.alice, MANIFEST))[0].head.status == 200
+        (again,) = stage.world.core.cache.granted.own(None, "", "")
+        assert (again.name, again.identity == held.identity) == ("alice", False)
+
+    on_stage(story, tmp_path)

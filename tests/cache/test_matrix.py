@@ -1,4 +1,4 @@
-"""Caller, repository, method and state, by chance: nothing private reaches who may not read it, and who may, reads.
+"""Caller, address, repository, method, state, by chance: nothing private reaches who may not read it; who may, reads.
 
 The core is real, its store too; the registries are a table of who may read what, and say so when they are asked.
 """
@@ -21,7 +21,7 @@ import pytest
 from regproxy.cache.answer import Cache
 from regproxy.cache.local_token import GRACE_SECONDS, TOKEN_SECONDS, LocalTokens
 from regproxy.cache.lookup import Engines
-from regproxy.model.account import ANONYMOUS, Account, Own
+from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, Own
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Reply, Stored, Streaming
 from regproxy.model.decision import FailureClass
@@ -33,6 +33,7 @@ from regproxy.model.oci import parse_digest
 from regproxy.model.registry import Registry
 from regproxy.policy.load import load
 from regproxy.policy.source import Source
+from regproxy.settings.files import PolicyFiles
 from regproxy.store import content
 from regproxy.store.content import Store
 from regproxy.store.index import Index, Tables
@@ -47,8 +48,14 @@ from tests.lab.vault import basic
 T = TypeVar("T")
 
 CASES = 1_000_000
+# Credentials are lent by repository and by client; what of them is refused upstream goes on without, or fails.
 POLICY = """policy 1;
-registry quay { hosts "quay.io"; }
+registry quay {
+    hosts "quay.io";
+    auth basic for "t/private" "t/public" { username "robot"; password env ROBOT; clients "10.1.0.0/16"; }
+    auth basic for "t/other" { username "strict"; password env STRICT; clients "10.2.0.0/16"; on-reject fail; }
+    auth basic { username "other"; password env OTHER; clients "10.2.0.0/16"; }
+}
 registry ghcr { hosts "ghcr.io"; }
 defaults { stale if-error 7d on $outage; recheck 1h; stale auth 4h; }
 tier by-digest { match kind in [manifest, blob] and digest like "*"; fresh forever; }
@@ -62,7 +69,15 @@ PRIVATE, OTHER, PUBLIC, ELSEWHERE = (QUAY, "t/private"), (QUAY, "t/other"), (QUA
 PLACES: tuple[Place, ...] = (PRIVATE, OTHER, PUBLIC, ELSEWHERE)
 NOBODY = ""
 PASSWORDS = {"alice": "a", "bob": "b", "carol": "c"}
-READERS = {PRIVATE: {"alice"}, OTHER: {"alice", "bob"}, PUBLIC: {NOBODY}, ELSEWHERE: {"carol"}}
+ROBOTS = {"robot": "r", "strict": "s", "other": "o"}
+READERS = {PRIVATE: {"alice", "robot"}, OTHER: {"alice", "bob", "strict"}, PUBLIC: {NOBODY}, ELSEWHERE: {"carol"}}
+OUTSIDE, FIRST, SECOND = "10.9.0.1", "10.1.0.1", "10.2.0.1"
+LENT = {
+    **{(FIRST, place): "robot" for place in (PRIVATE, PUBLIC)},
+    **{(SECOND, place): "other" for place in (PRIVATE, PUBLIC)},
+    (SECOND, OTHER): "strict",
+}
+EVENTS = "time time time long outage up up revoke give fly login hide robots shy".split()
 FORGED = "eyJhbGciOiJub25lIn0.eyJhY2Nlc3MiOlt7InR5cGUiOiJyZXBvc2l0b3J5In1dfQ."
 
 
@@ -76,12 +91,17 @@ def contents(place: Place, version: int = 0) -> dict[str, bytes]:
 
 @dataclass
 class Registries:
-    """Upstream, as the cache sees it: a table. `said` is when a reader last got something, for the oracle."""
+    """Upstream, as the cache sees it: a table. `said` is when a reader last got something, for the oracle.
+
+    `rejected` are robots whose password was changed; `hides`: to whoever may not read it says 404.
+    """
 
     clock: "Clock"
     readers: dict[Place, set[str]] = field(default_factory=dict)
     held: dict[Place, dict[str, bytes]] = field(default_factory=dict)
     said: dict[tuple[str, Place], float] = field(default_factory=dict)
+    rejected: set[str] = field(default_factory=set)
+    hides: bool = False
     down: bool = False
     gate: asyncio.Event | None = None
 
@@ -93,20 +113,37 @@ class Registries:
                 return "alice"
             case Own():
                 raise Rejected("no such login", 401)
+            case Lent(credential=Credential(login=Password(user=user))):
+                if user in self.rejected:
+                    raise Rejected("no such robot", 401)
+                return user
             case _:
                 return NOBODY
 
     def may(self, user: str, place: Place) -> bool:
         return bool(self.readers[place] & {user, NOBODY})
 
-    def _answer(self, request: UpstreamRequest, repository: str, account: Account) -> tuple[Head, bytes]:
+    def _answer(self, request: UpstreamRequest, repository: str, account: Account) -> tuple[Head, bytes, Account]:
+        """As the real one does: what is public is read without a lent credential that is refused."""
         if self.down:
             raise UpstreamFailed(FailureClass.CONNECT, "no answer")
-        user, place = self.user(account), (request.authority, repository)
+        try:
+            return *self._told(request, repository, self.user(account)), account
+        except Rejected:
+            if not isinstance(account, Lent) or account.credential.on_reject != "anonymous":
+                raise
+            head, body = self._told(request, repository, NOBODY)
+            if head.status in (401, 403, 404):
+                raise
+            return head, body, ANONYMOUS
+
+    def _told(self, request: UpstreamRequest, repository: str, user: str) -> tuple[Head, bytes]:
+        place = request.authority, repository
         if place not in self.readers or not self.may(user, place):
-            return Head(401), b""
+            return Head(404 if self.hides else 401), b""
         self.said[user, place] = self.clock.now
-        kind, reference = request.target.removeprefix(f"/v2/{repository}/").split("/", 1)
+        target = request.target.partition("?")[0]
+        kind, reference = target.removeprefix(f"/v2/{repository}/").split("/", 1)
         body = self.held[place].get(f"{kind}/{reference}")
         if body is None:
             return Head(404), b""
@@ -118,20 +155,20 @@ class Registries:
     async def fetch(
         self, request: UpstreamRequest, repository: str, limit: int, account: Account = ANONYMOUS
     ) -> tuple[Head, bytes, Account]:
-        head, body = self._answer(request, repository, account)
-        return head, b"" if request.method == "HEAD" else body, account
+        head, body, proved = self._answer(request, repository, account)
+        return head, b"" if request.method == "HEAD" else body, proved
 
     async def open(
         self, request: UpstreamRequest, repository: str, sink: BodySink, account: Account = ANONYMOUS
     ) -> OpenTransfer:
-        head, body = self._answer(request, repository, account)
+        head, body, proved = self._answer(request, repository, account)
         answer = Gated(head, b"" if request.method == "HEAD" else body, sink, self.gate if head.status == 200 else None)
-        return OpenTransfer(head, request, answer, account)
+        return OpenTransfer(head, request, answer, proved)
 
     async def challenge(self, registry: Registry, authority: Authority, scheme: str) -> Challenge:
         return Challenge("bearer", f"https://{authority.name}/token", authority.name)
 
-    def renew(self, account: Account) -> None:
+    def renew(self, account: Account, place: Place | None = None) -> None:
         """Nothing is kept here."""
 
     def counts_pulls(self, request: UpstreamRequest, account: Account = ANONYMOUS) -> bool:
@@ -184,7 +221,8 @@ class Who:
     until: float = math.inf
 
     def counts(self, place: Place, now: float) -> bool:
-        return self.scope in (None, place) and now < self.until
+        """Whether it is a login there, good or not; who brings none may be lent one."""
+        return (self.rejected or self.user != NOBODY) and self.scope in (None, place) and now < self.until
 
 
 class Matrix:
@@ -198,13 +236,15 @@ class Matrix:
         self.registries.readers = {place: set(users) for place, users in READERS.items()}
         self.registries.held = {place: contents(place) for place in PLACES}
         self.tokens = LocalTokens(lambda: SEAL, self.clock)
-        self.open_once = {sha256(body) for body in self.registries.held[PUBLIC].values()}
+        # What the public repository ever had, and what of it was there when it was public.
+        self.had = {sha256(body) for body in self.registries.held[PUBLIC].values()}
+        self.open_once = set(self.had)
         self.opened_at = 0.0
         self.seen: Counter[str] = Counter()
         self.flown = 0
 
     async def open(self) -> None:
-        loaded = load(Source("matrix.policy", POLICY), {})
+        loaded = load(Source("matrix.policy", POLICY), {}, PolicyFiles(Path("matrix.policy")))
         policy = loaded.policy
         assert policy is not None, loaded.diagnostics
         self.events: list[Event] = []
@@ -231,7 +271,8 @@ class Matrix:
                 token = self.tokens.issue(place[0], Password(user, password), f"repository:{place[1]}:pull")
                 yield Who(f"{user} by a token", user, (("Authorization", f"Bearer {token}"),), place, until=until)
         wrong = self.tokens.issue(QUAY, Password("alice", "wrong"), "repository:t/private:pull")
-        yield Who("a wrong password in a token", NOBODY, (("Authorization", f"Bearer {wrong}"),), rejected=True)
+        bearing: Fields = (("Authorization", f"Bearer {wrong}"),)
+        yield Who("a wrong password in a token", NOBODY, bearing, PRIVATE, rejected=True, until=until)
         yield Who("a wrong password", NOBODY, (basic("alice", "wrong"),), rejected=True)
         yield Who("a forged token", NOBODY, (("Authorization", f"Bearer {FORGED}"),), rejected=True)
         yield Who("a broken token", NOBODY, (("Authorization", f"Bearer {wrong[:-4]}AAAA"),))
@@ -261,14 +302,16 @@ class Matrix:
 
     async def ask(self, who: Who, place: Place, reference: str, method: str, condition: Fields) -> None:
         authority, repository = place
+        client = self.dice.choice([OUTSIDE, FIRST, SECOND])
         fields = (*who.fields, ("Accept", "*/*"), *condition)
-        ask = Ask(authority, "https", method, f"/v2/{repository}/{reference}", fields, "10.0.0.1")
+        ask = Ask(authority, "https", method, f"/v2/{repository}/{reference}", fields, client)
         answer = await self.cache.answer(ask)
         body = await self.read(answer)
         status = answer.head.status
         held = self.registries.held[place].get(reference)
-        where = f"{who.name} {method} {authority.name}/{repository}/{reference} {condition}: {status}"
-        user = who.user if who.counts(place, self.clock.now) else NOBODY
+        where = f"{who.name} at {client} {method} {authority.name}/{repository}/{reference} {condition}: {status}"
+        identified = who.counts(place, self.clock.now)
+        user = who.user if identified else LENT.get((client, place), NOBODY)
         if status == 200:
             assert held is not None, f"{where}, which is not there"
             told = str(answer.digest) if isinstance(answer, Stored) else answer.head.get("docker-content-digest")
@@ -277,29 +320,47 @@ class Matrix:
         else:
             assert not body or (b"blob of" not in body and b'"of"' not in body), where
         # Where logins read and strangers were refused, strangers hear of the change as late as others of theirs.
-        known = user != NOBODY or place != PUBLIC or self.clock.now - self.opened_at >= RECHECK
-        reads = self.registries.may(user, place) and known
-        expected = reads and held is not None and not (self.registries.down or condition or who.rejected)
-        if expected:
+        late = user == NOBODY and place == PUBLIC and self.clock.now - self.opened_at < RECHECK
+        expected = self.reads(user, place) and held is not None and not late
+        if expected and not (condition or (identified and who.rejected)):
             assert status == 200, f"{where}, which it may read"
             if method == "GET" and body:
                 assert body == held, where
         self.seen[f"{'public' if NOBODY in READERS[place] else 'private'} {status}"] += 1
+        if user in ROBOTS:
+            self.seen[f"lent {status}"] += 1
+
+    def reads(self, user: str, place: Place) -> bool:
+        """Whether the registry would let this user read there now, and is heard."""
+        if self.registries.down:
+            return False
+        if user in self.registries.rejected:
+            return self.registries.may(NOBODY, place) and user != "strict"
+        return self.registries.may(user, place)
 
     def _until(self, user: str, place: Place, until: float) -> bool:
         """Whether an edge repeats the answer no longer than the grant lasts."""
-        public = (NOBODY, place) in self.registries.said
-        return public or until <= self.registries.said.get((user, place), -1.0) + RECHECK
+        said = self.registries.said
+        return until <= max(said.get((one, place), -math.inf) for one in (user, NOBODY)) + RECHECK or until == 0.0
 
     def entitled(self, user: str, place: Place, digest: str) -> bool:
-        """What the registry says, or said to this very user not long ago, or what strangers could read once."""
-        if self.registries.may(user, place) and not self.registries.down:
+        """What the registry says, or said not long ago to this very user or to strangers; in an outage, longer ago.
+
+        What was public then is so while nobody can be asked, as is what was lent to this user. That a robot is rejected
+        is a failure of the proxy, and no word on who may read: an outage for those who are lent it.
+        """
+        registries = self.registries
+        if self.reads(user, place):
             return True
-        if place == PUBLIC and digest in self.open_once:
+        at, opened = registries.said.get((user, place)), registries.said.get((NOBODY, place))
+        silent = registries.down or user in registries.rejected
+        if opened is not None and digest in self.open_once and (silent or self.clock.now - opened < RECHECK):
             return True
-        at = self.registries.said.get((user, place)) if user else None
-        span = RECHECK + (STALE_AUTH if self.registries.down else 0.0)
-        return at is not None and self.clock.now - at < span
+        if at is None or user == NOBODY:
+            return False
+        if user in ROBOTS and silent:
+            return True
+        return self.clock.now - at < RECHECK + (STALE_AUTH if registries.down else 0.0)
 
     async def read(self, answer: Answer) -> bytes:
         match answer:
@@ -327,9 +388,7 @@ class Matrix:
 
     async def turn(self) -> None:
         """Something happens: time, an outage, a right that is taken or given, a restart."""
-        event = self.dice.choice(
-            ["time", "time", "time", "long", "outage", "up", "up", "revoke", "give", "fly", "login", "hide"]
-        )
+        event = self.dice.choice(EVENTS)
         match event:
             case "time":
                 self.clock.now += self.dice.choice([1, 60, 600, 1800])
@@ -341,13 +400,17 @@ class Matrix:
                 self.registries.down = False
             case "revoke":
                 place = self.dice.choice([PRIVATE, OTHER, ELSEWHERE])
-                self.registries.readers[place].discard(self.dice.choice(sorted(PASSWORDS)))
+                self.registries.readers[place].discard(self.dice.choice([*PASSWORDS, *ROBOTS]))
+            case "shy":
+                self.registries.hides = not self.registries.hides
+            case "robots":
+                self.registries.rejected = set(self.dice.sample(sorted(ROBOTS), self.dice.choice([0, 0, 1, 2])))
             case "give":
                 place = self.dice.choice(PLACES)
                 self.registries.readers[place] = set(READERS[place])
                 if place == PUBLIC:
                     self.opened_at = self.clock.now
-                    self.open_once |= {sha256(body) for body in self.registries.held[PUBLIC].values()}
+                    self.open_once |= self.had
             case "hide" if not self.registries.down:
                 await self.hide()
             case "fly" if not self.registries.down:
@@ -359,8 +422,9 @@ class Matrix:
         """The public repository becomes private, and then gets something that never was public; all ask for it."""
         self.flown += 1
         self.clock.now += 1
-        self.registries.readers[PUBLIC] = {"alice"}
+        self.registries.readers[PUBLIC] = {"alice", *self.dice.choice([(), ("robot",), ("robot", "other")])}
         self.registries.held[PUBLIC] = contents(PUBLIC, self.flown)
+        self.had |= {sha256(body) for body in self.registries.held[PUBLIC].values()}
         self.clock.now += 1
         self._log_in()
         alice = next(who for who in self.callers if who.user == "alice")
@@ -400,6 +464,8 @@ def test_nothing_private_reaches_who_may_not_read_it(
     tmp_path: Path, soak: float, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(content, "Index", Inline)
+    for name, password in ROBOTS.items():
+        monkeypatch.setenv(name.upper(), password)
     cases = int(CASES * soak)
 
     async def story() -> None:
@@ -412,7 +478,8 @@ def test_nothing_private_reaches_who_may_not_read_it(
                     await matrix.ask(*matrix.case())
         finally:
             await matrix.close()
-        for word in ("private 200", "private 401", "private 404", "private 503", "private 504", "public 200"):
+        words = "private 200,private 401,private 404,private 503,private 504,public 200,lent 200,lent 401,lent 502"
+        for word in words.split(","):
             assert matrix.seen[word] > cases / 1000, (word, matrix.seen)
 
     asyncio.run(story())

@@ -68,8 +68,8 @@ def test_why_stale_is_answered_on_one_screen() -> None:
         "why       stale for 1d23h; the registry answers 429, and `stale if-error` covers that",
         "fresh     no longer: `fresh 1h` ended 1d23h ago",
         "stale     for 5d1h more, when the registry fails with [error, 429, 5xx]",
-        "readers   anyone where the repository is public, else whoever's own login read the repository in the",
-        "          last 1h, and in an outage 4h longer",
+        "readers   anyone where the repository is public, as is asked every 1h, else whoever's own login read",
+        "          the repository in the last 1h, and in an outage 4h longer",
     ]
     fits(shown)
 
@@ -80,11 +80,18 @@ def test_why_stale_is_answered_on_one_screen() -> None:
         (
             "",
             "recheck 10m; stale auth 0s;",
-            "anyone where the repository is public, else whoever's own login read the repository in the last 10m",
+            "anyone where the repository is public, as is asked every 10m, else whoever's own login read the "
+            "repository in the last 10m",
             401,
             200,
         ),
-        ("client-auth ours;", "", "anyone where the repository is public; clients' own logins are ignored", 200, 200),
+        (
+            "client-auth ours;",
+            "",
+            "anyone where the repository is public, as is asked every 1h; clients' own logins are ignored",
+            200,
+            200,
+        ),
         (
             "client-auth required;",
             "recheck 2h;",
