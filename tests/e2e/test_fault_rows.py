@@ -38,6 +38,7 @@ ANY_ANSWER = "upstream/test_faults.py::test_a_whole_answer_arrives_as_it_was_sen
 NO_TLS = "upstream/test_dialling.py::test_tls_failures_name_the_host_and_send_nothing"
 RESUMED = "cache/test_fill.py::test_a_body_that_breaks_off_goes_on_with"
 CALLERS = "cache/test_callers.py::"
+RECHECK = "cache/test_recheck.py::"
 DAMAGED = "store/test_content.py::test_content_whose_file_is_not_whole_is_a_miss_and_can_be_stored_again"
 
 UPSTREAM: dict[tuple[int, str], Proof] = {
@@ -203,7 +204,9 @@ READERS: dict[tuple[int, str], Proof] = {
         MATRIX, CALLERS + "test_a_login_does_not_make_a_public_image_dearer"
     ),
     (62, "public becomes private"): by(
-        CALLERS + "test_a_repository_that_becomes_private_is_closed_to_strangers_once_it_is_asked_about"
+        MATRIX,
+        RECHECK + "test_a_repository_that_turned_private_is_closed_to_strangers_after_recheck",
+        CALLERS + "test_a_repository_that_becomes_private_is_closed_to_strangers_once_it_is_asked_about",
     ),
     (63, "HEAD and Range without a right to it"): by(
         MATRIX,
