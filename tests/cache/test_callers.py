@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from regproxy.cache import grants
 from regproxy.model.answer import Audience, Forget, Reply, Stored
 from regproxy.model.event import Outcome
 from regproxy.model.inventory import TagKey
@@ -493,6 +494,20 @@ def test_a_grant_that_is_revoked_is_forgotten_everywhere(tmp_path: Path) -> None
         ]
         stage.vault.readers[PUBLIC].clear()
         assert await stage.pull(None, repository=PUBLIC) == 401
+
+    on_stage(story, tmp_path)
+
+
+def test_what_is_kept_of_callers_is_bounded_and_the_oldest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "MAX_GRANTS", 2)
+
+    async def story(stage: Stage) -> None:
+        logins = [stage.alice, *(stage.vault.user(name, name, PRIVATE) for name in ("carol", "dave"))]
+        for login in logins:
+            assert await stage.pull(login) == 200
+        assert [held.name for held in stage.world.core.cache.granted.own(None, "", "")] == ["carol", "dave"]
 
     on_stage(story, tmp_path)
 

@@ -238,6 +238,18 @@ def test_an_absence_is_remembered_with_a_body_of_some_size_and_no_more(over: int
     asyncio.run(story())
 
 
+def test_no_more_absences_are_remembered_than_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("regproxy.cache.lookup.MAX_NEGATIVES", 2)
+
+    async def story(world: World) -> None:
+        tags = ["neg1", "neg2", "neg3"]
+        for tag in (*tags, *reversed(tags)):
+            assert (await world.get(f"/v2/a/b/manifests/{tag}"))[0].head.status == 404
+        assert [len(world.asked(f"/v2/a/b/manifests/{tag}")) for tag in tags] == [2, 1, 1]
+
+    told(story, tmp_path)
+
+
 def test_a_digest_learned_as_a_blob_is_no_manifest(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         world.hostile.on("quay.io", PATH, blob(BLOB))
