@@ -81,12 +81,12 @@ class Upstream:
                 raise
             return await self.open(request, repository, PublicSink(sink, rejected))
 
-    async def _open(self, request: UpstreamRequest, repository: str, sink: BodySink, account: Account) -> OpenTransfer:
+    async def _open(self, request: UpstreamRequest, repository: str, sink: BodySink, given: Account) -> OpenTransfer:
         asked = replace(request, fields=without(request.fields, _CREDENTIALS))
         scope = _scope(asked, repository)
-        known = self._learning.known(asked.authority)
+        known, account = self._learning.known(asked.authority), given
         if known is not None:
-            account = fitting(asked, known, account)
+            account = fitting(asked, known, given)
             known = known if can_meet(known, account) else None
         proof, failure = await self._remembered(asked, known, scope, account)
         # Where the token service gave us nothing a moment ago, a 401 is final; where it failed, it may have moved.
@@ -102,7 +102,7 @@ class Upstream:
             if failure is not None and learned == known:
                 raise failure
             self._learning.learn(asked.authority, learned)
-            account = fitting(asked, learned, account)
+            account = fitting(asked, learned, given)
             if proof is not None:
                 self._broker.refused(asked, learned, scope, account, proof)
             proof = again = await self._broker.proof(asked, learned, scope, account)

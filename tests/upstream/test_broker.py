@@ -14,6 +14,7 @@ from regproxy.model.account import ANONYMOUS, Account, Credential, Lent, OnRejec
 from regproxy.model.address import Authority
 from regproxy.model.credential_event import HelperFailed
 from regproxy.model.decision import FailureClass
+from regproxy.model.entry import Challenge
 from regproxy.model.login import BearerToken, FromHelper, IdentityToken, Login, Password
 from regproxy.upstream.failure import Rejected, UpstreamFailed
 from tests.upstream.stage import BEARER, CHALLENGE, HERE, Stage, World, play
@@ -262,6 +263,18 @@ def test_a_credential_for_one_host_is_seen_by_no_other_and_what_is_public_goes_o
         assert bool(seen) is used
 
     play(story, Guarded(right, basic=basic, public=not basic))
+
+
+def test_a_credential_for_a_token_service_is_used_at_once_where_the_registry_has_one_now() -> None:
+    right = LOGINS[0]
+    account = Lent(replace(lent(right).credential, present_to=Authority("auth.test", 443)))
+
+    async def story(stage: Stage) -> None:
+        stage.challenges.known[HERE] = Challenge("basic", "", "")
+        head, _, by = await stage.upstream.fetch(stage.ask(), "a/b", 100, account)
+        assert (head.status, by) == (200, account)
+
+    play(story, Guarded(right, basic=False, public=True))
 
 
 @pytest.mark.parametrize("basic", [False, True])
