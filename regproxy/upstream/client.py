@@ -160,7 +160,8 @@ class Client:
         if pool is None or pool.full:
             transfer.refuse("too many requests are under way")
             if slots is not None:
-                slots.release()
+                # In a turn of its own: whoever waits next may fail the same way, and so may a thousand behind it.
+                asyncio.get_running_loop().call_soon(slots.release)
             return
         self._transfers.add(transfer)
         self._idle.clear()

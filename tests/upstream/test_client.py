@@ -9,7 +9,7 @@ import pytest
 from regproxy import __version__
 from regproxy.model.decision import FailureClass
 from regproxy.model.event import UpstreamFinished
-from regproxy.upstream.client import Client
+from regproxy.upstream.client import Client, Pool
 from regproxy.upstream.failure import UpstreamFailed
 from tests.upstream.standin import Events, Recorder, StandIn, Talk, TestAuthority, ask, registry
 
@@ -182,6 +182,33 @@ def test_statuses_are_answers_and_never_errors() -> None:
                 sink = Recorder()
                 await client.start(ask(block, target=f"/{status}"), sink).finished()
                 assert [head.status for head in sink.heads] == [status]
+            await client.close()
+
+    asyncio.run(story())
+
+
+def test_a_thousand_that_wait_are_refused_one_after_the_other_when_the_way_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def story() -> None:
+        go = asyncio.Event()
+
+        async def held(talk: Talk) -> None:
+            await go.wait()
+            await talk.answer(200, b"hello")
+
+        def lost(*_: object) -> Pool:
+            raise OSError("the file of authorities is gone")
+
+        client = Client(Events())
+        async with StandIn(held) as stand_in:
+            block = replace(registry(("registry.test", stand_in), scheme="http"), concurrent=1)
+            first, *waiting = [client.start(ask(block), Recorder()) for _ in range(1001)]
+            monkeypatch.setattr(client, "_pool", lost)
+            go.set()
+            await first.finished()
+            ended = await asyncio.gather(*(one.finished() for one in waiting), return_exceptions=True)
+            assert {str(one) for one in ended} == {"registry.test:80: the file of authorities is gone"}
             await client.close()
 
     asyncio.run(story())
