@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from regproxy.admin.sessions import SESSION_SECONDS, Sessions
+from regproxy.admin.sessions import MAX_COOKIE, SESSION_SECONDS, Sessions
 from regproxy.admin.token import TokenFile
 
 TOKEN, NEXT = "0123456789abcdef", "fedcba9876543210"
@@ -28,6 +28,7 @@ def test_a_session_ends_with_its_time_and_with_its_token(tmp_path: Path) -> None
     assert asyncio.run(sessions.begin("f" * 16)) is None
     cookie, other = begun(sessions), begun(sessions, NEXT)
     assert holds(sessions, f"theme=dark; {cookie}")
+    assert not holds(sessions, f"theme={'a' * MAX_COOKIE}; {cookie}"), "more is not looked through"
     now[0] += SESSION_SECONDS
     assert not holds(sessions, cookie)
     now[0] -= 1
