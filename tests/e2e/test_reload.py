@@ -119,14 +119,16 @@ def test_200_pullers_notice_nothing_of_20_reloads_valid_and_broken_in_turn(
     threads = [Thread(target=pullers.run) for _ in range(PULLERS)]
     for thread in threads:
         thread.start()
-    until(lambda: pullers.pulls >= PULLERS // 2, 60, "pulls under way")
     results = []
-    for number in range(1, RELOADS + 1):
-        text = version(number) if number % 2 else version(number).replace("fresh", "frsh")
-        results.append(reload(proxy, text)["result"])
-    pullers.stop.set()
-    for thread in threads:
-        thread.join(60)
+    try:
+        until(lambda: pullers.pulls >= PULLERS // 2, 60, "pulls under way")
+        for number in range(1, RELOADS + 1):
+            text = version(number) if number % 2 else version(number).replace("fresh", "frsh")
+            results.append(reload(proxy, text)["result"])
+    finally:
+        pullers.stop.set()
+        for thread in threads:
+            thread.join(60)
 
     assert results == ["success", "failure"] * (RELOADS // 2)
     assert pullers.failures == []

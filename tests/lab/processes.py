@@ -16,8 +16,11 @@ from types import TracebackType
 _POLL = 0.02
 _STOP = 10.0
 _FIRST_PORT, _PORTS = 20_000, 12_000
+# Processes that run tests side by side (pytest-xdist names them gw0, gw1 …) have each a share of the ports.
+_SHARE = _PORTS // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_FIRST_OF_SHARE = _FIRST_PORT + _SHARE * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 # Where this run begins is chance: another one may be on the machine.
-_TURNS = count(secrets.randbelow(_PORTS))
+_TURNS = count(secrets.randbelow(_SHARE))
 
 
 def clean_environment(**changes: str) -> dict[str, str]:
@@ -177,7 +180,7 @@ def free_port() -> int:
     None is given twice: whoever was given one may bind it later, or want nobody there.
     """
     while True:
-        port = _FIRST_PORT + next(_TURNS) % _PORTS
+        port = _FIRST_OF_SHARE + next(_TURNS) % _SHARE
         with suppress(OSError), socket.socket() as probe:
             probe.bind(("127.0.0.1", port))
             return port

@@ -110,8 +110,9 @@ class Proxy:
         return {name: float(value) for name, _, value in samples}
 
     def log(self) -> list[dict[str, object]]:
-        """Every JSON line that it has written."""
-        lines = (line for line in self.process.output().splitlines() if line.startswith("{"))
+        """Every JSON line that it has written to its end."""
+        whole, _, _ = self.process.output().rpartition("\n")
+        lines = (line for line in whole.splitlines() if line.startswith("{"))
         return [json.loads(line) for line in lines]
 
     def forget(self) -> None:
