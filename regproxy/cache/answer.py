@@ -63,7 +63,7 @@ class Cache:
         self._generics = Generics(engines, self._passage)
         self.images = Images(engines, policy)
         self.purging = Purging(engines, self.images, self._tags)
-        self.prefetch = Prefetch(engines, self.images, self.answer)
+        self.prefetch = Prefetch(engines, self.images, self._contents.blobs, self.answer)
         self.ahead = Ahead(engines, self.images, self._contents.blobs, self._unseen)
         self.warming = Warming(engines, self.images, self.purging, self.prefetch, policy)
 

@@ -56,6 +56,13 @@ class Blobs:
         """Whether it is whole, and is being put where look-ups find it."""
         return any(fill.followers.whole for fill in self._fills.get(key, {}).values())
 
+    async def settled(self, key: LinkKey) -> None:
+        """Return once what is whole of it is where look-ups find it, or could not be put there."""
+        fills = tuple(self._fills.get(key, {}).values())
+        tasks = [fill.task for fill in fills if fill.followers.whole and fill.task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def fetch(self, lookup: Lookup, key: LinkKey) -> Filling | Answered | Unstorable:
         """Join the fill of this blob, or start it; raises UpstreamFailed when there is no usable answer."""
         passed_by = self._passed_by.get(key)
@@ -70,7 +77,7 @@ class Blobs:
             limit = min(lookup.terms.max_object, self._engines.store.limits.max_object)
             fill = Fill(self._engines, lookup, request, key.digest, limit)
             self._fills.setdefault(key, {})[lookup.account.label] = fill
-            self._engines.spawn(self._run(key, lookup, fill))
+            fill.task = self._engines.spawn(self._run(key, lookup, fill))
         fill.followers.join()
         try:
             answer = await self._begun(lookup, key, fill, joined=joined)

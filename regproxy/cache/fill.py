@@ -64,7 +64,8 @@ class Fill:
         self._transfer: OpenTransfer | None = None
         self._receiving = False
         self._skip = 0
-        self._task: asyncio.Task[Any] | None = None
+        # What runs it, and ends once the body is where look-ups find it, or could not be put there.
+        self.task: asyncio.Task[None] | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self.prefix: Prefix | None = None
         self.followers = Followers(self._deserted)
@@ -104,7 +105,6 @@ class Fill:
 
     async def run(self, commit: Commit) -> None:
         """Fetch, verify, and hand the part file to `commit`; never raises for what the upstream or the disk did."""
-        self._task = asyncio.current_task()
         try:
             transfer = await self._open(())
             said = self._engines.said(self._lookup, transfer.head, b"", transfer.account, self._lookup.at)
@@ -260,8 +260,8 @@ class Fill:
         """Nobody came back."""
         if not self.followers.count and not self.followers.whole and not self._worth_finishing():
             self.followers.fail(BrokenBody("nobody reads it"))
-            if self._task is not None:
-                self._task.cancel()
+            if self.task is not None:
+                self.task.cancel()
 
     def _worth_finishing(self) -> bool:
         if self._writer is None or self._size is None:

@@ -6,14 +6,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import assert_never
 
+from regproxy.cache.blobs import Blobs
 from regproxy.cache.images import Images
 from regproxy.cache.lookup import ACCEPT_MANIFESTS, Engines
 from regproxy.model.address import Authority
 from regproxy.model.answer import Answer, Ask, BrokenBody, Filling, Reply, Stored, Streaming
-from regproxy.model.entry import content_path
+from regproxy.model.entry import LinkKey, content_path
 from regproxy.model.inventory import TagKey
 from regproxy.model.manifest import Descriptor, descriptors
-from regproxy.model.oci import MAX_MANIFEST
+from regproxy.model.oci import MAX_MANIFEST, Kind
 from regproxy.model.registry import Registry
 
 AT_ONCE = 3  # layers of one image, as clients fetch them
@@ -33,9 +34,12 @@ class Fetched:
 class Prefetch:
     """Asks like a client, and leaves the bytes where they are."""
 
-    def __init__(self, engines: Engines, images: Images, answer: Callable[[Ask], Awaitable[Answer]]) -> None:
+    def __init__(
+        self, engines: Engines, images: Images, blobs: Blobs, answer: Callable[[Ask], Awaitable[Answer]]
+    ) -> None:
         self._engines = engines
         self._images = images
+        self._blobs = blobs
         self._answer = answer
 
     async def run(self, key: TagKey, platforms: Iterable[str] | None, fetched: Fetched) -> None:
@@ -58,6 +62,7 @@ class Prefetch:
         async def one(blob: Descriptor) -> None:
             async with turn:
                 await self._read(key, f"/v2/{key.repository}/blobs/{blob.digest}", fetched)
+                await self._blobs.settled(LinkKey(key.authority, key.repository, Kind.BLOB, blob.digest))
 
         async with asyncio.TaskGroup() as group:
             for blob in blobs:

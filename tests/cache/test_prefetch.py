@@ -1,5 +1,6 @@
 """Images fetched before a client asks."""
 
+import asyncio
 import json
 import time
 from dataclasses import replace
@@ -9,11 +10,13 @@ import pytest
 
 from regproxy.cache.prefetch import Fetched
 from regproxy.model.address import Authority
+from regproxy.model.entry import Content
 from regproxy.model.event import Outcome
 from regproxy.model.inventory import TagKey
-from regproxy.model.oci import OCI_INDEX
+from regproxy.model.oci import OCI_INDEX, Digest, parse_digest
 from regproxy.model.pull_event import ImageWarmed
 from regproxy.model.warm import Warm
+from regproxy.store.writer import Writer
 from tests.cache.test_purging import LATEST, pull
 from tests.cache.world import QUAY, TIERS, World, told
 from tests.lab.answers import Answer, blob
@@ -59,6 +62,24 @@ def test_an_image_is_fetched_whole_for_the_platforms_that_are_wanted(
             assert (fetched.contents, fetched.bytes) == (contents, fetched.total)
         assert blobs_asked(world) == len(range(1, contents, 2)), "each layer once"
         assert (await pull(world))[0] is Outcome.HIT
+
+    told(story, tmp_path)
+
+
+def test_what_was_fetched_is_found_when_it_is_said_to_be_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = Writer.commit
+
+    async def slow(self: Writer, digest: Digest) -> Content:
+        await asyncio.sleep(0.1)
+        return await commit(self, digest)
+
+    monkeypatch.setattr(Writer, "commit", slow)
+
+    async def story(world: World) -> None:
+        put(world)
+        await world.core.cache.prefetch.run(LATEST, ["linux/amd64"], Fetched())
+        layer = parse_digest(sha256(LAYERS["linux/amd64"]))
+        assert await world.core.store.content(layer) is not None
 
     told(story, tmp_path)
 
