@@ -86,15 +86,14 @@ def test_the_core_is_killed_under_load_and_no_warm_pull_fails(
     threads = [Thread(target=pulls) for _ in range(4)]
     for thread in threads:
         thread.start()
-    seconds = []
     for _ in range(3):
         before = len(whole)
         until(lambda: len(whole) >= before + 4, 30, "pulls before the kill")  # noqa: B023 -- called at once
-        seconds.append(_strike(proxy, "core", random.Random()))
+        _strike(proxy, "core", random.Random())
     done.set()
     for thread in threads:
         thread.join(30)
-    assert failed == [] or max(seconds) > WAIT_SECONDS
+    assert failed == []
     assert len(hostile.requests) == asked
     assert len([line for line in proxy.log() if line["event"] == "process"]) == 3
 
@@ -325,8 +324,8 @@ def _ping(proxy: Proxy, times: int) -> None:
 
 LIVES, FEW_LIVES = 200, 5
 PULLS = 20
-# A core is there within what edges let their clients wait for it, but on a machine that is busy with other things.
-MARGIN = 4.0
+# A core is there within what edges let their clients wait for it; so much longer on a machine that is busy, at most.
+MARGIN = 2.0
 
 
 class Life:
@@ -421,7 +420,7 @@ def test_kills_of_core_edges_or_all_at_random_moments_leave_no_wrong_byte_and_no
         seconds.append(_strike(proxy, victim, chance))
         life.end(threads)
         if victim == "core":
-            assert life.failed_warm == [] or seconds[-1] > WAIT_SECONDS, f"life {number}"
+            assert life.failed_warm == [], f"life {number}"
         again = [Thread(target=life.read, args=(body,)) for body in life.bodies]
         asked = len(hostile.requests)
         for thread in again:
