@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from regproxy.admin.route import Parameter, Route
+from regproxy.admin.route import NotHereError, Parameter, Route
 from regproxy.cache.images import Images, Node
 from regproxy.cache.prefetch import Fetched, Prefetch
 from regproxy.model.inventory import TagKey
@@ -75,7 +75,7 @@ class Prefetching:
             return {"jobs": [{"job": name, **_told(job)} for name, job in reversed(self._jobs.items())]}
         job = self._jobs.get(query.get("job", ""))
         if job is None:
-            raise ValueError("there is no such `job`, or it was forgotten")
+            raise NotHereError("there is no such `job`, or it was forgotten")
         return _told(job)
 
     async def _missing(self, image: Image, platforms: list[str]) -> Told:
